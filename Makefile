@@ -1,0 +1,37 @@
+# Two commands do everything on a machine with Python 3.11 to 3.13, pip, git and make:
+#   make run    the daemon on the embedded simulated exchange, with config.example.json
+#   make test   linters, types and the whole test suite
+PYTHON ?= python3
+CONFIG ?= config.example.json
+ARGS ?=
+UV := .tools/bin/uv
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: run test install lint clean
+
+run: .venv/.installed
+	.venv/bin/candled run -c $(CONFIG) $(ARGS)
+
+test: .venv/.installed-dev lint
+	.venv/bin/pytest --cov --cov-report=term:skip-covered $(ARGS)
+
+lint: .venv/.installed-dev
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+install: .venv/.installed
+
+$(UV):
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv==0.13.8
+
+.venv/.installed: $(UV) pyproject.toml uv.lock
+	$(UV) sync --locked --no-dev --inexact --compile-bytecode --quiet --python $(PYTHON)
+	touch $@
+
+.venv/.installed-dev: $(UV) pyproject.toml uv.lock
+	$(UV) sync --locked --compile-bytecode --quiet --python $(PYTHON)
+	touch $@ .venv/.installed
+
+clean:
+	rm -rf .venv .tools

@@ -1,0 +1,1 @@
+"""From a user's config.json to frozen settings."""

@@ -1,0 +1,96 @@
+"""What the daemon says about a closed candle: a prediction, or why there is none."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from daemon.core.pair import Pair
+
+_NOTHING: Mapping[str, float | str] = MappingProxyType({})
+
+
+class Reason(enum.StrEnum):
+    """Why there is no prediction for a candle."""
+
+    NO_MODEL = "no model"
+    """The pair was never trained."""
+    EXPIRED = "expired"
+    """The model is older than ``expiration_hours``."""
+    SCHEMA = "schema"
+    """The strategy makes other features than the model was trained on."""
+    WARM_UP = "warm-up"
+    """Too few candles before this one for the longest indicator."""
+    NAN_FEATURE = "nan feature"
+    """A feature is not a finite number; the detail names it."""
+    OUTLIER = "outlier"
+    """The row is unlike the rows that the model was trained on."""
+    MISSING_CANDLE = "missing candle"
+    """The exchange has not served this pair's candle."""
+    MISSING_CORRELATED = "missing correlated candle"
+    """The exchange has not served a correlated pair's candle; the detail names it."""
+    LATE = "late"
+    """The candle came in after a model that was trained on later candles, or far too late."""
+    STRATEGY = "strategy"
+    """A hook of the strategy raised; the detail names the place."""
+
+
+# FreqAI's codes in the column do_predict, which strategies compare with.
+_DO_PREDICT = {Reason.EXPIRED: 2.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """A model's answer for one pair and one closed candle.
+
+    Attributes:
+        pair: the pair.
+        candle_ms: open time of the candle, ms UTC.
+        values: label -> predicted value (regression, in the label's own unit) or class name; class
+            name -> probability; ``<label>_mean`` and ``<label>_std`` of the labels of the training.
+        model: name of the artifact that predicted.
+        late: the candle was older than one timeframe when it was handled; it may not trade.
+        di: dissimilarity index of the row; NaN where it is off.
+    """
+
+    pair: Pair
+    candle_ms: int
+    values: Mapping[str, float | str]
+    model: str
+    late: bool = False
+    di: float = float("nan")
+
+    @property
+    def do_predict(self) -> float:
+        """FreqAI's code: 1, the prediction may be used."""
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abstention:
+    """No prediction for one pair and one closed candle, and the reason.
+
+    Attributes:
+        values: what is known all the same (for an outlier, the prediction that is not to be trusted).
+    """
+
+    pair: Pair
+    candle_ms: int
+    reason: Reason
+    detail: str = ""
+    late: bool = False
+    values: Mapping[str, float | str] = field(default=_NOTHING)
+    di: float = float("nan")
+
+    @property
+    def do_predict(self) -> float:
+        """FreqAI's code: 2 for an expired model, else 0."""
+        return _DO_PREDICT.get(self.reason, 0.0)
+
+
+Outcome = Prediction | Abstention

@@ -1,0 +1,1 @@
+"""Strategy hooks to feature blocks, blocks to a training matrix or one live row."""

@@ -1,0 +1,1 @@
+"""From a training matrix to an evaluated model, and from a live row to a prediction."""

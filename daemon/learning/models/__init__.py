@@ -1,0 +1,1 @@
+"""One file per model library; each imports its library lazily and alone."""

@@ -1,0 +1,1 @@
+"""Candles in: exchanges, the feed that keeps them complete, the candle files."""

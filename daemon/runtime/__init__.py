@@ -1,0 +1,1 @@
+"""The threads and processes, and what each does in one step."""

@@ -1,0 +1,1 @@
+"""The identifier folder: what the daemon remembers, and how it survives damage."""

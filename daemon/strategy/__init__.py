@@ -1,0 +1,1 @@
+"""The strategy base class and the loading of a user's file."""

@@ -1,0 +1,1 @@
+"""From a strategy's columns to signals."""
