@@ -7,7 +7,13 @@ exchanges and freqtrade do; it is closed from ``open + timeframe.ms`` on.
 from __future__ import annotations
 
 import re
-from typing import Self
+from typing import TYPE_CHECKING, Self, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Times = TypeVar("Times", int, "NDArray[np.int64]")
 
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _PATTERN = re.compile(r"([1-9][0-9]*)([smhdw])")
@@ -48,8 +54,12 @@ class Timeframe(str):
     def _offset_ms(self) -> int:
         return _FIRST_MONDAY_MS if self.endswith("w") else 0
 
-    def floor(self, time_ms: int) -> int:
-        """Open time of the candle that is in progress at ``time_ms``; equally, the newest close."""
+    def floor(self, time_ms: Times) -> Times:
+        """Open time of the candle that is in progress at ``time_ms``; equally, the newest close.
+
+        Args:
+            time_ms: one time, or an int64 array of them.
+        """
         return (time_ms - self._offset_ms) // self._ms * self._ms + self._offset_ms
 
     def ceil(self, time_ms: int) -> int:
@@ -60,6 +70,6 @@ class Timeframe(str):
         """Whether a candle opens (and another closes) at ``time_ms``."""
         return (time_ms - self._offset_ms) % self._ms == 0
 
-    def newest_closed(self, now_ms: int) -> int:
-        """Open time of the newest candle that is closed at ``now_ms``."""
+    def newest_closed(self, now_ms: Times) -> Times:
+        """Open time of the newest candle that is closed at ``now_ms`` (one time, or an array)."""
         return self.floor(now_ms) - self._ms

@@ -1,0 +1,76 @@
+"""How many candles before a row its features need: measured on the strategy, not guessed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from daemon.core.candles import CandleFrame
+    from daemon.features.compute import BlockComputer
+    from daemon.features.plan import BlockKey
+
+TAILS = (32, 64, 128, 256, 512, 1024, 2048)
+TOLERANCE = 1e-5
+"""Share of a column's range by which a row may differ from the one computed on the full history."""
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """The shortest sufficient tail.
+
+    Attributes:
+        candles: candles before a row, one of `TAILS`.
+        unsettled: columns that differ even with the longest tail that could be tried.
+    """
+
+    candles: int
+    unsettled: tuple[str, ...]
+
+
+def measured_warm_up(
+    computer: BlockComputer, key: BlockKey, frame: CandleFrame, *, places: int = 3
+) -> WarmUp:
+    """Compare rows computed on ever longer tails with the same rows computed on the full history.
+
+    Args:
+        computer: calls the hooks.
+        key: the block to measure.
+        frame: history, a few thousand candles.
+        places: how many rows, spread over the last third of the history, must agree.
+
+    Returns:
+        The shortest of `TAILS` from which all compared rows agree within `TOLERANCE` of the column's range.
+        A short history tries only the tails that leave it something to compare with.
+    """
+    tails = [tail for tail in TAILS if tail <= len(frame) // 2] or [TAILS[0]]
+    full = computer.call(key, frame)
+    with np.errstate(invalid="ignore"):
+        scale = _range(full.values)
+    rows = np.linspace(len(frame) * 2 // 3, len(frame) - 1, places).astype(int)
+    unsettled: set[str] = set()
+    for tail in tails:
+        unsettled = set()
+        for row in rows:
+            first = max(0, int(row) + 1 - tail)
+            short = computer.call(key, frame[first : int(row) + 1])
+            if short.names != full.names:
+                unsettled = set(full.names) ^ set(short.names)
+                break
+            a, b = full.values[row], short.values[-1]
+            with np.errstate(invalid="ignore"):
+                agree = (np.abs(a - b) <= TOLERANCE * scale) | (np.isnan(a) & np.isnan(b))
+            unsettled.update(name for name, ok in zip(full.names, agree, strict=True) if not ok)
+        if not unsettled:
+            return WarmUp(tail, ())
+    return WarmUp(tails[-1], tuple(sorted(unsettled)))
+
+
+def _range(values: np.ndarray) -> np.ndarray:
+    """Largest minus smallest finite value of each column, as float64; 0 where there is none."""
+    filled = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+    empty = np.isnan(filled).all(axis=0)
+    filled[:, empty] = 0.0
+    return np.asarray(np.nanmax(filled, axis=0) - np.nanmin(filled, axis=0))

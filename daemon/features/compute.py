@@ -1,0 +1,155 @@
+"""From candles to the rows of a block, by the strategy's hooks.
+
+A row must not depend on when it was computed: in one sweep over a month when a model is trained, or
+alone when its candle closed. Indicators with a memory (EMA, Wilder's RSI) and running sums depend,
+in their last digits, on the candle that the computation starts at. So the start is fixed by the row's
+own time: candles are cut into spans of `SPAN` candles counted from the epoch, and every row of a span
+is computed from the candles that begin `warm_up` candles before the span. A sweep over history and a
+tail computed live then start at the same candle, and give the same bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from daemon.core.errors import StrategyError
+from daemon.features.plan import BlockKey, Hook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from daemon.core.candles import CandleFrame
+    from daemon.features.plan import FeaturePlan
+    from daemon.strategy.hooks import Hooks
+
+SPAN = 1024
+"""Candles in a span. A hook call costs much the same on 500 and on 2,000 candles, so long spans are cheap."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRows:
+    """Rows of a block, one per candle.
+
+    Attributes:
+        names: columns, in the order in which the hooks made them.
+        values: float32[n, columns]; NaN where an indicator has no value (yet).
+    """
+
+    names: tuple[str, ...]
+    values: NDArray[np.float32]
+
+
+class BlockComputer:
+    """Calls the hooks.
+
+    Args:
+        hooks: the strategy.
+        plan: periods and shifts.
+        warm_up: candles before a span that the computation starts at.
+    """
+
+    def __init__(self, hooks: Hooks, plan: FeaturePlan, warm_up: int) -> None:
+        self._hooks = hooks
+        self._plan = plan
+        self.warm_up = warm_up
+
+    def oldest_needed_ms(self, key: BlockKey, open_ms: int) -> int:
+        """Open time of the first candle that the row of candle ``open_ms`` is computed from."""
+        return self._span_start(key, open_ms) - self.warm_up * key.timeframe.ms
+
+    def rows(self, key: BlockKey, frame: CandleFrame, first: int, stop: int) -> BlockRows:
+        """Rows ``first`` to ``stop`` (exclusive) of ``frame``.
+
+        A row that has fewer than `warm_up` candles before it is all NaN.
+
+        Args:
+            key: the block.
+            frame: its candles, at least `warm_up` of them before row ``first`` if the row is to have values.
+            first: index of the first row.
+            stop: index behind the last row.
+
+        Raises:
+            StrategyError: a hook raised, or makes other columns than it made before.
+        """
+        names: tuple[str, ...] | None = None
+        parts: list[NDArray[np.float32]] = []
+        for low, high in self._spans(key, frame, first, stop):
+            start_ms = self.oldest_needed_ms(key, int(frame.open_ms[low]))
+            start = int(np.searchsorted(frame.open_ms, start_ms))
+            part = self.call(key, frame[start:high])
+            if names is not None and part.names != names:
+                raise StrategyError(_unsteady(key, names, part.names))
+            names = part.names
+            values = part.values[low - start :]
+            if frame.open_ms[start] > start_ms:  # history begins later than the span wants
+                values[: max(0, self.warm_up - (low - start))] = np.nan
+            parts.append(values)
+        return BlockRows(names or (), np.concatenate(parts) if parts else np.empty((0, 0), np.float32))
+
+    def call(self, key: BlockKey, frame: CandleFrame) -> BlockRows:
+        """All rows of ``frame``, computed from its first candle on."""
+        candles = frame.to_pandas()
+        if key.hook is Hook.STANDARD:
+            return _features(key, [(self._hooks.standard(candles, {"pair": str(key.pair)}), "")])
+        metadata = {"pair": str(key.pair), "tf": str(key.timeframe)}
+        made = [
+            (self._hooks.expand_all(candles.copy(), period, metadata), f"_{period}")
+            for period in self._plan.periods
+        ]
+        made.append((self._hooks.expand_basic(candles, metadata), "_gen"))
+        return _features(key, made)
+
+    def _span_start(self, key: BlockKey, open_ms: int) -> int:
+        span_ms = SPAN * key.timeframe.ms
+        return open_ms // span_ms * span_ms
+
+    def _spans(self, key: BlockKey, frame: CandleFrame, first: int, stop: int) -> Iterator[tuple[int, int]]:
+        span_ms = SPAN * key.timeframe.ms
+        while first < stop:
+            end_ms = self._span_start(key, int(frame.open_ms[first])) + span_ms
+            high = min(stop, int(np.searchsorted(frame.open_ms, end_ms)))
+            yield first, high
+            first = high
+
+
+def _features(key: BlockKey, made: list[tuple[pd.DataFrame, str]]) -> BlockRows:
+    """The ``%`` columns of the hooks' frames, each name with its suffix."""
+    names: list[str] = []
+    columns: list[NDArray[np.float32]] = []
+    for frame, suffix in made:
+        for name in frame.columns:
+            if str(name).startswith("%"):
+                names.append(name + suffix)
+                columns.append(_float32(key, frame, name))
+    rows = len(made[0][0])
+    values = np.empty((rows, len(columns)), np.float32)
+    for i, column in enumerate(columns):
+        values[:, i] = column
+    return BlockRows(tuple(names), values)
+
+
+def _float32(key: BlockKey, frame: pd.DataFrame, name: str) -> NDArray[np.float32]:
+    try:
+        with np.errstate(over="ignore"):
+            values = frame[name].to_numpy(dtype=np.float32, na_value=np.nan)
+    except (TypeError, ValueError) as exc:
+        raise StrategyError(
+            f"{key.pair} {key.timeframe}: feature {name!r} holds values that are no numbers ({frame[name].dtype}): "
+            "a feature column must be numeric"
+        ) from exc
+    # An infinite value is a division by zero in the strategy; FreqAI treats it as missing, so do we.
+    return np.where(np.isfinite(values), values, np.float32(np.nan))
+
+
+def _unsteady(key: BlockKey, before: tuple[str, ...], now: tuple[str, ...]) -> str:
+    changed = sorted(set(before) ^ set(now))[:5]
+    return (
+        f"the features of {key.pair} {key.timeframe} change from one stretch of candles to the next "
+        f"({changed or 'their order'}): hooks must make the same columns whatever the candles are"
+    )

@@ -1,0 +1,88 @@
+"""The strategy's targets: what a model is to learn."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from daemon.core.errors import StrategyError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from daemon.core.candles import CandleFrame
+    from daemon.core.pair import Pair
+    from daemon.strategy.hooks import Hooks
+
+
+class LabelKind(enum.StrEnum):
+    """What a label's values are."""
+
+    NUMBER = "number"
+    """Regression: a float per candle."""
+    CLASS = "class"
+    """Classification: a class name per candle."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelColumn:
+    """One target over a stretch of candles.
+
+    Attributes:
+        name: the column, ``&-s_close``.
+        kind: numbers or classes.
+        numbers: float64[n]; NaN where the target is not known (the last candles). Empty for classes.
+        classes: str[n]; empty text where the target is not known. Empty for numbers.
+    """
+
+    name: str
+    kind: LabelKind
+    numbers: NDArray[np.float64]
+    classes: NDArray[np.str_]
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """bool[n], where the target has a value."""
+        return np.isfinite(self.numbers) if self.kind is LabelKind.NUMBER else self.classes != ""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes that occur, sorted."""
+        return tuple(sorted({str(name) for name in self.classes[self.known]}))
+
+
+def label_columns(hooks: Hooks, pair: Pair, frame: CandleFrame) -> list[LabelColumn]:
+    """The targets that the strategy sets on a stretch of candles.
+
+    Args:
+        hooks: the strategy.
+        pair: whose candles these are.
+        frame: base candles; targets look ahead within them, so the last ones have no value.
+
+    Raises:
+        StrategyError: the hook raised, or made no target.
+    """
+    made = hooks.targets(frame.to_pandas(), {"pair": str(pair)})
+    columns = [_column(made[name], name) for name in made.columns if str(name).startswith("&")]
+    if not columns:
+        raise StrategyError(
+            f"{pair}: set_freqai_targets made no target: a target is a column whose name begins with '&', "
+            "for example dataframe['&-s_close']"
+        )
+    return columns
+
+
+def _column(values: pd.Series, name: str) -> LabelColumn:
+    if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
+        numbers = values.to_numpy(np.float64, na_value=np.nan)
+        return LabelColumn(
+            name, LabelKind.NUMBER, np.where(np.isfinite(numbers), numbers, np.nan), np.empty(0, "U1")
+        )
+    text = values.astype("object").where(values.notna(), "").to_numpy()
+    classes = np.array([value if isinstance(value, str) else str(value) for value in text], dtype=np.str_)
+    # numpy turns a missing value into the word "nan" when it stands beside texts (np.where with NaN).
+    return LabelColumn(name, LabelKind.CLASS, np.empty(0), np.where(classes == "nan", "", classes))

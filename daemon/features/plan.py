@@ -1,0 +1,95 @@
+"""Which blocks make up a pair's features, in which order, and what the columns are called."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from daemon.core.market import CandleKey
+from daemon.core.schema import FeatureSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from daemon.core.pair import Pair
+    from daemon.core.timeframe import Timeframe
+
+
+class Hook(enum.StrEnum):
+    """Which of the strategy's hooks fill a block."""
+
+    EXPAND = "expand"
+    """feature_engineering_expand_all (per period) and expand_basic: on every timeframe, shifted."""
+    STANDARD = "standard"
+    """feature_engineering_standard: on the base timeframe, not shifted."""
+
+
+class BlockKey(NamedTuple):
+    """What a block is named by."""
+
+    pair: Pair
+    timeframe: Timeframe
+    hook: Hook
+
+    @property
+    def candles(self) -> CandleKey:
+        """The candles that the block is computed on."""
+        return CandleKey(self.pair, self.timeframe)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturePlan:
+    """The part of the configuration that decides which features there are.
+
+    Attributes:
+        base: timeframe on which predictions are made.
+        timeframes: timeframes of the expanded features, in the configured order.
+        correlated: pairs whose expanded features every pair gets as well, in the configured order.
+        periods: arguments of feature_engineering_expand_all.
+        shifts: how many earlier candles' features are added to each row.
+    """
+
+    base: Timeframe
+    timeframes: tuple[Timeframe, ...]
+    correlated: tuple[Pair, ...]
+    periods: tuple[int, ...]
+    shifts: int
+
+    def blocks(self, pair: Pair) -> list[BlockKey]:
+        """Blocks of one pair's row in FreqAI's column order: own, standard, then correlated pairs."""
+        own = [BlockKey(pair, timeframe, Hook.EXPAND) for timeframe in self.timeframes]
+        others = [
+            BlockKey(other, timeframe, Hook.EXPAND)
+            for other in self.correlated
+            if other != pair
+            for timeframe in self.timeframes
+        ]
+        return [*own, BlockKey(pair, self.base, Hook.STANDARD), *others]
+
+    def candle_keys(self, pairs: Sequence[Pair]) -> list[CandleKey]:
+        """Every candle series that predictions for ``pairs`` need, each once."""
+        keys = [block.candles for pair in pairs for block in self.blocks(pair)]
+        return list(dict.fromkeys([*(CandleKey(pair, self.base) for pair in pairs), *keys]))
+
+    def shifts_of(self, block: BlockKey) -> int:
+        """How many earlier rows of a block go into one row of features."""
+        return self.shifts if block.hook is Hook.EXPAND else 0
+
+    def schema(self, pair: Pair, names_of: Callable[[BlockKey], tuple[str, ...]]) -> FeatureSchema:
+        """Names of a pair's features, as FreqAI forms them.
+
+        Args:
+            pair: the pair.
+            names_of: names of a block's columns, without pair, timeframe and shift.
+
+        Returns:
+            For example ``%-rsi-period_10_shift-1_ADA/USDT_5m``; colons are dropped, as FreqAI does.
+        """
+        names: list[str] = []
+        for block in self.blocks(pair):
+            for shift in range(self.shifts_of(block) + 1):
+                middle = f"_shift-{shift}" if shift else ""
+                end = f"_{block.pair}_{block.timeframe}" if block.hook is Hook.EXPAND else ""
+                names.extend(f"{name}{middle}{end}".replace(":", "") for name in names_of(block))
+        return FeatureSchema(tuple(names))

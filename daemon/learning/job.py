@@ -1,0 +1,88 @@
+"""What a training is asked to do, and what comes of it: plain values that cross to the training process."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingJob:
+    """One model to train.
+
+    Attributes:
+        pair: whose model it is.
+        label: name of the target.
+        classes: class names, by code; empty for regression.
+        features: names of the columns of the matrix.
+        model: name of the model class, as in ``freqaimodel``.
+        parameters: the user's ``model_training_parameters``.
+        test_size: share of the rows, the newest ones, that the model is judged on; 0: none.
+        horizon: candles that a label looks ahead; so many rows are purged before the test rows.
+        weight_factor: FreqAI's recency weighting; 0: all rows weigh the same.
+        seed: of everything random in the training.
+        threads: how many the library may use.
+        file_stem: files of the artifact begin with it, ``cb_btc_1700000000``.
+    """
+
+    pair: str
+    label: str
+    classes: tuple[str, ...]
+    features: tuple[str, ...]
+    model: str
+    parameters: Mapping[str, Any]
+    test_size: float
+    horizon: int
+    weight_factor: float
+    seed: int
+    threads: int
+    file_stem: str
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict of JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> TrainingJob:
+        """The inverse of `to_json`."""
+        lists = {name: tuple(values[name]) for name in ("classes", "features")}
+        return cls(**{**values, **lists})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingResult:
+    """What a training found out; the files lie in the staging folder.
+
+    Attributes:
+        files: names of the files written.
+        rows: rows that the model was fitted on.
+        test_rows: rows that it was judged on.
+        dropped: rows left out because a feature or the label had no value.
+        worst_features: features that most of the dropped rows lacked, with their counts.
+        label_mean: mean of the label over the training rows (regression; else NaN).
+        label_std: its standard deviation (population).
+        metrics: on the test rows, ours and the naive baseline's: ``{"r2": .., "naive_mae": ..}``.
+        seconds: real seconds by stage.
+    """
+
+    files: tuple[str, ...]
+    rows: int
+    test_rows: int
+    dropped: int
+    worst_features: Mapping[str, int]
+    label_mean: float
+    label_std: float
+    metrics: Mapping[str, float]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict of JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> TrainingResult:
+        """The inverse of `to_json`."""
+        return cls(**{**values, "files": tuple(values["files"])})

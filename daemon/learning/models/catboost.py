@@ -1,0 +1,134 @@
+"""CatBoost (https://catboost.ai), the default model library."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import catboost
+import numpy as np
+
+from daemon.core.errors import Corrupt, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from daemon.learning.models.port import FitOptions, Rows
+
+DEFAULTS: Mapping[str, Any] = {
+    # Weak signals in many correlated features: shallow trees that each look at a tenth of the features fit
+    # five to ten times faster than CatBoost's own defaults, and generalise no worse.
+    "iterations": 300,
+    "learning_rate": 0.03,
+    "depth": 4,
+    "rsm": 0.1,
+    "border_count": 32,
+    "early_stopping_rounds": 50,
+}
+# CatBoost knows one parameter by several names and refuses two of them at once.
+_ALIASES = (
+    {"iterations", "n_estimators", "num_boost_round", "num_trees"},
+    {"learning_rate", "eta"},
+    {"depth", "max_depth"},
+    {"rsm", "colsample_bylevel"},
+    {"border_count", "max_bin"},
+    {"early_stopping_rounds", "od_wait", "od_pval", "od_type"},
+    {"random_seed", "random_state"},
+    {"thread_count", "n_jobs"},
+    {"logging_level", "verbose", "verbose_eval", "silent"},
+)
+
+
+class _Catboost:
+    suffix: ClassVar[str] = "cbm"
+    classifies: ClassVar[bool]
+    _loss: ClassVar[str]
+
+    def __init__(self, booster: catboost.CatBoost) -> None:
+        self._booster = booster
+
+    @classmethod
+    def fit(cls, train: Rows, test: Rows | None, options: FitOptions) -> Self:
+        """See `Model`."""
+        parameters = cls._parameters(options)
+        if test is None:
+            parameters.pop("early_stopping_rounds", None)
+        booster = catboost.CatBoost(parameters)
+        try:
+            booster.fit(cls._pool(train), eval_set=None if test is None else cls._pool(test))
+        except (catboost.CatBoostError, TypeError, ValueError) as exc:
+            raise Refused(f"CatBoost: {' '.join(str(exc).split())[-300:]}") from exc
+        return cls(booster)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """See `Model`."""
+        booster = catboost.CatBoost()
+        try:
+            booster.load_model(blob=data)
+        except (catboost.CatBoostError, ValueError) as exc:
+            raise Corrupt(f"not a CatBoost model: {' '.join(str(exc).split())[-300:]}") from exc
+        return cls(booster)
+
+    def to_bytes(self) -> bytes:
+        """See `Model`; without the random id and the time stamp that CatBoost adds."""
+        metadata = self._booster.get_metadata()
+        for name in ("model_guid", "train_finish_time"):
+            if name in metadata:
+                del metadata[name]
+        with tempfile.TemporaryDirectory(prefix="candled-") as folder:
+            path = Path(folder) / "model.cbm"
+            self._booster.save_model(str(path), format="cbm")
+            return path.read_bytes()
+
+    @classmethod
+    def _parameters(cls, options: FitOptions) -> dict[str, Any]:
+        """The user's parameters over our defaults, aliases respected."""
+        own: dict[str, Any] = {
+            **DEFAULTS,
+            "loss_function": cls._loss,
+            "random_seed": options.seed,
+            "thread_count": options.threads,
+            "logging_level": "Silent",
+        }
+        for aliases in _ALIASES:
+            if aliases & options.parameters.keys():
+                for name in aliases & own.keys():
+                    del own[name]
+        # Without this CatBoost drops a folder `catboost_info` into the working directory.
+        return {**own, **options.parameters, "allow_writing_files": False}
+
+    @staticmethod
+    def _pool(rows: Rows) -> catboost.Pool:
+        return catboost.Pool(rows.features, rows.labels, weight=rows.weights)
+
+
+class CatboostRegressor(_Catboost):
+    """Gradient boosting on a number, squared error unless the parameters say otherwise."""
+
+    classifies = False
+    _loss = "RMSE"
+
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """See `Model`."""
+        return np.asarray(self._booster.predict(features, thread_count=1), np.float64)
+
+
+class CatboostClassifier(_Catboost):
+    """Gradient boosting on classes, cross-entropy over all classes unless the parameters say otherwise."""
+
+    classifies = True
+    _loss = "MultiClass"
+
+    @classmethod
+    def _parameters(cls, options: FitOptions) -> dict[str, Any]:
+        # Naming the classes gives a class that the training rows lack its place, at probability near zero.
+        return {"classes_count": options.classes, **super()._parameters(options)}
+
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """See `Model`."""
+        raw = self._booster.predict(features, prediction_type="Probability", thread_count=1)
+        return np.asarray(raw, np.float64)

@@ -1,0 +1,84 @@
+"""The port that every model library fits into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows to fit on or to judge by.
+
+    Attributes:
+        features: float32[n, k], Fortran-ordered, all finite.
+        labels: float64[n] (regression) or int64[n] class codes (classification).
+        weights: float64[n].
+    """
+
+    features: NDArray[np.float32]
+    labels: NDArray[Any]
+    weights: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitOptions:
+    """What a fit is given besides rows.
+
+    Attributes:
+        parameters: the user's, in the library's own words; they win over the backend's defaults.
+        seed: for all randomness of the fit.
+        threads: how many threads the fit may use, unless the parameters say.
+        classes: how many class codes there are; 0 for regression.
+    """
+
+    parameters: Mapping[str, Any]
+    seed: int
+    threads: int
+    classes: int = 0
+
+
+class Model(Protocol):
+    """A fitted model.
+
+    Rules: the same rows, options and library give a model that predicts the same bits; ``predict`` leaves the
+    model untouched and gives for one row the bits that it gives for it within a batch; ``to_bytes`` is in the
+    library's own format, deterministic, and reading it executes nothing.
+    """
+
+    suffix: ClassVar[str]
+    """File name ending of the native format, without the dot."""
+    classifies: ClassVar[bool]
+    """Whether labels are class codes."""
+
+    @classmethod
+    def fit(cls, train: Rows, test: Rows | None, options: FitOptions) -> Self:
+        """Fit on ``train``; ``test`` may stop the fit early.
+
+        Raises:
+            Refused: the library does not take these parameters or rows; the message is the library's.
+        """
+        ...
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read a model.
+
+        Raises:
+            Corrupt: the bytes are not a model of this library.
+        """
+        ...
+
+    def to_bytes(self) -> bytes:
+        """The model in the library's native format."""
+        ...
+
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """float64[n] (regression), or float64[n, classes] probabilities by class code."""
+        ...
