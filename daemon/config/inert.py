@@ -1,0 +1,184 @@
+"""Known keys without effect in this version: the one table of them, and the warnings it gives.
+
+A key leaves this table in the same change that makes it act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Path = tuple[str, ...]
+
+
+def _off(value: object) -> bool:
+    """Whether a value switches nothing on: in freqtrade, too, it would do nothing."""
+    if isinstance(value, Mapping) and value.get("enabled") is False:
+        return True
+    return value in (None, False, 0, "", [], {})
+
+
+@dataclass(frozen=True, slots=True)
+class Inert:
+    """Why a key has no effect, and for which values there is nothing to tell."""
+
+    why: str
+    quiet: Callable[[Any], bool] = _off
+
+
+def _always(_: object) -> bool:
+    return True
+
+
+def _never(_: object) -> bool:
+    return False
+
+
+def _unless(*values: object) -> Callable[[Any], bool]:
+    return lambda value: value is None or value in values
+
+
+def _static_list_only(value: object) -> bool:
+    return value in (None, [], [{"method": "StaticPairList"}])
+
+
+_TRADES = Inert("signals are logged, orders are not placed yet", _never)
+_SERVICE = Inert("there is no such service yet")
+_BACKTEST = Inert("there is no back-test yet")
+_HYPEROPT = Inert("there is no hyperopt")
+_CLIENT = Inert("candled has its own client settings in `ccxt_config`", _never)
+
+_TRADING_KEYS = """
+max_open_trades stake_amount tradable_balance_ratio available_capital amend_last_stake_amount
+last_stake_amount_min_ratio dry_run_wallet cancel_open_orders_on_exit minimal_roi amount_reserve_percent
+stoploss trailing_stop trailing_stop_positive trailing_stop_positive_offset trailing_only_offset_is_reached
+use_exit_signal exit_profit_only exit_profit_offset fee ignore_roi_if_entry_signal
+ignore_buying_expired_candle_after unfilledtimeout entry_pricing exit_pricing
+custom_price_max_distance_ratio order_types order_time_in_force position_adjustment_enable
+max_entry_position_adjustment protections initial_state force_entry_enable db_url proxy_coin
+minimum_trade_amount targeted_trade_amount fiat_display_currency liquidation_buffer liquidation_warn_ratio
+skip_wallet_history_migration
+"""
+_SERVICE_KEYS = "telegram webhook discord api_server external_message_consumer coingecko"
+_BACKTEST_KEYS = """
+timerange backtest_breakdown backtest_cache export exportfilename backtest_directory enable_protections
+position_stacking strategy_list timeframe_detail freqai_backtest_live_models
+lookahead_analysis_exportfilename startup_candle
+"""
+_HYPEROPT_KEYS = """
+hyperopt hyperopt_path epochs early_stop spaces analyze_per_epoch print_all hyperopt_jobs
+hyperopt_random_state hyperopt_min_trades hyperopt_loss disableparamexport
+"""
+
+TOP_LEVEL: Mapping[Path, Inert] = {
+    **{(key,): _TRADES for key in _TRADING_KEYS.split()},
+    **{(key,): _SERVICE for key in _SERVICE_KEYS.split()},
+    **{(key,): _BACKTEST for key in _BACKTEST_KEYS.split()},
+    **{(key,): _HYPEROPT for key in _HYPEROPT_KEYS.split()},
+    ("$schema",): Inert("it is for editors", _always),
+    ("margin_mode",): Inert("spot only in this version"),
+    ("process_only_new_candles",): Inert("each candle is handled once, when it has closed", _unless(True)),
+    ("pairlists",): Inert("the pairs are those of exchange.pair_whitelist", _static_list_only),
+    ("reduce_df_footprint",): Inert("features always are 32 bit numbers", _always),
+    ("disable_dataframe_checks",): Inert("what a strategy returns is always checked"),
+    ("recursive_strategy_search",): Inert("a strategy lies directly in its folder"),
+    ("dataformat_ohlcv",): Inert("candles are stored as feather files", _unless("feather")),
+    ("dataformat_trades",): Inert("trades are not downloaded", _always),
+    ("download_trades",): Inert("trades are not downloaded"),
+    ("orderflow",): Inert("trades are not downloaded"),
+    ("new_pairs_days",): Inert("the history that training needs is downloaded", _never),
+    ("internals",): Inert("nothing is polled: candles are fetched when they close", _never),
+    ("log_config",): Inert("logs go to standard output; see candled.log_format", _never),
+    ("logfile",): Inert("logs go to standard output; see candled.log_format"),
+    ("verbosity",): Inert("see candled.log_format"),
+    ("experimental",): Inert("freqtrade has dropped it"),
+    ("edge",): Inert("freqtrade has dropped it"),
+    ("ask_strategy",): Inert("freqtrade has dropped it for exit_pricing"),
+    ("bid_strategy",): Inert("freqtrade has dropped it for entry_pricing"),
+}
+"""Keys of freqtrade that no model of ours has: removed before the models see the document."""
+
+EXCHANGE: Mapping[Path, Inert] = {
+    ("exchange", "log_responses"): Inert("answers of the exchange are not logged"),
+    ("exchange", "enable_ws"): Inert("candles are fetched by requests"),
+    ("exchange", "unknown_fee_rate"): _TRADES,
+    ("exchange", "outdated_offset"): Inert("see candled.grace_s", _never),
+    ("exchange", "markets_refresh_interval"): Inert("markets are loaded at the start", _never),
+    ("exchange", "use_public_trades"): Inert("trades are not downloaded"),
+    ("exchange", "skip_pair_validation"): Inert("pairs are always checked"),
+    ("exchange", "skip_open_order_update"): _TRADES,
+    ("exchange", "demo_trading"): _TRADES,
+    ("exchange", "only_from_ccxt"): _CLIENT,
+    ("exchange", "block_bad_exchanges"): Inert("no exchange is refused by name", _always),
+    ("exchange", "_ft_has_params"): _CLIENT,
+}
+"""The same, of freqtrade's ``exchange`` section."""
+
+_LATER = Inert("not acting yet")
+_TUNING_KEYS = """
+principal_component_analysis plot_feature_importances DI_threshold use_SVM_to_remove_outliers
+use_DBSCAN_to_remove_outliers noise_standard_deviation reverse_train_test_order shuffle_after_split
+"""
+
+NOT_ACTING: Mapping[Path, Inert] = {
+    ("freqaimodel_path",): _LATER,
+    ("freqai", "fit_live_predictions_candles"): _LATER,
+    ("freqai", "continual_learning"): _LATER,
+    ("freqai", "write_metrics_to_disk"): _LATER,
+    ("freqai", "data_kitchen_thread_count"): _LATER,
+    ("freqai", "multitarget_parallel_training"): _LATER,
+    ("freqai", "extra_returns_per_train"): _LATER,
+    ("freqai", "keras"): Inert("there are no Keras models"),
+    ("freqai", "conv_width"): Inert("there are no network models yet", _unless(1)),
+    ("freqai", "rl_config"): Inert("there is no reinforcement learning yet"),
+    ("freqai", "model_save_type"): Inert("models are saved in their library's own format"),
+    **{("freqai", "feature_parameters", key): _LATER for key in _TUNING_KEYS.split()},
+    # These two act only together with a method above.
+    ("freqai", "feature_parameters", "svm_params"): Inert("not acting yet", _always),
+    ("freqai", "feature_parameters", "outlier_protection_percentage"): Inert("not acting yet", _always),
+    ("freqai", "feature_parameters", "indicator_max_period_candles"): Inert("FreqAI has dropped it, too"),
+    ("freqai", "data_split_parameters", "shuffle"): _LATER,
+    ("freqai", "data_split_parameters", "train_size"): _LATER,
+    ("freqai", "data_split_parameters", "stratify"): _LATER,
+    # In FreqAI, too, these do nothing here: a back-test's, a shuffle's, TensorBoard's (needs torch).
+    ("freqai", "backtest_period_days"): Inert("there is no back-test yet", _always),
+    ("freqai", "save_backtest_models"): Inert("there is no back-test yet", _always),
+    ("freqai", "data_split_parameters", "random_state"): Inert("there is no shuffle yet", _always),
+    ("freqai", "activate_tensorboard"): Inert("there is no TensorBoard yet", _always),
+    ("freqai", "wait_for_training_iteration_on_reload"): Inert("there is no reload yet", _always),
+    ("freqai", "override_exchange_check"): Inert("no exchange is refused by name", _always),
+    ("freqai", "reduce_df_footprint"): Inert("features always are 32 bit numbers", _always),
+}
+"""Keys that our models have (typed and checked), but that nothing reads yet."""
+
+
+def inert_keys(section: Path) -> tuple[str, ...]:
+    """Known keys of a section that its model does not have."""
+    return tuple(path[-1] for path in (*TOP_LEVEL, *EXCHANGE) if path[:-1] == section)
+
+
+def inert_warnings(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """One line for each key of the document that its user may expect to act, in the document's order."""
+    table = {**TOP_LEVEL, **EXCHANGE, **NOT_ACTING}
+    return tuple(
+        f"{'.'.join(path)} has no effect in this version: {table[path].why}"
+        for path, value in _entries(document, ())
+        if path in table and not table[path].quiet(value)
+    )
+
+
+def without_inert(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of the document without the keys that no model has."""
+    kept = {key: value for key, value in document.items() if (key,) not in TOP_LEVEL}
+    exchange = kept.get("exchange")
+    if isinstance(exchange, dict):
+        kept["exchange"] = {k: v for k, v in exchange.items() if ("exchange", k) not in EXCHANGE}
+    return kept
+
+
+def _entries(document: Mapping[str, Any], above: Path) -> Iterator[tuple[Path, Any]]:
+    for key, value in document.items():
+        yield (*above, key), value
+        if isinstance(value, Mapping):
+            yield from _entries(value, (*above, key))

@@ -1,0 +1,54 @@
+"""The ``candled`` section: what FreqAI has no word for."""
+
+import datetime as dt
+import os
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from daemon.config.fields import PathField, Section, described
+
+
+class SimulatedSettings(Section):
+    """The embedded exchange (``exchange.name`` is ``simulated``)."""
+
+    seed: int = described(1, "Seed of the random market: the same seed gives the same candles.", ge=0)
+    speed: float = described(60.0, "Speed of the market; 1 is real time.", unit="market s per real s", gt=0)
+    start: Annotated[dt.date, Field(strict=False)] = described(
+        dt.date(2026, 1, 1), "First day (UTC) that the daemon lives through; history lies before it."
+    )
+    replay: PathField | None = described(
+        None, "Folder of freqtrade's feather files; their candles are replayed instead of the random market."
+    )
+
+    @property
+    def start_ms(self) -> int:
+        """Midnight UTC of ``start``, milliseconds since the epoch."""
+        return (self.start - dt.date(1970, 1, 1)).days * 86_400_000
+
+
+class TrainingSettings(Section):
+    """The process that trains models."""
+
+    threads: int | None = described(
+        None, "Threads of a training; left out: one fewer than the machine has cores, at least 1.", ge=1
+    )
+    nice: int = described(10, "Priority of a training: 0 as the daemon, 19 lowest.", ge=0, le=19)
+
+    @property
+    def thread_count(self) -> int:
+        """``threads``, or its default on this machine (the cores that this process may use)."""
+        return self.threads or max(1, len(os.sched_getaffinity(0)) - 1)
+
+
+class CandledSettings(Section):
+    """candled's own settings."""
+
+    simulated: SimulatedSettings = described(SimulatedSettings(), "The embedded exchange.")
+    training: TrainingSettings = described(TrainingSettings(), "The process that trains models.")
+    grace_s: float = described(
+        2.0, "Wait after a candle's close before it is fetched.", unit="market s", ge=0, le=60
+    )
+    log_format: Literal["auto", "text", "json"] = described(
+        "auto", "Log lines: `text`, `json` (one object per line), or `auto`: text."
+    )
