@@ -92,6 +92,8 @@ class ReplayMarket:
         if not len(page) or page.open_ms[-1] + timeframe.ms <= now_ms:
             return page
         last = self._in_progress(request.key, page[-1:], now_ms)
+        if last is None:
+            return page[:-1]
         return CandleFrame(
             np.append(page.open_ms[:-1], last.open_ms), np.concatenate([page.values[:-1], last.values])
         )
@@ -111,8 +113,8 @@ class ReplayMarket:
             self._made[key] = made[int(starts_late) : len(made) - int(ends_early)]
         return self._made[key]
 
-    def _in_progress(self, key: CandleKey, final: CandleFrame, now_ms: int) -> CandleFrame:
-        """The last candle as it stands: of the shortest candles so far where those are recorded."""
+    def _in_progress(self, key: CandleKey, final: CandleFrame, now_ms: int) -> CandleFrame | None:
+        """The last candle as it stands; an aggregated one does not exist before its first trade."""
         files = self._files[key.pair]
         base = min(files, key=lambda tf: tf.ms)
         opened_ms = int(final.open_ms[0])
@@ -121,8 +123,7 @@ class ReplayMarket:
             return CandleFrame(final.open_ms.copy(), unfinished(final.values[0], passed)[None])
         parts = files[base].between(opened_ms, now_ms)
         if not len(parts):
-            o = final.values[0, 0]
-            return CandleFrame(final.open_ms.copy(), np.array([[o, o, o, o, 0.0]]))
+            return None
         values = parts.values.copy()
         passed_ms = now_ms - int(parts.open_ms[-1])
         if passed_ms < base.ms:
