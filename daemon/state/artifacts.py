@@ -1,0 +1,290 @@
+"""Model folders: published by one rename, verified at every load, purged by pair."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import re
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from daemon.core.errors import CandledError, Corrupt, Refused
+from daemon.core.pair import Pair
+from daemon.state import atomic, documents
+from daemon.state.documents import open_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from daemon.state.folder import StateFolder
+
+FORMAT_VERSION = 1
+_FOLDER = re.compile(r"sub-train-\w+_\d+(-\d+)?")
+_LIBRARIES = (
+    "candled",
+    "catboost",
+    "lightgbm",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "torch",
+    "xgboost",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A published model whose files are what was written.
+
+    Attributes:
+        name: of its folder, relative to the identifier folder.
+        pair: whose model it is.
+        trained_s: end of its training window, seconds UTC.
+        stem: of its file names, ``cb_btc_1732000000``.
+        metadata: what the trainer wrote about it.
+        path: of its folder.
+        files: names of its files -> their paths.
+        bytes: size of all its files.
+    """
+
+    name: str
+    pair: Pair
+    trained_s: int
+    stem: str
+    metadata: Mapping[str, Any]
+    path: Path
+    files: Mapping[str, Path]
+    bytes: int
+
+
+class ArtifactStore:
+    """The model folders of one identifier. One thread publishes and purges; any may open."""
+
+    def __init__(self, folder: StateFolder) -> None:
+        self._folder = folder
+
+    def new_staging(self) -> Path:
+        """A new empty folder in which a model is put together; nothing in it is ever served."""
+        atomic.make_folder(self._folder.staging)
+        taken = {path.name for path in self._folder.staging.iterdir()}
+        name = next(str(n) for n in range(1, len(taken) + 2) if str(n) not in taken)
+        atomic.make_folder(self._folder.staging / name)
+        return self._folder.staging / name
+
+    def clear_staging(self) -> None:
+        """Delete what interrupted trainings and purges left."""
+        if self._folder.staging.is_dir() and not self._folder.staging.is_symlink():
+            for leftover in self._folder.staging.iterdir():
+                if leftover.is_dir() and not leftover.is_symlink():
+                    atomic.remove_folder(leftover, self._folder.staging)
+                else:
+                    atomic.remove(leftover)
+
+    def publish(self, staging: Path, *, pair: Pair, trained_s: int, metadata: Mapping[str, Any]) -> str:
+        """Seal a finished staging folder and make it visible.
+
+        Args:
+            staging: from `new_staging`; flat, its file names begin with ``cb_<coin>_<trained_s>``.
+            pair: whose model it is.
+            trained_s: end of the training window, seconds UTC.
+            metadata: JSON-able facts about the training, kept beside the checksums.
+
+        Returns:
+            The folder's name, ``sub-train-BTC_1732000000``, with a number behind it if another pair of
+            the same coin has that name: they never share a folder.
+
+        Raises:
+            Corrupt: what can be read back is not what was written.
+            OSError: disk full or the like; nothing was published.
+        """
+        coin = _coin(pair)
+        name = self._free_name(f"sub-train-{coin.upper()}_{trained_s}")
+        stem = f"cb_{coin.lower()}_{trained_s}"
+        document = dict(metadata) | {
+            "format_version": FORMAT_VERSION,
+            "name": name,
+            "pair": str(pair),
+            "trained_timestamp": trained_s,
+            "stem": stem,
+            "libraries": _libraries(),
+            "files": {path.name: _fingerprint(path) for path in sorted(staging.iterdir())},
+        }
+        document["checksum"] = documents.digest(document)
+        sealed = documents.encoded(document)
+        atomic.write_atomic_bytes(staging / f"{stem}_metadata.json", sealed)
+        _verified(staging, name)
+        atomic.publish_folder(staging, self._folder.path / name)
+        return name
+
+    def open(self, name: str) -> Artifact:
+        """The artifact in a folder, after every file was compared with its checksum.
+
+        Raises:
+            Corrupt: it is damaged, missing, or not inside the identifier folder.
+            Refused: it is sound but not for this candled: written by a newer one, or by FreqAI.
+        """
+        return _verified(self._path(name), name)
+
+    def set_aside(self, name: str) -> Path:
+        """Move a damaged artifact out of the way; returns where it lies now."""
+        return atomic.set_aside(self._path(name), self._folder.set_aside)
+
+    def newest(self, pair: Pair) -> Artifact | None:
+        """The newest intact artifact of a pair; None if there is none."""
+        for name, _ in self._of(pair):
+            try:
+                return self.open(name)
+            except (Corrupt, Refused):
+                continue
+        return None
+
+    def pairs(self) -> list[Pair]:
+        """Pairs that have an artifact folder, intact or not, in alphabetical order."""
+        found = set()
+        for name in self.names():
+            try:
+                found.add(_described(self._path(name), name)[1])
+            except CandledError:
+                continue
+        return sorted(found)
+
+    def names(self) -> list[str]:
+        """Names of all model folders, in alphabetical order, whoever wrote them."""
+        if not self._folder.path.is_dir():
+            return []
+        return sorted(path.name for path in self._folder.path.iterdir() if _FOLDER.fullmatch(path.name))
+
+    def purge(self, pair: Pair, keep: int, live: str) -> list[str]:
+        """Delete a pair's old artifacts.
+
+        Args:
+            pair: whose; other pairs of the same coin are not touched.
+            keep: how many of the newest stay, the live one included.
+            live: name of the artifact in use, which stays whatever its age.
+
+        Returns:
+            Names of those that were deleted.
+        """
+        names = [name for name, _ in self._of(pair)]
+        kept = {live} & set(names)
+        for name in names:
+            if len(kept) < max(keep, 1):
+                kept.add(name)
+        return [self._delete(name) for name in names if name not in kept]
+
+    def purge_to(self, limit_bytes: int, live: Collection[str]) -> list[str]:
+        """Delete artifacts, oldest first, until all that remain take at most ``limit_bytes``; never a live one."""
+        known = [(trained_s, name) for pair in self.pairs() for name, trained_s in self._of(pair)]
+        sizes = {name: _bytes_in(self._path(name)) for name in self.names()}
+        excess, deleted = sum(sizes.values()) - limit_bytes, []
+        for _, name in sorted(known):
+            if excess <= 0:
+                break
+            if name not in live:
+                excess -= sizes[name]
+                deleted.append(self._delete(name))
+        return deleted
+
+    def _of(self, pair: Pair) -> list[tuple[str, int]]:
+        """Names and training times of a pair's artifacts, newest first, without a look at their files."""
+        found = []
+        for name in self.names():
+            try:
+                document, owner = _described(self._path(name), name)
+            except CandledError:
+                continue
+            if owner == pair:
+                found.append((name, int(document["trained_timestamp"])))
+        return sorted(found, key=lambda each: (each[1], each[0]), reverse=True)
+
+    def _delete(self, name: str) -> str:
+        atomic.remove_folder(self._path(name), self._folder.staging)
+        return name
+
+    def _free_name(self, wanted: str) -> str:
+        numbered = (f"{wanted}-{n}" for n in range(2, 1_000_000))
+        return next(n for n in (wanted, *numbered) if not os.path.lexists(self._folder.path / n))
+
+    def _path(self, name: str) -> Path:
+        if not _FOLDER.fullmatch(name):
+            raise Corrupt(f"{name!r} is not the name of a model folder inside {self._folder.path}")
+        return self._folder.path / name
+
+
+def _coin(pair: Pair) -> str:
+    return re.sub(r"\W", "_", pair.base, flags=re.ASCII)
+
+
+def _described(path: Path, name: str) -> tuple[dict[str, Any], Pair]:
+    """The metadata of a model folder, which match their own checksum, and its pair."""
+    if path.is_symlink() or not path.is_dir():
+        raise Corrupt(f"{path} is not a folder" if os.path.lexists(path) else f"{path} is missing")
+    found = sorted(path.glob("cb_*_metadata.json"))
+    if len(found) != 1:
+        raise Corrupt(f"{path} has {len(found)} metadata files instead of one")
+    document = documents.read_object(found[0])
+    version = document.get("format_version")
+    if version is None and "checksum" not in document:
+        raise Refused(f"{path} was written by FreqAI: its model is not loaded, the pair is trained anew")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise Refused(
+            f"{found[0]} has format {version}, this candled reads up to {FORMAT_VERSION}: left as it is"
+        )
+    bare = {key: value for key, value in document.items() if key != "checksum"}
+    if document.get("checksum") != documents.digest(bare):
+        raise Corrupt(f"{found[0]} does not match its checksum")
+    if document["name"] != name:
+        raise Corrupt(f"{found[0]} belongs to {document['name']}, not to {name}")
+    return document, Pair(document["pair"])
+
+
+def _verified(path: Path, name: str) -> Artifact:
+    document, pair = _described(path, name)
+    files = {}
+    for file, expected in document["files"].items():
+        if os.path.basename(file) != file or file in {"", ".", ".."}:  # noqa: PTH119 - a name, not a path
+            raise Corrupt(f"{path} names a file outside of itself: {file!r}")
+        try:
+            found = _fingerprint(path / file)
+        except OSError as exc:
+            raise Corrupt(f"{path / file} cannot be read: {exc.strerror or exc}") from exc
+        if found != expected:
+            raise Corrupt(
+                f"{path / file} does not match its checksum ({found['bytes']} of {expected['bytes']} bytes)"
+            )
+        files[file] = path / file
+    return Artifact(
+        name=name,
+        pair=pair,
+        trained_s=int(document["trained_timestamp"]),
+        stem=document["stem"],
+        metadata=MappingProxyType(document),
+        path=path,
+        files=MappingProxyType(files),
+        bytes=sum(int(each["bytes"]) for each in document["files"].values()),
+    )
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    with os.fdopen(open_regular(path), "rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        return {"sha256": sha256, "bytes": stream.tell()}
+
+
+def _bytes_in(path: Path) -> int:
+    return sum(file.lstat().st_size for file in path.glob("*"))
+
+
+def _libraries() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
