@@ -84,7 +84,8 @@ class Abstention:
     reason: Reason
     detail: str = ""
     late: bool = False
-    values: Mapping[str, float | str] = field(default=_NOTHING)
+    # mappingproxy is unhashable on Python 3.11, where dataclasses refuse it as a plain default
+    values: Mapping[str, float | str] = field(default_factory=lambda: _NOTHING)
     di: float = float("nan")
 
     @property
