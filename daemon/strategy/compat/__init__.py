@@ -1,0 +1,1 @@
+"""What strategy files import from ``freqtrade`` and ``technical``, written anew for candled."""

@@ -1,0 +1,203 @@
+"""Finding a user's strategy by its name, and making it ready."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daemon.core.errors import ConfigError, StrategyError
+from daemon.strategy.attributes import apply_settings, strategy_config
+from daemon.strategy.faults import describe_fault
+from daemon.strategy.interface import IStrategy
+from daemon.strategy.modules import StrategyModules, helper_file
+from daemon.strategy.parameters import set_parameters, stored_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+__all__ = ["LoadedStrategy", "check_hooks", "load_strategy"]
+
+log = logging.getLogger(__name__)
+
+EXAMPLES = Path(__file__).parent / "examples"
+_CLASS = re.compile(rb"^class[ \t]+([A-Za-z_][A-Za-z0-9_]*)[ \t]*[(:\[]", re.MULTILINE)
+_FEATURE_HOOKS = (
+    "feature_engineering_expand_all",
+    "feature_engineering_expand_basic",
+    "feature_engineering_standard",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedStrategy:
+    """A user's strategy, ready to be called through `Hooks`.
+
+    Attributes:
+        name: name of its class.
+        instance: the object.
+        file: where its class stands.
+        modules: the modules that it consists of, helpers included.
+        digest: SHA-256, hexadecimal, of the file, of its helper modules and of its parameter file: what
+            makes the same features and signals has the same digest.
+    """
+
+    name: str
+    instance: IStrategy
+    file: Path
+    digest: str
+    modules: StrategyModules
+
+    @property
+    def files(self) -> Collection[Path]:
+        """Files of the user's that have run."""
+        return self.modules.files.values()
+
+
+def load_strategy(name: str, *, paths: Sequence[Path], config: Mapping[str, Any]) -> LoadedStrategy:
+    """The strategy of that class name, from the first of the folders that has it, else of our examples.
+
+    Other files are not run; they may be broken. Values of the configuration go before the strategy's own
+    attributes (``stoploss``, ``minimal_roi``, ``timeframe``, ...), as in freqtrade.
+
+    Args:
+        name: name of the class.
+        paths: folders (or files) to search; those that do not exist are passed over.
+        config: the user's configuration in freqtrade's keys; the strategy gets a copy of its own.
+
+    Raises:
+        ConfigError: no file defines the class; the message names the folders and the nearest names.
+        StrategyError: the file does not compile, raises, or lacks what a strategy must have; the message
+            names file and line.
+    """
+    file = _find(name, [*paths, EXAMPLES], recursive=bool(config.get("recursive_strategy_search")))
+    modules = StrategyModules(file.parent)
+    try:
+        module = modules.run(file)
+        strategy_class = _strategy_class(module, name, file)
+        strategy_class.__file__ = str(file)
+        strategy_class.__source__ = file.read_text(encoding="utf-8", errors="replace")
+        stored = stored_parameters(file, name)
+        instance = strategy_class(strategy_config(config, name))
+        set_parameters(instance, stored)
+        apply_settings(instance, stored)
+    except (
+        Exception,
+        SystemExit,
+    ) as exc:  # the user's code runs here and may raise anything, exit() included
+        modules.forget()
+        raise StrategyError(describe_fault(exc, modules.files.values(), file)) from exc
+    strategy = LoadedStrategy(name=name, instance=instance, file=file, digest=_digest(file), modules=modules)
+    check_hooks(strategy)
+    return strategy
+
+
+def check_hooks(strategy: LoadedStrategy) -> None:
+    """Refuse a strategy that lacks what no prediction can be made without.
+
+    Raises:
+        StrategyError: it overrides the hook that FreqAI gave up, sets no targets, or has no features.
+    """
+    place = f"{strategy.file}: {strategy.name}"
+    if hasattr(strategy.instance, "populate_any_indicators"):
+        raise StrategyError(
+            f"{place}: populate_any_indicators is no longer called. Split it into "
+            f"{', '.join(_FEATURE_HOOKS)} and set_freqai_targets"
+        )
+    if not overrides(strategy.instance, "set_freqai_targets"):
+        raise StrategyError(
+            f"{place}: set_freqai_targets is missing: it sets what is to be predicted, "
+            "for example dataframe['&-s_close']"
+        )
+    if not any(overrides(strategy.instance, hook) for hook in _FEATURE_HOOKS):
+        raise StrategyError(
+            f"{place}: there are no features: write at least one of {', '.join(_FEATURE_HOOKS)}"
+        )
+
+
+def overrides(instance: IStrategy, method: str) -> bool:
+    """Whether a strategy has its own version of a method."""
+    return getattr(type(instance), method) is not getattr(IStrategy, method)
+
+
+def _find(name: str, paths: Sequence[Path], *, recursive: bool) -> Path:
+    if not name.isidentifier():
+        raise ConfigError(f"strategy: {name!r} is not the name of a class")
+    defined: dict[str, Path] = {}
+    for path in paths:
+        for file in _python_files(path, recursive=recursive):
+            for found in _CLASS.findall(file.read_bytes()):
+                if found.decode() == name and name in defined:
+                    log.warning(
+                        "strategy defined twice",
+                        extra={
+                            "fields": {"strategy": name, "used": str(defined[name]), "ignored": str(file)}
+                        },
+                    )
+                defined.setdefault(found.decode(), file)
+    if name in defined:
+        return defined[name]
+    near = difflib.get_close_matches(name, defined, n=3) or sorted(defined)[:8]
+    raise ConfigError(
+        f"strategy: no file in {', '.join(str(path) for path in paths)} has a class {name!r}; "
+        f"nearest: {', '.join(near)}"
+    )
+
+
+def _python_files(path: Path, *, recursive: bool) -> list[Path]:
+    if path.is_file():
+        return [path]
+    files = path.rglob("*.py") if recursive else path.glob("*.py")
+    return sorted(file for file in files if file.is_file())
+
+
+def _strategy_class(module: object, name: str, file: Path) -> type[IStrategy]:
+    found = getattr(module, name, None)
+    if not (isinstance(found, type) and issubclass(found, IStrategy)):
+        raise StrategyError(f"{file}: {name} is not a strategy: derive it from freqtrade.strategy.IStrategy")
+    return found
+
+
+def _digest(file: Path) -> str:
+    digest = hashlib.sha256()
+    parameters = file.with_suffix(".json")
+    for part in [*_sources(file), *([parameters] if parameters.is_file() else [])]:
+        text = part.read_bytes()
+        digest.update(f"{part.name} {len(text)}\n".encode() + text)
+    return digest.hexdigest()
+
+
+def _sources(file: Path) -> list[Path]:
+    """A strategy file and, by name, every helper module that its import statements lead to."""
+    found = {file}
+    waiting = [file]
+    while waiting:
+        source = waiting.pop()
+        for dotted in _imported(source, file.parent):
+            helper = helper_file(file.parent, dotted)
+            if helper is not None and helper.is_file() and helper not in found:
+                found.add(helper)
+                waiting.append(helper)
+    return [file, *sorted(found - {file})]
+
+
+def _imported(source: Path, folder: Path) -> Iterator[str]:
+    """Dotted names, from the folder on, of all modules that a file might import, wherever in it."""
+    for node in ast.walk(ast.parse(source.read_bytes(), str(source))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = source.relative_to(folder).parts[: -node.level or None] if node.level else ()
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names = [f"{module}.{alias.name}".strip(".") for alias in node.names]
+            names.append(module)
+        else:
+            continue
+        for name in names:
+            parts = name.split(".") if name else []
+            yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
