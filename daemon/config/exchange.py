@@ -42,7 +42,7 @@ class ExchangeSettings(Section):
 
     name: Annotated[str, BeforeValidator(_lower)] = described(
         ...,
-        "Exchange: `simulated` (embedded, needs no network) or the id of an exchange that ccxt knows.",
+        "`simulated` (embedded, needs no network), or the id of an exchange that ccxt knows.",
         pattern=r"^[a-z0-9_]+$",
     )
     key: SecretField = described(None, "API key. Not needed for candles.")

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -68,13 +67,6 @@ def _path(value: object) -> object:
     return Path(value).expanduser()
 
 
-def _all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    doubled = sorted({str(v) for v in values if values.count(v) > 1})
-    if doubled:
-        raise ValueError(f"must name each once; given twice: {', '.join(doubled)}")
-    return values
-
-
 def _secret(value: object) -> object:
     if isinstance(value, SecretStr):
         return value
@@ -108,5 +100,5 @@ TimeframeField = Annotated[
 ]
 PathField = Annotated[Path, PlainValidator(_path), WithJsonSchema({"type": "string", "format": "path"})]
 SecretField = Annotated[SecretStr | None, BeforeValidator(_secret)]
-PairTuple = Annotated[tuple[PairField, ...], Field(strict=False), AfterValidator(_all_different)]
-TimeframeTuple = Annotated[tuple[TimeframeField, ...], Field(strict=False), AfterValidator(_all_different)]
+PairTuple = Annotated[tuple[PairField, ...], Field(strict=False)]
+TimeframeTuple = Annotated[tuple[TimeframeField, ...], Field(strict=False)]

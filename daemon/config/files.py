@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MODE = rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS
+_SHOWN_WIDTH = 100
 _SECRET_ENTRY = re.compile(r"""["']?(\w+)["']?\s*:\s*""")
 
 
@@ -146,8 +147,13 @@ def _syntax_error(path: Path, text: str, message: str) -> str:
         reason = "A text must close its quotes on its own line, and special characters need a backslash."
     elif reason.startswith("Unspecific"):
         reason = "A comment is not closed."
-    shown = [f"    {n + 1:>4} | {_without_secret(lines, n)}" for n in (row - 1, row) if 0 <= n < len(lines)]
-    pointer = f"         | {' ' * column}^"
+    # A line may be the whole file: only the part around the fault is shown.
+    left = max(0, column - _SHOWN_WIDTH // 2)
+    part = slice(left, left + _SHOWN_WIDTH)
+    shown = [
+        f"    {n + 1:>4} | {_without_secret(lines, n)[part]}" for n in (row - 1, row) if 0 <= n < len(lines)
+    ]
+    pointer = f"         | {' ' * (column - left)}^"
     return "\n".join([f"{path}: line {row + 1}, column {column + 1}: {reason}", *shown, pointer])
 
 

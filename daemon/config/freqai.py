@@ -13,8 +13,6 @@ _IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"
 def _periods(values: tuple[int, ...]) -> tuple[int, ...]:
     if min(values, default=1) < 1:
         raise ValueError("must be periods of at least 1 (candles)")
-    if len(set(values)) != len(values):
-        raise ValueError("must name each period once: features of the same name would collide")
     return values
 
 
@@ -118,7 +116,7 @@ class FreqaiSettings(Section):
     )
     identifier: str = described(
         ...,
-        "Name of the state folder `user_data/models/<identifier>`: letters, digits, '.', '_' and '-'.",
+        "Name of the state folder `user_data/models/<identifier>`: letters, digits, '_', '-' and single dots, at most 100.",
         pattern=_IDENTIFIER,
         max_length=100,
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
 
 
 def _off(value: object) -> bool:
@@ -47,7 +47,7 @@ _TRADES = Inert("signals are logged, orders are not placed yet", _never)
 _SERVICE = Inert("there is no such service yet")
 _BACKTEST = Inert("there is no back-test yet")
 _HYPEROPT = Inert("there is no hyperopt")
-_CLIENT = Inert("candled has its own client settings in `ccxt_config`", _never)
+_CLIENT = Inert("settings of the client go to exchange.ccxt_config", _never)
 
 _TRADING_KEYS = """
 max_open_trades stake_amount tradable_balance_ratio available_capital amend_last_stake_amount
@@ -71,7 +71,7 @@ hyperopt hyperopt_path epochs early_stop spaces analyze_per_epoch print_all hype
 hyperopt_random_state hyperopt_min_trades hyperopt_loss disableparamexport
 """
 
-TOP_LEVEL: Mapping[Path, Inert] = {
+TOP_LEVEL: Mapping[KeyPath, Inert] = {
     **{(key,): _TRADES for key in _TRADING_KEYS.split()},
     **{(key,): _SERVICE for key in _SERVICE_KEYS.split()},
     **{(key,): _BACKTEST for key in _BACKTEST_KEYS.split()},
@@ -99,7 +99,7 @@ TOP_LEVEL: Mapping[Path, Inert] = {
 }
 """Keys of freqtrade that no model of ours has: removed before the models see the document."""
 
-EXCHANGE: Mapping[Path, Inert] = {
+EXCHANGE: Mapping[KeyPath, Inert] = {
     ("exchange", "log_responses"): Inert("answers of the exchange are not logged"),
     ("exchange", "enable_ws"): Inert("candles are fetched by requests"),
     ("exchange", "unknown_fee_rate"): _TRADES,
@@ -115,13 +115,13 @@ EXCHANGE: Mapping[Path, Inert] = {
 }
 """The same, of freqtrade's ``exchange`` section."""
 
-_LATER = Inert("not acting yet")
+_LATER = Inert("it comes later")
 _TUNING_KEYS = """
 principal_component_analysis plot_feature_importances DI_threshold use_SVM_to_remove_outliers
 use_DBSCAN_to_remove_outliers noise_standard_deviation reverse_train_test_order shuffle_after_split
 """
 
-NOT_ACTING: Mapping[Path, Inert] = {
+NOT_ACTING: Mapping[KeyPath, Inert] = {
     ("freqaimodel_path",): _LATER,
     ("freqai", "fit_live_predictions_candles"): _LATER,
     ("freqai", "continual_learning"): _LATER,
@@ -135,8 +135,8 @@ NOT_ACTING: Mapping[Path, Inert] = {
     ("freqai", "model_save_type"): Inert("models are saved in their library's own format"),
     **{("freqai", "feature_parameters", key): _LATER for key in _TUNING_KEYS.split()},
     # These two act only together with a method above.
-    ("freqai", "feature_parameters", "svm_params"): Inert("not acting yet", _always),
-    ("freqai", "feature_parameters", "outlier_protection_percentage"): Inert("not acting yet", _always),
+    ("freqai", "feature_parameters", "svm_params"): Inert("it comes later", _always),
+    ("freqai", "feature_parameters", "outlier_protection_percentage"): Inert("it comes later", _always),
     ("freqai", "feature_parameters", "indicator_max_period_candles"): Inert("FreqAI has dropped it, too"),
     ("freqai", "data_split_parameters", "shuffle"): _LATER,
     ("freqai", "data_split_parameters", "train_size"): _LATER,
@@ -153,7 +153,7 @@ NOT_ACTING: Mapping[Path, Inert] = {
 """Keys that our models have (typed and checked), but that nothing reads yet."""
 
 
-def inert_keys(section: Path) -> tuple[str, ...]:
+def inert_keys(section: KeyPath) -> tuple[str, ...]:
     """Known keys of a section that its model does not have."""
     return tuple(path[-1] for path in (*TOP_LEVEL, *EXCHANGE) if path[:-1] == section)
 
@@ -177,7 +177,7 @@ def without_inert(document: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _entries(document: Mapping[str, Any], above: Path) -> Iterator[tuple[Path, Any]]:
+def _entries(document: Mapping[str, Any], above: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
     for key, value in document.items():
         yield (*above, key), value
         if isinstance(value, Mapping):

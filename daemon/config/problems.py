@@ -10,7 +10,7 @@ import rapidjson
 from daemon.config.exchange import SYNONYMS
 from daemon.config.inert import inert_keys
 from daemon.config.layers import section_of
-from daemon.config.redaction import is_secret_name, masked_text, secret_values
+from daemon.config.redaction import is_secret_name, masked, masked_text, secret_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,9 +29,9 @@ _MUST = {
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
     "bool_type": "must be true or false",
-    "tuple_type": "must be a list [ ... ]",
-    "dict_type": "must be an object { ... }",
-    "model_type": "must be an object { ... }",
+    "tuple_type": "must be a list in [brackets]",
+    "dict_type": "must be an object in braces",
+    "model_type": "must be an object in braces",
     "greater_than": "must be above {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than": "must be below {lt:g}",
@@ -89,7 +89,7 @@ def _shown(place: Place, value: object) -> str:
     if any(isinstance(key, str) and is_secret_name(key) for key in place):
         return "the value"
     try:
-        text = str(rapidjson.dumps(value, default=str))
+        text = str(rapidjson.dumps(masked({place[-1]: value})[str(place[-1])], default=str))
     except (TypeError, ValueError, OverflowError):
         text = repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

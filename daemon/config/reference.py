@@ -101,6 +101,8 @@ def _meaning(path: tuple[str, ...], entry: dict[str, Any]) -> str:
 
 def _type(entry: dict[str, Any]) -> str:
     kinds = [kind for kind in entry.get("anyOf", [entry]) if kind.get("type") != "null"]
+    if len(kinds) > 1:
+        return " or ".join(_type(kind) for kind in kinds)
     if "properties" in kinds[0]:
         return "object, below"
     if "items" in kinds[0]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
@@ -32,6 +33,12 @@ from daemon.core.pair import Pair
 def _dry(value: bool) -> bool:
     if not value:
         raise ValueError("live trading is not part of this version; set dry_run to true")
+    return value
+
+
+def _spot(value: object) -> object:
+    if value != "spot":
+        raise ValueError('spot only in this version; set trading_mode to "spot"')
     return value
 
 
@@ -60,7 +67,9 @@ class Settings(Section):
         pattern=r"^[A-Za-z0-9]+$",
     )
     dry_run: Annotated[bool, AfterValidator(_dry)] = described(True, "Must be true: nothing is sent.")
-    trading_mode: Literal["spot"] = described("spot", "Spot only in this version.")
+    trading_mode: Annotated[Literal["spot"], BeforeValidator(_spot)] = described(
+        "spot", "Spot only in this version."
+    )
     strategy: str = described(..., "Name of the strategy's class; also --strategy.", pattern=r"^[^\W\d]\w*$")
     strategy_path: PathField | None = described(
         None, "Folder that is searched for the strategy first, before `user_data/strategies`."
@@ -107,7 +116,11 @@ class Settings(Section):
             document=masked(document),
             raw=strategy_view(document, settings, files),
             secrets=secret_values(document),
-            warnings=(*context.get("warnings", ()), *inert_warnings(document), *whole_doubts(document)),
+            warnings=(
+                *context.get("warnings", ()),
+                *inert_warnings(document),
+                *whole_doubts(document, settings.freqai),
+            ),
             files=files,
         )
         return settings

@@ -8,51 +8,38 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 
+if TYPE_CHECKING:
+    from daemon.config.freqai import FreqaiSettings
+
 T = TypeVar("T")
 Fault = tuple[tuple[str | int, ...], str]
+
+_FEATURES = ("freqai", "feature_parameters")
+_TIMEFRAMES = (*_FEATURES, "include_timeframes")
+_CORRELATED = (*_FEATURES, "include_corr_pairlist")
+_WHITELIST = ("exchange", "pair_whitelist")
+# Lists whose entries name models or features: the same name twice would collide.
+_SETS = (_WHITELIST, _CORRELATED, _TIMEFRAMES, (*_FEATURES, "indicator_periods_candles"))
 
 
 def whole_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     """Place and text of everything that does not fit together."""
+    yield from _doubled(document)
     yield from _timeframe_faults(document)
     yield from _pair_faults(document)
 
 
-def base_timeframe_in_front(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with the base timeframe among ``include_timeframes``, as FreqAI completes it."""
-    base, listed = (
-        document.get("timeframe"),
-        _at(document, "freqai", "feature_parameters", "include_timeframes"),
-    )
-    if (
-        not isinstance(base, str)
-        or not isinstance(listed, list | tuple | type(None))
-        or base in (listed or ())
-    ):
-        return document
-    parameters = _at(document, "freqai", "feature_parameters")
-    if not isinstance(parameters, Mapping):
-        return document
-    completed = {**parameters, "include_timeframes": [base, *(listed or ())]}
-    return {**document, "freqai": {**document["freqai"], "feature_parameters": completed}}
-
-
-def whole_doubts(document: Mapping[str, Any]) -> Iterator[str]:
+def whole_doubts(document: Mapping[str, Any], freqai: FreqaiSettings) -> Iterator[str]:
     """What is allowed but probably not meant."""
-    listed = _at(document, "freqai", "feature_parameters", "include_timeframes")
-    if isinstance(listed, list | tuple) and listed and document.get("timeframe") not in listed:
-        yield (
-            "freqai.feature_parameters.include_timeframes lacks the base timeframe "
-            f"{document.get('timeframe')!r}; it is put in front"
-        )
-    expiry, retrain = (
-        _at(document, "freqai", key) or 0 for key in ("expiration_hours", "live_retrain_hours")
-    )
+    base, listed = document.get("timeframe"), _at(document, _TIMEFRAMES)
+    if listed and base not in listed:
+        yield f"{'.'.join(_TIMEFRAMES)} lacks the base timeframe {base!r}; it is put in front"
+    expiry, retrain = freqai.expiration_hours, freqai.live_retrain_hours
     if 0 < expiry < retrain:
         yield (
             f"freqai.expiration_hours ({expiry:g}) is below freqai.live_retrain_hours ({retrain:g}): "
@@ -60,39 +47,53 @@ def whole_doubts(document: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
+def base_timeframe_in_front(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the base timeframe among ``include_timeframes``, as FreqAI completes it."""
+    base, listed = document.get("timeframe"), _at(document, _TIMEFRAMES) or []
+    parameters = _at(document, _FEATURES)
+    if not isinstance(parameters, Mapping) or not isinstance(listed, list | tuple) or base in listed:
+        return document
+    # Only sound entries are shifted: else the places in messages would not be the user's own.
+    if len(_sounds(Timeframe, [base, *listed])) != len(listed) + 1:
+        return document
+    completed = {**parameters, "include_timeframes": [base, *listed]}
+    return {**document, "freqai": {**document["freqai"], "feature_parameters": completed}}
+
+
 def matches(pattern: str, pair: str) -> bool:
     """Whether a regular expression of the blacklist matches the pair: as a whole, case ignored."""
     return re.fullmatch(pattern, pair, re.IGNORECASE) is not None
 
 
+def _doubled(document: Mapping[str, Any]) -> Iterator[Fault]:
+    for place in _SETS:
+        listed = _at(document, place)
+        entries = [v for v in listed if isinstance(v, str | int)] if isinstance(listed, list | tuple) else []
+        for entry in dict.fromkeys(v for v in entries if entries.count(v) > 1):
+            yield place, f"{entry} is named {entries.count(entry)} times; name it once"
+
+
 def _timeframe_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     base = _sound(Timeframe, document.get("timeframe"))
-    place = ("freqai", "feature_parameters", "include_timeframes")
-    for i, timeframe in _sounds(Timeframe, _at(document, *place)):
+    for i, timeframe in _sounds(Timeframe, _at(document, _TIMEFRAMES)):
         if base is not None and timeframe.ms < base.ms:
-            yield (*place, i), f"{timeframe} is not allowed: must not be shorter than the timeframe {base}"
+            yield (*_TIMEFRAMES, i), f"{timeframe} is not allowed: must not be shorter than timeframe {base}"
 
 
 def _pair_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
-    stake = document.get("stake_currency")
-    whitelist, blacklist = (_at(document, "exchange", f"pair_{kind}list") for kind in ("white", "black"))
-    corr_place = ("freqai", "feature_parameters", "include_corr_pairlist")
-    pairs, correlated = _sounds(Pair, whitelist), _sounds(Pair, _at(document, *corr_place))
-    for place, listed in ((("exchange", "pair_whitelist"), pairs), (corr_place, correlated)):
+    pairs = _sounds(Pair, _at(document, _WHITELIST))
+    for place, listed in (_WHITELIST, pairs), (_CORRELATED, _sounds(Pair, _at(document, _CORRELATED))):
         for i, pair in listed:
             if ":" in pair:
-                yield (
-                    (*place, i),
-                    f"{pair} is not allowed: spot only in this version; write {pair.split(':')[0]}",
-                )
+                spot = pair.split(":")[0]
+                yield (*place, i), f"{pair} is not allowed: spot only in this version; write {spot}"
+    stake = document.get("stake_currency")
     for i, pair in pairs:
         if isinstance(stake, str) and pair.quote.upper() != stake.upper():
-            yield (
-                ("exchange", "pair_whitelist", i),
-                f"{pair} is not allowed: must be quoted in stake_currency {stake}",
-            )
+            yield (*_WHITELIST, i), f"{pair} is not allowed: must be quoted in stake_currency {stake}"
+    blacklist = _at(document, ("exchange", "pair_blacklist"))
     patterns = [p for p in blacklist if isinstance(p, str)] if isinstance(blacklist, list | tuple) else []
-    if pairs and all(any(_safely_matches(p, pair) for p in patterns) for _, pair in pairs):
+    if pairs and all(any(_safely_matches(pattern, pair) for pattern in patterns) for _, pair in pairs):
         yield ("exchange", "pair_blacklist"), "leaves no pair of the whitelist; take a pattern out of it"
 
 
@@ -103,7 +104,7 @@ def _safely_matches(pattern: str, pair: str) -> bool:
         return False
 
 
-def _at(document: Any, *path: str) -> Any:
+def _at(document: Any, path: tuple[str, ...]) -> Any:
     for key in path:
         document = document.get(key) if isinstance(document, Mapping) else None
     return document
