@@ -1,1 +1,62 @@
-"""The command line: one command per file."""
+"""The command line: one command per file.
+
+Commands import what they need when they run: ``candled status`` must not wait for the model libraries.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from daemon import __version__
+from daemon.cli import config, predictions, queue, run, status
+from daemon.core.errors import CandledError, ConfigError, FolderInUse
+
+EXIT_ERROR, EXIT_IN_USE, EXIT_CONFIG = 1, 75, 78
+"""As in sysexits.h: EX_TEMPFAIL and EX_CONFIG; systemd does not restart on the latter."""
+
+app = typer.Typer(
+    name="candled",
+    help="Keeps one fresh machine-learning model per trading pair and predicts on every closed candle.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run.run)
+app.command("status")(status.status)
+app.command("queue")(queue.queue)
+app.command("predictions")(predictions.predictions)
+app.add_typer(config.app, name="config")
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"candled {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point: errors that were raised on purpose become one message and their exit status."""
+    try:
+        app()
+    except ConfigError as exc:
+        print(f"candled: {exc}", file=sys.stderr)
+        sys.exit(EXIT_CONFIG)
+    except FolderInUse as exc:
+        print(f"candled: {exc}", file=sys.stderr)
+        sys.exit(EXIT_IN_USE)
+    except CandledError as exc:
+        print(f"candled: {exc}", file=sys.stderr)
+        sys.exit(EXIT_ERROR)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()

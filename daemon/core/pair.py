@@ -37,6 +37,11 @@ class Pair(str):
         return self.split("/", 1)[1].split(":", 1)[0]
 
     @property
+    def coin(self) -> str:
+        """The base coin as it may stand in a file name: other signs than letters, digits and ``_`` replaced."""
+        return re.sub(r"\W", "_", self.base, flags=re.ASCII)
+
+    @property
     def file_stem(self) -> str:
         """The pair as freqtrade writes it in file names: ``BTC_USDT``, ``BTC_USDT_USDT``."""
         return re.sub(r"[^A-Za-z0-9]", "_", self)

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from daemon.core.errors import StrategyError
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -67,13 +65,7 @@ def label_columns(hooks: Hooks, pair: Pair, frame: CandleFrame) -> list[LabelCol
         StrategyError: the hook raised, or made no target.
     """
     made = hooks.targets(frame.to_pandas(), {"pair": str(pair)})
-    columns = [_column(made[name], name) for name in made.columns if str(name).startswith("&")]
-    if not columns:
-        raise StrategyError(
-            f"{pair}: set_freqai_targets made no target: a target is a column whose name begins with '&', "
-            "for example dataframe['&-s_close']"
-        )
-    return columns
+    return [_column(made[name], name) for name in made.columns if str(name).startswith("&")]
 
 
 def _column(values: pd.Series, name: str) -> LabelColumn:

@@ -1,0 +1,355 @@
+"""The composition root: builds the daemon from settings. There are no rules here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from daemon.core.clock import FastClock, SystemClock
+from daemon.core.market import CandleKey
+from daemon.core.pair import Pair
+from daemon.core.timeframe import Timeframe
+from daemon.features.compute import BlockComputer
+from daemon.features.plan import FeaturePlan
+from daemon.features.store import FeatureStore
+from daemon.market.ccxt_market import CcxtMarket
+from daemon.market.feed import Feed
+from daemon.market.replay import ReplayMarket
+from daemon.market.simulated import SimulatedMarket
+from daemon.market.store import CandleStore
+from daemon.runtime import preparation
+from daemon.runtime.dataset import TrainingOptions
+from daemon.runtime.engine import Engine, EngineOptions
+from daemon.runtime.forecaster import Forecaster
+from daemon.runtime.lifecycle import Daemon
+from daemon.runtime.runner import Runner
+from daemon.runtime.status_file import status, write_status
+from daemon.runtime.strategy_view import StrategyView
+from daemon.runtime.tally import Tally
+from daemon.runtime.ticker import Ticker
+from daemon.runtime.trainer import Trainer, TrainerOptions
+from daemon.runtime.training_process import TrainingProcess
+from daemon.state import atomic
+from daemon.state.artifacts import ArtifactStore
+from daemon.state.folder import StateFolder
+from daemon.state.history import PredictionHistory
+from daemon.state.pair_dictionary import PairDictionary
+from daemon.strategy.hooks import Hooks
+from daemon.strategy.loader import load_strategy
+from daemon.strategy.ports import bind
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from daemon.config import Settings
+    from daemon.core.candles import CandleFrame
+    from daemon.core.clock import Clock
+    from daemon.core.market import Market
+    from daemon.learning.live import LiveModel
+
+log = logging.getLogger(__name__)
+
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+DEFAULT_SEED = 1
+IDLE_S = 5.0
+"""Longest sleep of a thread between two looks at the clock, real seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line adds to the settings, and what tests replace.
+
+    Attributes:
+        ticks: stop after so many; None: run on.
+        progress: called with (key, candles so far, candles wanted) while history is fetched.
+        show: called now and then with the daemon's figures, for a live view.
+        clock: instead of the one that the settings ask for.
+        market: instead of the one that the settings ask for.
+    """
+
+    ticks: int | None = None
+    progress: Callable[[CandleKey, int, int], None] | None = None
+    show: Callable[[dict[str, Any]], None] | None = None
+    clock: Clock | None = None
+    market: Market | None = None
+
+
+def run(settings: Settings, stop: threading.Event, options: Options | None = None) -> int:
+    """Start, run until ``stop`` is set, stop; return the exit status.
+
+    Raises:
+        ConfigError: something that a human must mend; nothing was lost.
+        FolderInUse: another daemon holds the state folder.
+    """
+    for warning in settings.warnings:
+        log.warning("config", extra={"fields": {"warning": warning}})
+    folder = StateFolder(settings.identifier_folder)
+    with folder.acquire(SystemClock().now_ms()):
+        return _Assembly(folder, settings, stop, options or Options()).run()
+
+
+class _Assembly:
+    """The parts of one daemon, built in the order in which they need each other."""
+
+    def __init__(
+        self, folder: StateFolder, settings: Settings, stop: threading.Event, options: Options
+    ) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.stop = stop
+        self.options = options
+        self.strategy = load_strategy(
+            settings.strategy, paths=_strategy_folders(settings), config=settings.raw
+        )
+        self.hooks = Hooks(self.strategy)
+        self.history = PredictionHistory.open(folder)
+        self.book = PairDictionary.open(folder)
+        self.artifacts = ArtifactStore(folder)
+        self.artifacts.clear_staging()
+        folder.save_config("config.json", settings.document)
+        self.clock = options.clock or _clock(settings, self.history, self.book)
+        self.market = options.market or _market(settings, self.clock)
+        self.plan = feature_plan(settings)
+        self.view = StrategyView(
+            frame_of=self._frame,
+            history=self.history,
+            pairs=settings.pairs,
+            base=self.plan.base,
+        )
+        bind(self.strategy, predictions=self.view, candles=self.view, clock=self.clock)
+        self.keys = list(dict.fromkeys([*self.plan.candle_keys(settings.pairs), *_read_beside(self)]))
+        self.feed = Feed(
+            market=self.market,
+            store=CandleStore(settings.data_folder, atomic.write_atomic, atomic.set_aside),
+            keys=self.keys,
+            clock=self.clock,
+        )
+        self.tally = Tally(self.clock, options.ticks)
+        self.models: dict[Pair, LiveModel] = {}
+        self.process = TrainingProcess(
+            threads=settings.candled.training.thread_count,
+            nice=settings.candled.training.nice,
+            stop=stop,
+            clock=self.clock,
+        )
+
+    def run(self) -> int:
+        try:
+            computer = self._prepared()
+            if self.stop.is_set():
+                return 0
+            return self._daemon(computer).run()
+        finally:
+            self.process.close()
+            self.market.close()
+
+    def _prepared(self) -> BlockComputer:
+        """History in memory and the strategy's warm-up measured on it."""
+        computer = BlockComputer(self.hooks, self.plan, preparation.FIRST_GUESS)
+        self._fetch(computer.warm_up)
+        if self.stop.is_set():
+            return computer
+        self.hooks.bot_start()
+        first = self.settings.pairs[0]
+        self.view.expect(preparation.strategy_labels(self.hooks, first, self.plan.base, self.feed))
+        computer.warm_up = preparation.strategy_warm_up(computer, self.plan, first, self.feed)
+        if computer.warm_up > preparation.FIRST_GUESS:
+            self._fetch(computer.warm_up)
+        return computer
+
+    def _fetch(self, warm_up: int) -> None:
+        preparation.fetch_history(
+            self.feed,
+            self.keys,
+            self.plan,
+            now_ms=self.clock.now_ms(),
+            train_period_ms=self.settings.freqai.train_period_days * DAY_MS,
+            warm_up=warm_up,
+            stop=self.stop,
+            progress=self.options.progress,
+        )
+
+    def _daemon(self, computer: BlockComputer) -> Daemon:
+        settings, base = self.settings, self.plan.base
+        features = FeatureStore(self.plan, computer, self.feed.frame)
+        trainer = self._trainer(features)
+        trainer.load_models()
+        hours = settings.freqai.expiration_hours
+        forecaster = Forecaster(
+            features=features,
+            models=self.models,
+            frame_of=self.feed.frame,
+            expiration_ms=int(hours * HOUR_MS) if hours else None,
+        )
+        grace_ms = int(settings.candled.grace_s * 1000)
+        engine = Engine(
+            EngineOptions(pairs=settings.pairs, base=base, grace_ms=grace_ms),
+            clock=self.clock,
+            feed=self.feed,
+            forecaster=forecaster,
+            history=self.history,
+            hooks=self.hooks,
+            frames=self.view,
+            tally=self.tally,
+            stop=self.stop,
+        )
+        engine_runner = Runner("engine", engine, clock=self.clock, stop=self.stop, idle_s=IDLE_S)
+        trainer_runner = Runner("trainer", trainer, clock=self.clock, stop=self.stop, idle_s=IDLE_S)
+        end_ms = self.market.span_ms()[1] if isinstance(self.market, ReplayMarket) else None
+        return Daemon(
+            engine=engine_runner,
+            trainer=trainer_runner,
+            ticker=Ticker(
+                clock=self.clock,
+                base=base,
+                grace_ms=grace_ms,
+                engine=engine_runner.wake,
+                trainer=trainer_runner.wake,
+            ),
+            clock=self.clock,
+            tally=self.tally,
+            stop=self.stop,
+            finished=lambda: end_ms is not None and (engine.handled_ms or 0) >= end_ms,
+            show=self._show,
+            closings=[("history", self.history.close), ("candles", self.feed.flush)],
+        )
+
+    def _trainer(self, features: FeatureStore) -> Trainer:
+        return Trainer(
+            TrainerOptions(
+                pairs=self.settings.pairs,
+                training=training_options(self.settings),
+                retrain_ms=int(self.settings.freqai.live_retrain_hours * HOUR_MS),
+                keep_models=self.settings.freqai.purge_old_models,
+                recipe=recipe(self.settings, self.strategy.digest),
+            ),
+            clock=self.clock,
+            features=features,
+            hooks=self.hooks,
+            frame_of=self.feed.frame,
+            book=self.book,
+            artifacts=self.artifacts,
+            process=self.process,
+            models=self.models,
+            tally=self.tally,
+            stop=self.stop,
+        )
+
+    def _frame(self, key: CandleKey) -> CandleFrame:
+        """The strategy is bound before the feed knows what to fetch, because the strategy says what."""
+        return self.feed.frame(key)
+
+    def _show(self, state: str) -> None:
+        """Publish the figures: to other processes by status.json, to this one's view."""
+        figures = status(
+            state=state,
+            clock=self.clock,
+            tally=self.tally,
+            pairs=self.settings.pairs,
+            feed=self.feed,
+            models=self.models,
+            entries=self.book.entries,
+        )
+        write_status(self.folder.status, figures)
+        if self.options.show is not None:
+            self.options.show(figures)
+
+
+def feature_plan(settings: Settings) -> FeaturePlan:
+    """The part of the settings that decides which features there are."""
+    parameters = settings.freqai.feature_parameters
+    return FeaturePlan(
+        base=settings.timeframe,
+        timeframes=parameters.include_timeframes,
+        correlated=parameters.include_corr_pairlist,
+        periods=parameters.indicator_periods_candles,
+        shifts=parameters.include_shifted_candles,
+    )
+
+
+def training_options(settings: Settings) -> TrainingOptions:
+    """The part of the settings that decides what a training does."""
+    freqai, parameters = settings.freqai, settings.freqai.feature_parameters
+    seed = freqai.data_split_parameters.random_state
+    return TrainingOptions(
+        train_period_ms=freqai.train_period_days * DAY_MS,
+        label_period_candles=parameters.label_period_candles,
+        buffer_train_data_candles=parameters.buffer_train_data_candles,
+        model=settings.freqaimodel,
+        parameters=freqai.model_training_parameters,
+        test_size=freqai.data_split_parameters.test_size,
+        weight_factor=parameters.weight_factor,
+        seed=DEFAULT_SEED if seed is None else seed,
+        threads=settings.candled.training.thread_count,
+    )
+
+
+def recipe(settings: Settings, strategy_digest: str) -> str:
+    """SHA-256 of all that decides what a model is, but for the candles."""
+    training = training_options(settings)
+    parts: dict[str, Any] = {
+        "strategy": strategy_digest,
+        "plan": repr(feature_plan(settings)),
+        "training": {name: getattr(training, name) for name in training.__slots__ if name != "threads"},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _clock(settings: Settings, history: PredictionHistory, book: PairDictionary) -> Clock:
+    """Real time; on the simulated exchange its own time, which goes on from where the record ends."""
+    simulated = settings.candled.simulated
+    if settings.exchange.name != SimulatedMarket.name:
+        return SystemClock()
+    if simulated.replay is None and simulated.speed == 1:
+        return SystemClock()
+    start_ms = simulated.start_ms
+    if simulated.replay is not None:
+        plan = feature_plan(settings)
+        longest = max(plan.timeframes, key=lambda timeframe: timeframe.ms)
+        first_ms, _ = ReplayMarket(
+            folder=simulated.replay, pairs=settings.pairs, clock=SystemClock()
+        ).span_ms()
+        start_ms = (
+            first_ms + settings.freqai.train_period_days * DAY_MS + preparation.FIRST_GUESS * longest.ms
+        )
+    recorded = [history.last_ms(pair) or 0 for pair in settings.pairs]
+    trained = [entry.trained_timestamp * 1000 for entry in book.entries.values()]
+    resumed_ms = max([start_ms, *(ms + settings.timeframe.ms for ms in recorded if ms), *trained])
+    return FastClock(resumed_ms, simulated.speed)
+
+
+def _market(settings: Settings, clock: Clock) -> Market:
+    exchange, simulated = settings.exchange, settings.candled.simulated
+    if exchange.name != SimulatedMarket.name:
+        secrets = {name: getattr(exchange, name) for name in ("key", "secret", "password", "uid")}
+        return CcxtMarket(
+            exchange_id=exchange.name,
+            ccxt_config=exchange.ccxt_config,
+            ccxt_async_config=exchange.ccxt_async_config,
+            clock=clock,
+            credentials={
+                name: value.get_secret_value() for name, value in secrets.items() if value is not None
+            },
+        )
+    if simulated.replay is not None:
+        return ReplayMarket(folder=simulated.replay, pairs=settings.feature_pairs, clock=clock)
+    return SimulatedMarket(
+        pairs=settings.feature_pairs, seed=simulated.seed, clock=clock, base=settings.timeframe
+    )
+
+
+def _strategy_folders(settings: Settings) -> list[Path]:
+    folders = (settings.strategy_path, settings.user_data_dir / "strategies")
+    return [folder for folder in folders if folder is not None]
+
+
+def _read_beside(parts: _Assembly) -> list[CandleKey]:
+    """Candles that the strategy reads beside its features."""
+    asked = parts.hooks.candles_read([str(pair) for pair in parts.settings.pairs])
+    return [CandleKey(Pair(pair), Timeframe(timeframe)) for pair, timeframe in asked]

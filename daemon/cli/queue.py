@@ -1,0 +1,42 @@
+"""``candled queue``: which pair is trained when, and what went wrong."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of, span, utc
+
+
+def queue(
+    config: ConfigFiles = DEFAULT_CONFIG,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the training queue: model age, when it expires, state, attempts, last error, what comes next."""
+    from daemon.runtime.queue_report import queue_report  # noqa: PLC0415
+
+    rows = queue_report(settings_of(config))
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(
+        "next", "pair", "state", "model age", "expires in", "trained", "attempts", "not before", "last error"
+    )
+    for row in rows:
+        table.add_row(
+            str(row["place"] or ""),
+            row["pair"],
+            row["state"],
+            "-" if row["age_ms"] is None else span(row["age_ms"]),
+            "never" if row["expires_in_ms"] is None else span(row["expires_in_ms"]),
+            utc(row["trained_ms"]) if row["trained_ms"] else "-",
+            str(row["attempts"]),
+            utc(row["not_before_ms"]) if row["not_before_ms"] else "",
+            row["last_error"],
+        )
+    Console().print(table)

@@ -1,0 +1,52 @@
+"""``candled run``: the daemon."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of
+
+
+def run(
+    config: ConfigFiles = DEFAULT_CONFIG,
+    candles: Annotated[int | None, typer.Option(min=1, help="Stop after so many candles.")] = None,
+    speed: Annotated[
+        float | None, typer.Option(help="Simulated exchange: market seconds per real second.")
+    ] = None,
+    strategy: Annotated[str | None, typer.Option(help="Class name, instead of the configuration's.")] = None,
+    identifier: Annotated[str | None, typer.Option(help="Instead of freqai.identifier.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="auto, text or json.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+    view: Annotated[bool, typer.Option("--view/--no-view", help="Live view on a terminal.")] = True,
+) -> None:
+    """Fetch candles, train models in the background, predict on every closed candle, until told to stop."""
+    from daemon.runtime.lifecycle import stop_on_signals  # noqa: PLC0415
+    from daemon.runtime.logs import set_up  # noqa: PLC0415
+
+    stop = threading.Event()
+    stop_on_signals(stop)
+    settings = settings_of(
+        config,
+        {
+            "candled.simulated.speed": speed,
+            "strategy": strategy,
+            "freqai.identifier": identifier,
+            "candled.log_format": log_format,
+        },
+    )
+    from daemon import app  # noqa: PLC0415  the heavy imports, after the configuration was found sound
+
+    chosen = settings.candled.log_format
+    if view and chosen == "auto" and sys.stderr.isatty() and sys.stdout.isatty():
+        from daemon.cli.view import LiveView  # noqa: PLC0415
+
+        with LiveView(settings) as live:
+            set_up(chosen, verbose=verbose, console=live.console)
+            options = app.Options(ticks=candles, show=live.show, progress=live.progress)
+            raise typer.Exit(app.run(settings, stop, options))
+    set_up(chosen, verbose=verbose)
+    raise typer.Exit(app.run(settings, stop, app.Options(ticks=candles)))

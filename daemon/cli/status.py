@@ -1,0 +1,65 @@
+"""``candled status``: what the daemon is doing, or did when it stopped."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of, span, utc
+
+
+def status(
+    config: ConfigFiles = DEFAULT_CONFIG,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the daemon's figures; it may be running or stopped."""
+    from daemon.runtime.status_file import read_status  # noqa: PLC0415
+    from daemon.state.folder import StateFolder  # noqa: PLC0415
+
+    settings = settings_of(config)
+    folder = StateFolder(settings.identifier_folder)
+    figures = read_status(folder.status)
+    holder = folder.holder()
+    if not figures:
+        state = f"running (process {holder.pid}), not ready yet" if holder else "never ran"
+        print(json.dumps({"state": state}) if as_json else f"{folder.path}: {state}")
+        return
+    if holder is None and figures["state"] != "stopped":
+        figures["state"] = "dead: it ended without stopping; the next start recovers"
+    figures["pid"] = holder.pid if holder else None
+    if as_json:
+        print(json.dumps(figures, indent=1))
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console()
+    last = figures["last_tick"]
+    console.print(
+        f"{figures['state']}" + (f", process {holder.pid}" if holder else ""),
+        f"last candle {utc(last['close_ms'])}" if last else "no candle yet",
+        f"{figures['ticks']} ticks ({figures['late']} late, {figures['skipped']} skipped)",
+        f"{figures['predictions']} predictions, {figures['abstentions']} abstentions",
+        f"{figures['trainings']} trainings ({figures['failed_trainings']} failed)",
+        sep="; ",
+        highlight=False,
+    )
+    table = Table("pair", "price", "label", "prediction", "model age", "queue", "remark")
+    for pair, row in figures["pairs"].items():
+        value = row.get("values", {}).get(row.get("label", ""), "")
+        table.add_row(
+            pair,
+            "" if row["price"] is None else f"{row['price']:g}",
+            row.get("label", ""),
+            f"{value:+.5f}" if isinstance(value, float) else str(value),
+            span(figures["now_ms"] - row["window_end_ms"]) if "window_end_ms" in row else "-",
+            row.get("queue", ""),
+            " ".join(
+                part
+                for part in (row.get("reason", ""), row.get("detail", ""), row.get("last_error", ""))
+                if part
+            ),
+        )
+    console.print(table)

@@ -1,0 +1,215 @@
+"""The main loop: one closed candle at a time, for all pairs."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from daemon.core.errors import StrategyError
+from daemon.core.market import CandleKey
+from daemon.core.prediction import Abstention, Prediction
+from daemon.state.history import HistoryRow
+from daemon.trading.signals import signals
+
+if TYPE_CHECKING:
+    import threading
+
+    import pandas as pd
+
+    from daemon.core.clock import Clock
+    from daemon.core.pair import Pair
+    from daemon.core.prediction import Outcome
+    from daemon.core.timeframe import Timeframe
+    from daemon.market.feed import Feed, FeedReport
+    from daemon.runtime.forecaster import Forecaster
+    from daemon.runtime.tally import Tally
+    from daemon.state.history import PredictionHistory
+    from daemon.strategy.hooks import Hooks
+    from daemon.trading.signals import Signal
+
+log = logging.getLogger(__name__)
+
+FETCH_SHARE = 0.5
+"""Share of a candle's length within which its data must have come; then the tick goes on without."""
+FETCH_MOST_S = 30.0
+
+
+class AnalysisFrames(Protocol):
+    """Where the strategy's frames come from and go to."""
+
+    def frame(self, pair: Pair) -> pd.DataFrame:
+        """A new frame of the newest base candles of ``pair``."""
+        ...
+
+    def keep(self, pair: Pair, analysed: pd.DataFrame) -> None:
+        """Remember what the strategy made of it, for ``dp.get_analyzed_dataframe``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """What the engine needs from the settings.
+
+    Attributes:
+        pairs: the whitelist.
+        base: timeframe of the candles that are predicted on.
+        grace_ms: market milliseconds after a close before the candle is asked for.
+    """
+
+    pairs: tuple[Pair, ...]
+    base: Timeframe
+    grace_ms: int
+
+
+class Engine:
+    """Handles every closed candle once: fetch, features, predictions, record, signals.
+
+    Which candle is due is decided by the clock and by what is recorded, never by how often or when the engine
+    was woken: a late, doubled or lost wake-up, a clock that jumped and a machine that slept all end here.
+    """
+
+    def __init__(
+        self,
+        options: EngineOptions,
+        *,
+        clock: Clock,
+        feed: Feed,
+        forecaster: Forecaster,
+        history: PredictionHistory,
+        hooks: Hooks,
+        frames: AnalysisFrames,
+        tally: Tally,
+        stop: threading.Event,
+    ) -> None:
+        self._options = options
+        self._clock = clock
+        self._feed = feed
+        self._forecaster = forecaster
+        self._history = history
+        self._hooks = hooks
+        self._frames = frames
+        self._tally = tally
+        self._stop = stop
+        self._strategy_faults: dict[Pair, str] = {}
+        self._handled_ms = self._last_recorded_close()
+
+    @property
+    def handled_ms(self) -> int | None:
+        """The newest close that was handled, this run or an earlier one."""
+        return self._handled_ms
+
+    def step(self) -> bool:
+        """Handle whatever candles have closed since the last one handled."""
+        base = self._options.base
+        newest_ms = base.floor(self._clock.now_ms() - self._options.grace_ms)
+        if self._handled_ms is not None and newest_ms <= self._handled_ms:
+            return False
+        started = self._clock.monotonic_s()
+        report = self._fetched(newest_ms)
+        fetched_s = self._clock.monotonic_s() - started
+        closes = self._closes(newest_ms)
+        if not closes:
+            return False  # nobody has the candle: an outage; it is asked for again, and none is passed over
+        for close_ms in closes:
+            if self._stop.is_set():
+                return True
+            self._handle(close_ms, report, fetched_s)
+        return True
+
+    def _last_recorded_close(self) -> int | None:
+        recorded = [self._history.last_ms(pair) for pair in self._options.pairs]
+        known = [ms for ms in recorded if ms is not None]
+        return max(known) + self._options.base.ms if known else None
+
+    def _fetched(self, close_ms: int) -> FeedReport:
+        """Ask until every pair has its candle or the time for it is over."""
+        length_s = self._options.base.ms / 1000 / self._clock.speed
+        return self._feed.update(close_ms, min(FETCH_MOST_S, FETCH_SHARE * length_s), self._stop)
+
+    def _closes(self, newest_ms: int) -> list[int]:
+        """Closes to handle, oldest first: those after the last one for which any pair has a candle."""
+        base = self._options.base
+        after_ms = newest_ms - base.ms if self._handled_ms is None else self._handled_ms
+        found: set[int] = set()
+        for pair in self._options.pairs:
+            times = self._feed.frame(CandleKey(pair, base)).open_ms
+            first, stop = (int(i) for i in np.searchsorted(times, [after_ms, newest_ms - base.ms + 1]))
+            found.update((times[first:stop] + base.ms).tolist())
+        return sorted(found)
+
+    def _handle(self, close_ms: int, report: FeedReport, fetched_s: float) -> None:
+        """One tick."""
+        base = self._options.base
+        started = self._clock.monotonic_s()
+        skipped = 0 if self._handled_ms is None else (close_ms - self._handled_ms) // base.ms - 1
+        late = self._clock.now_ms() - close_ms > base.ms
+        pairs = [pair for pair in self._options.pairs if self._wants(pair, close_ms - base.ms)]
+        faults = self._forecaster.advance(pairs, close_ms)
+        outcomes = [self._forecaster.outcome(pair, close_ms, late=late) for pair in pairs]
+        self._history.append([self._row(outcome) for outcome in outcomes])
+        self._handled_ms = close_ms
+        found: list[Signal] = []
+        if not late:
+            for outcome in outcomes:
+                found.extend(self._signals(outcome))
+        for key, message in faults.items():
+            log.debug("feature_hook_failed", extra={"fields": {"block": str(key), "error": message}})
+        self._tally.tick(
+            close_ms=close_ms,
+            outcomes=outcomes,
+            signals=found,
+            late=late,
+            skipped=skipped,
+            seconds=self._clock.monotonic_s() - started + fetched_s,
+            missing=[str(key) for key in report.missing],
+        )
+
+    def _wants(self, pair: Pair, candle_ms: int) -> bool:
+        """Whether the candle is not recorded yet: after a crash some pairs may be."""
+        last_ms = self._history.last_ms(pair)
+        return last_ms is None or last_ms < candle_ms
+
+    def _row(self, outcome: Outcome) -> HistoryRow:
+        """The record of an outcome, with FreqAI's columns and ours."""
+        frame = self._feed.frame(CandleKey(outcome.pair, self._options.base))
+        i = int(np.searchsorted(frame.open_ms, outcome.candle_ms))
+        here = i < len(frame) and frame.open_ms[i] == outcome.candle_ms
+        high, low, close = frame.values[i, 1:4].tolist() if here else (np.nan,) * 3
+        values: dict[str, float | str] = {
+            **outcome.values,
+            "do_predict": outcome.do_predict,
+            "DI_values": outcome.di,
+            "high_price": high,
+            "low_price": low,
+            "close_price": close,
+            "late": float(outcome.late),
+            "model": outcome.model if isinstance(outcome, Prediction) else "",
+            "abstention": _words(outcome) if isinstance(outcome, Abstention) else "",
+        }
+        return HistoryRow(pair=outcome.pair, candle_ms=outcome.candle_ms, values=values)
+
+    def _signals(self, outcome: Outcome) -> list[Signal]:
+        """What the strategy asks for at the newest candle; its own faults stop only this pair."""
+        pair = outcome.pair
+        candles = self._frames.frame(pair)
+        if candles.empty or int(candles["date"].iloc[-1].timestamp() * 1000) != outcome.candle_ms:
+            return []
+        try:
+            analysed = self._hooks.populate(candles, {"pair": str(pair)})
+        except StrategyError as exc:
+            if self._strategy_faults.get(pair) != str(exc):  # the first of a streak
+                log.error("strategy_failed", extra={"fields": {"pair": pair, "error": str(exc)}})  # noqa: TRY400
+            self._strategy_faults[pair] = str(exc)
+            return []
+        if self._strategy_faults.pop(pair, None) is not None:
+            log.info("strategy_recovered", extra={"fields": {"pair": pair}})
+        self._frames.keep(pair, analysed)
+        return signals(pair, analysed, outcome)
+
+
+def _words(outcome: Abstention) -> str:
+    """Reason and detail as one text, short enough for a record of every candle."""
+    return f"{outcome.reason}: {outcome.detail[:80]}" if outcome.detail else str(outcome.reason)

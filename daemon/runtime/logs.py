@@ -1,0 +1,111 @@
+"""Log lines: a fixed event name and fields, as text, as JSON, or for the journal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_JOURNAL_PRIORITY = {
+    logging.DEBUG: 7,
+    logging.INFO: 6,
+    logging.WARNING: 4,
+    logging.ERROR: 3,
+    logging.CRITICAL: 2,
+}
+
+
+class TextFormatter(logging.Formatter):
+    """``12:00:02 INFO    tick candle=2026-01-01T12:00:00Z predictions=8``."""
+
+    def __init__(self, *, journal: bool = False) -> None:
+        super().__init__()
+        self._journal = journal
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter`."""
+        fields = " ".join(f"{name}={_text(value)}" for name, value in _fields(record).items())
+        body = f"{record.getMessage()} {fields}".rstrip()
+        if record.exc_info:
+            body += "\n" + self.formatException(record.exc_info)
+        if self._journal:  # journald adds the time; the prefix tells it the priority
+            priority = _JOURNAL_PRIORITY.get(record.levelno, 6)
+            return "\n".join(f"<{priority}>{line}" for line in body.splitlines())
+        moment = datetime.fromtimestamp(record.created).astimezone()
+        return f"{moment:%H:%M:%S} {record.levelname:7} {body}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per line: time, level, event, fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter`."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def set_up(log_format: str, *, verbose: bool, console: Console | None = None) -> None:
+    """Send all log lines to standard error, or through ``console`` where a live view owns the terminal.
+
+    Args:
+        log_format: ``text``, ``json`` or ``auto`` (text; with priorities where the journal listens).
+        verbose: debug lines too.
+        console: a rich console that prints above its live view.
+    """
+    formatter: logging.Formatter
+    if log_format == "json":
+        formatter = JsonFormatter()
+    else:
+        formatter = TextFormatter(journal=log_format == "auto" and "JOURNAL_STREAM" in os.environ)
+    handler = logging.StreamHandler(sys.stderr) if console is None else _ConsoleHandler(console)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)  # other packages speak up only when something is wrong
+    logging.getLogger("daemon").setLevel(logging.DEBUG if verbose else logging.INFO)
+    # APScheduler warns when a job's earlier run is still going: ours only set an event.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+
+
+class _ConsoleHandler(logging.Handler):
+    """Prints above the live view."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "bold red"}
+        self._console.print(
+            self.format(record),
+            style=style.get(record.levelno, ""),
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    fields = getattr(record, "fields", None)
+    return dict(fields) if isinstance(fields, dict) else {}
+
+
+def _text(value: Any) -> str:
+    text = (
+        json.dumps(value, default=str, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    )
+    return json.dumps(text, ensure_ascii=False) if not text or (" " in text and text[0] not in "{[") else text

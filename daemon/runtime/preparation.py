@@ -1,0 +1,101 @@
+"""Before the first candle: history in memory, the strategy tried on it, its warm-up measured."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from daemon.features.checks import measured_warm_up
+from daemon.features.compute import SPAN
+from daemon.features.labels import label_columns
+from daemon.features.plan import BlockKey, Hook
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Sequence
+
+    from daemon.core.market import CandleKey
+    from daemon.core.pair import Pair
+    from daemon.core.timeframe import Timeframe
+    from daemon.features.checks import WarmUp
+    from daemon.features.compute import BlockComputer
+    from daemon.features.labels import LabelColumn
+    from daemon.features.plan import FeaturePlan
+    from daemon.market.feed import Feed
+    from daemon.strategy.hooks import Hooks
+
+log = logging.getLogger(__name__)
+
+FIRST_GUESS = 512
+"""Candles of warm-up that the first download counts on; a strategy that needs more costs a second one."""
+MEASURED_ON = 4096
+"""Candles on which the warm-up is measured, at most."""
+
+
+def candles_since(
+    keys: Sequence[CandleKey], plan: FeaturePlan, now_ms: int, train_period_ms: int, warm_up: int
+) -> dict[CandleKey, int]:
+    """Open time of the first candle of each series that the oldest training row needs."""
+    first_row_ms = plan.base.floor(now_ms) - train_period_ms
+    return {
+        key: key.timeframe.floor(first_row_ms) - (SPAN + warm_up + plan.shifts + 1) * key.timeframe.ms
+        for key in keys
+    }
+
+
+def fetch_history(
+    feed: Feed,
+    keys: Sequence[CandleKey],
+    plan: FeaturePlan,
+    *,
+    now_ms: int,
+    train_period_ms: int,
+    warm_up: int,
+    stop: threading.Event,
+    progress: Callable[[CandleKey, int, int], None] | None,
+) -> None:
+    """Have every candle in memory that training and prediction need."""
+    since = candles_since(keys, plan, now_ms, train_period_ms, warm_up)
+    log.info(
+        "fetching_candles", extra={"fields": {"series": len(since), "days": train_period_ms // 86_400_000}}
+    )
+    report = feed.warm_up(since, stop, progress)
+    missing = {str(key): why for key, why in report.missing.items()}
+    counts = {"candles": sum(report.appended.values()), "requests": report.requests, "gaps": report.gaps}
+    log.info("candles_fetched", extra={"fields": {**counts, **({"missing": missing} if missing else {})}})
+
+
+def strategy_warm_up(computer: BlockComputer, plan: FeaturePlan, pair: Pair, feed: Feed) -> int:
+    """Measure how many candles before a row the strategy's features need, on one pair's history.
+
+    Raises:
+        StrategyError: a hook raised.
+    """
+    keys = [BlockKey(pair, timeframe, Hook.EXPAND) for timeframe in plan.timeframes]
+    longest = 0
+    for key in [*keys, BlockKey(pair, plan.base, Hook.STANDARD)]:
+        frame = feed.frame(key.candles)[-MEASURED_ON:]
+        if not len(frame):
+            continue
+        found: WarmUp = measured_warm_up(computer, key, frame)
+        longest = max(longest, found.candles)
+        if found.unsettled:
+            fields = {
+                "timeframe": key.timeframe,
+                "candles": found.candles,
+                "features": list(found.unsettled[:8]),
+                "remedy": "these depend on candles however far back: use a window of fixed length",
+            }
+            log.warning("features_never_settle", extra={"fields": fields})
+    log.info("warm_up_measured", extra={"fields": {"candles": longest}})
+    return longest
+
+
+def strategy_labels(hooks: Hooks, pair: Pair, base: Timeframe, feed: Feed) -> list[LabelColumn]:
+    """The strategy's targets, tried on one pair's newest candles.
+
+    Raises:
+        StrategyError: the hook raised, or made no target.
+    """
+    frame = feed.frame(BlockKey(pair, base, Hook.STANDARD).candles)[-MEASURED_ON:]
+    return label_columns(hooks, pair, frame)

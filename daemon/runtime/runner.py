@@ -1,0 +1,66 @@
+"""The one loop that every thread runs: step, wait, and a sign of progress."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from daemon.core.clock import Clock
+
+log = logging.getLogger(__name__)
+
+
+class Steps(Protocol):
+    """What a runner runs.
+
+    Rules: ``step`` does at most one unit of work and returns whether it did any; it returns soon after
+    ``stop`` (which it was given at construction) is set.
+    """
+
+    def step(self) -> bool:
+        """Do one unit of work; False: there was none."""
+        ...
+
+
+class Runner(threading.Thread):
+    """Runs steps until told to stop.
+
+    Waiting is on `wake`: a timer or another thread sets it when there may be work. An exception that
+    reaches this loop is a bug: it is logged, kept in `failure`, and stops the daemon.
+
+    Args:
+        name: of the thread.
+        steps: what to run.
+        clock: for waiting.
+        stop: ends the loop.
+        idle_s: longest wait between two steps, real seconds: a missed wake-up costs no more than this.
+    """
+
+    def __init__(
+        self, name: str, steps: Steps, *, clock: Clock, stop: threading.Event, idle_s: float
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self._steps = steps
+        self._clock = clock
+        self._stopping = stop
+        self._idle_s = idle_s
+        self.wake = threading.Event()
+        self.failure: BaseException | None = None
+        self.progress_s = clock.monotonic_s()
+        """Real time (monotonic) at which the last step ended."""
+
+    def run(self) -> None:
+        """Step and wait until stopped."""
+        try:
+            while not self._stopping.is_set():
+                worked = self._steps.step()
+                self.progress_s = self._clock.monotonic_s()
+                if not worked:
+                    self._clock.wait(self.wake, self._idle_s)
+                    self.wake.clear()
+        except Exception as exc:
+            self.failure = exc
+            log.critical("thread_died", exc_info=exc, extra={"fields": {"thread": self.name}})
+            self._stopping.set()

@@ -1,0 +1,84 @@
+"""``status.json``: what the daemon shows of itself to other processes; derived, never read back by it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from daemon.core.errors import Corrupt
+from daemon.core.prediction import Prediction
+from daemon.state import atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from daemon.core.clock import Clock
+    from daemon.core.pair import Pair
+    from daemon.learning.live import LiveModel
+    from daemon.market.feed import Feed
+    from daemon.runtime.tally import Tally
+    from daemon.state.queue import PairEntry
+
+
+def status(
+    *,
+    state: str,
+    clock: Clock,
+    tally: Tally,
+    pairs: Sequence[Pair],
+    feed: Feed,
+    models: Mapping[Pair, LiveModel],
+    entries: Mapping[Pair, PairEntry],
+) -> dict[str, Any]:
+    """The daemon's state as JSON values; times are market time, ms UTC."""
+    return {
+        "state": state,
+        "now_ms": clock.now_ms(),
+        "speed": clock.speed,
+        "started_ms": tally.started_ms,
+        **tally.snapshot(),
+        "pairs": {str(pair): _pair(pair, tally, feed, models, entries) for pair in pairs},
+    }
+
+
+def _pair(
+    pair: Pair,
+    tally: Tally,
+    feed: Feed,
+    models: Mapping[Pair, LiveModel],
+    entries: Mapping[Pair, PairEntry],
+) -> dict[str, Any]:
+    outcome, model, entry = tally.outcome(pair), models.get(pair), entries.get(pair)
+    shown: dict[str, Any] = {"price": feed.price(pair)}
+    if model is not None:
+        shown |= {"model": model.name, "window_end_ms": model.window_end_ms, "label": model.label}
+    if entry is not None:
+        shown |= {"queue": str(entry.state), "attempts": entry.attempts, "last_error": entry.last_error}
+    if isinstance(outcome, Prediction):
+        shown |= {"candle_ms": outcome.candle_ms, "late": outcome.late, "values": dict(outcome.values)}
+    elif outcome is not None:
+        shown |= {"candle_ms": outcome.candle_ms, "reason": str(outcome.reason), "detail": outcome.detail}
+    return shown
+
+
+def write_status(path: Path, figures: Mapping[str, Any]) -> None:
+    """Replace the file; a full disk is no reason to stop, the figures are shown again in a moment."""
+    with contextlib.suppress(OSError):
+        atomic.write_volatile(path, json.dumps(figures, default=str).encode())
+
+
+def read_status(path: Path) -> dict[str, Any]:
+    """The last status that a daemon wrote; empty if none ever ran.
+
+    Raises:
+        Corrupt: the file is not what a daemon writes.
+    """
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as exc:
+        raise Corrupt(f"{path}: {exc}; a running daemon writes it anew at the next candle") from exc
+    return found

@@ -1,0 +1,265 @@
+"""The trainer: takes pairs from the queue, one after the other, and swaps new models in."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from daemon.core.errors import CandledError, Corrupt, Refused
+from daemon.learning.live import live_model
+from daemon.runtime.dataset import data_set
+from daemon.runtime.training_process import TrainingStopped
+from daemon.state import queue
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from daemon.core.candles import CandleFrame
+    from daemon.core.clock import Clock
+    from daemon.core.market import CandleKey
+    from daemon.core.pair import Pair
+    from daemon.features.store import FeatureStore
+    from daemon.learning.job import TrainingResult
+    from daemon.learning.live import LiveModel
+    from daemon.runtime.dataset import DataSet, TrainingOptions
+    from daemon.runtime.tally import Tally
+    from daemon.runtime.training_process import TrainingProcess
+    from daemon.state.artifacts import Artifact, ArtifactStore
+    from daemon.state.pair_dictionary import PairDictionary
+    from daemon.strategy.hooks import Hooks
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainerOptions:
+    """What the trainer needs from the settings.
+
+    Attributes:
+        pairs: the whitelist, in order.
+        training: what each training is asked to do.
+        retrain_ms: market milliseconds after which a model is trained anew; 0: as often as possible.
+        keep_models: how many artifacts of a pair stay on disk; 0: all.
+        recipe: digest of everything but the candles that decides what a model is; a model of another recipe is
+            trained anew at once.
+    """
+
+    pairs: tuple[Pair, ...]
+    training: TrainingOptions
+    retrain_ms: int
+    keep_models: int
+    recipe: str
+
+
+class Trainer:
+    """One training per step.
+
+    A training that fails, for whatever reason, is recorded with the pair, which then backs off; the next step
+    takes the next pair.
+    """
+
+    def __init__(
+        self,
+        options: TrainerOptions,
+        *,
+        clock: Clock,
+        features: FeatureStore,
+        hooks: Hooks,
+        frame_of: Callable[[CandleKey], CandleFrame],
+        book: PairDictionary,
+        artifacts: ArtifactStore,
+        process: TrainingProcess,
+        models: dict[Pair, LiveModel],
+        tally: Tally,
+        stop: threading.Event,
+    ) -> None:
+        self._options = options
+        self._clock = clock
+        self._features = features
+        self._hooks = hooks
+        self._frame_of = frame_of
+        self._book = book
+        self._artifacts = artifacts
+        self._process = process
+        self._models = models
+        self._tally = tally
+        self._stop = stop
+        self._recipes: dict[Pair, str] = {}
+
+    def load_models(self) -> None:
+        """Put the newest intact model of every pair in place, as the dictionary has it.
+
+        A damaged model makes way for the one before it, and its pair goes to the head of the queue.
+        """
+        now_ms = self._clock.now_ms()
+        for pair in self._options.pairs:
+            entry = found = self._book.entry(pair)
+            if entry.state is queue.QueueState.TRAINING:  # the daemon ended in the middle of it
+                entry = queue.interrupted(entry)
+            if entry.data_path:
+                served = self._restored(pair, entry.data_path)
+                if served is None:
+                    entry = queue.without_model(entry, now_ms, "its model is gone")
+                elif served.name != entry.data_path:
+                    entry = replace(
+                        entry,
+                        data_path=served.name,
+                        model_filename=served.stem,
+                        trained_timestamp=served.trained_s,
+                    )
+                    entry = queue.queued(entry, now_ms, urgent="its newest model was damaged")
+            if entry != found:
+                self._book.update(pair, entry)
+
+    def step(self) -> bool:
+        """Queue what is due, then train the first pair in line."""
+        now_ms = self._clock.now_ms()
+        self._queue_due(now_ms)
+        pair = queue.next_pair(self._book.entries, self._options.pairs, now_ms)
+        if pair is None:
+            return False
+        self._book.update(pair, queue.training(self._book.entry(pair), now_ms))
+        self._tally.training_began(pair)
+        try:
+            self._trained(pair)
+        except TrainingStopped:
+            self._book.update(pair, queue.interrupted(self._book.entry(pair)))
+            self._tally.training_ended(failed=True)
+            return False
+        except (CandledError, OSError) as exc:
+            self._book.update(pair, queue.failed(self._book.entry(pair), str(exc), self._clock.now_ms()))
+            self._tally.training_ended(failed=True)
+            log.warning("training_failed", extra={"fields": {"pair": pair, "error": str(exc)}})
+        else:
+            self._tally.training_ended(failed=False)
+        return True
+
+    def _queue_due(self, now_ms: int) -> None:
+        for pair in self._options.pairs:
+            entry = self._book.entry(pair)
+            if entry.state is not queue.QueueState.IDLE:
+                continue
+            stale = self._recipes.get(pair) != self._options.recipe  # the strategy or its settings changed
+            if stale or self._due(entry, now_ms):
+                self._book.update(pair, queue.queued(entry, now_ms))
+
+    def _due(self, entry: queue.PairEntry, now_ms: int) -> bool:
+        # A model of this very candle cannot be improved upon: at least one more must have closed.
+        newer = self._features.plan.base.floor(now_ms) > entry.trained_timestamp * 1000
+        return newer and queue.due(entry, now_ms, self._options.retrain_ms)
+
+    def _trained(self, pair: Pair) -> None:
+        """Train, publish, swap in; the queue entry is written last and makes it so."""
+        started = self._clock.monotonic_s()
+        close_ms = self._features.plan.base.floor(self._clock.now_ms())
+        data = data_set(
+            pair,
+            close_ms,
+            self._options.training,
+            features=self._features,
+            hooks=self._hooks,
+            frame_of=self._frame_of,
+        )
+        staging = self._artifacts.new_staging()
+        result = self._process.run(data.job, data.features, data.labels, staging)
+        trained_s = data.window_end_ms // 1000
+        name = self._artifacts.publish(
+            staging,
+            pair=pair,
+            trained_s=trained_s,
+            metadata=training_metadata(data, result, self._options.recipe),
+        )
+        artifact = self._artifacts.open(name)
+        seconds = self._clock.monotonic_s() - started
+        entry = queue.trained(
+            self._book.entry(pair),
+            model_filename=data.job.file_stem,
+            trained_timestamp=trained_s,
+            data_path=name,
+            train_seconds=seconds,
+        )
+        self._book.update(pair, entry)
+        self._install(pair, artifact)
+        if self._options.keep_models:
+            self._artifacts.purge(pair, keep=self._options.keep_models, live=name)
+        self._report(pair, result, seconds, len(data.job.features))
+
+    def _install(self, pair: Pair, artifact: Artifact) -> None:
+        files = {name.rsplit("_", 1)[-1].split(".")[0]: path for name, path in artifact.files.items()}
+        contents = {part: path.read_bytes() for part, path in files.items() if part in ("model", "pipeline")}
+        model = live_model(pair, artifact.name, artifact.metadata, contents)
+        self._recipes[pair] = str(artifact.metadata.get("recipe", ""))
+        self._models[pair] = model
+
+    def _restored(self, pair: Pair, name: str) -> Artifact | None:
+        """Install the artifact of that name, or the newest of the pair that is whole."""
+        wanted: str | None = name
+        while wanted is not None:
+            try:
+                artifact = self._artifacts.open(wanted)
+                self._install(pair, artifact)
+            except Corrupt as exc:
+                log.error("model_damaged", extra={"fields": {"pair": pair, "error": str(exc)}})  # noqa: TRY400
+                if wanted in self._artifacts.names():
+                    self._artifacts.set_aside(wanted)
+            except Refused as exc:  # whole, but another version's: left where it lies
+                log.warning("model_not_ours", extra={"fields": {"pair": pair, "error": str(exc)}})
+                return None
+            else:
+                return artifact
+            newest = self._artifacts.newest(pair)
+            wanted = None if newest is None or newest.name == wanted else newest.name
+        return None
+
+    def _report(self, pair: Pair, result: TrainingResult, seconds: float, features: int) -> None:
+        shown = (
+            "r2",
+            "ic",
+            "hit_rate",
+            "naive_hit_rate",
+            "accuracy",
+            "naive_accuracy",
+            "log_loss",
+            "naive_log_loss",
+        )
+        fields: dict[str, Any] = {
+            "pair": pair,
+            "seconds": round(seconds, 2),
+            "rows": result.rows,
+            "features": features,
+        }
+        fields |= {name: round(result.metrics[name], 4) for name in shown if name in result.metrics}
+        fields |= {"dropped": result.dropped} if result.dropped else {}
+        log.info("trained", extra={"fields": fields})
+        if result.dropped > (result.rows + result.test_rows) // 9:  # a tenth of all rows
+            worst = {"pair": pair, "dropped": result.dropped, "features": dict(result.worst_features)}
+            log.warning("many_rows_dropped", extra={"fields": worst})
+
+
+def training_metadata(data: DataSet, result: TrainingResult, recipe: str) -> dict[str, Any]:
+    """What an artifact says about itself; FreqAI's names where it has them, times in ms UTC."""
+    job = data.job
+    return {
+        "label": job.label,
+        "label_list": [job.label],
+        "classes": list(job.classes),
+        "labels_mean": {job.label: result.label_mean},
+        "labels_std": {job.label: result.label_std},
+        "training_features_list": list(job.features),
+        "model_class": job.model,
+        "model_training_parameters": dict(job.parameters),
+        "seed": job.seed,
+        "test_size": job.test_size,
+        "purged_candles": job.horizon,
+        "weight_factor": job.weight_factor,
+        "window_start_ms": data.first_ms,
+        "window_end_ms": data.window_end_ms,
+        "rows": result.rows,
+        "test_rows": result.test_rows,
+        "dropped_rows": result.dropped,
+        "metrics": dict(result.metrics),
+        "seconds": dict(result.seconds),
+        "recipe": recipe,
+    }

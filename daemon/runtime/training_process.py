@@ -1,0 +1,263 @@
+"""The training process: a child that fits models, so that a training may crash without the daemon.
+
+The parent (`TrainingProcess`) spawns it once and feeds it one job after another. Numbers go through an
+anonymous shared memory file, commands and answers as JSON lines through two pipes. The child runs niced, with
+capped threads, and dies with its parent.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daemon.core.clock import SystemClock
+from daemon.core.errors import CandledError, Refused
+from daemon.learning.job import TrainingJob, TrainingResult
+
+if TYPE_CHECKING:
+    import threading
+
+    from numpy.typing import NDArray
+
+    from daemon.core.clock import Clock
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+class TrainingFailed(CandledError):
+    """The training process died or broke while it trained; another job may still succeed."""
+
+
+class TrainingStopped(CandledError):
+    """The daemon is stopping; the job was abandoned."""
+
+
+class TrainingProcess:
+    """The parent's side.
+
+    Used by one thread, which must live as long as the daemon: the child is told to die with it.
+
+    Args:
+        threads: cap on the child's threads.
+        nice: added to the child's niceness.
+        stop: abandons a running job.
+        clock: for waiting.
+    """
+
+    def __init__(self, *, threads: int, nice: int, stop: threading.Event, clock: Clock) -> None:
+        self._threads = threads
+        self._nice = nice
+        self._stop = stop
+        self._clock = clock
+        self._child: _Child | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child while there is one."""
+        return None if self._child is None else self._child.process.pid
+
+    def run(
+        self, job: TrainingJob, features: NDArray[np.float32], labels: NDArray[np.float64], folder: Path
+    ) -> TrainingResult:
+        """Train one model in the child.
+
+        Args:
+            job: what to train.
+            features: float32[n, features].
+            labels: float64[n].
+            folder: where the child writes the model's files.
+
+        Raises:
+            Refused: the rows or parameters cannot be trained on.
+            TrainingFailed: the child died, or hit a bug; the message says how.
+            TrainingStopped: the daemon stops.
+        """
+        child = self._alive()
+        command = {
+            "job": job.to_json(),
+            "shape": list(features.shape),
+            "folder": str(folder.resolve()),
+        }
+        try:
+            child.put(features, labels)
+            child.send(command)
+            answer = self._answer(child)
+        except (BrokenPipeError, EOFError) as exc:
+            raise TrainingFailed(self._obituary()) from exc
+        finally:
+            child.release()
+        if "refused" in answer:
+            raise Refused(str(answer["refused"]))
+        if "bug" in answer:
+            raise TrainingFailed(str(answer["bug"]))
+        return TrainingResult.from_json(answer["result"])
+
+    def close(self) -> None:
+        """End the child at once; what it was writing lies in staging and is cleared at the next start."""
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+
+    def _alive(self) -> _Child:
+        if self._child is not None and self._child.process.poll() is not None:
+            self.close()
+        if self._child is None:
+            self._child = _Child(self._threads, self._nice)
+        return self._child
+
+    def _answer(self, child: _Child) -> dict[str, Any]:
+        while True:
+            line = child.receive(timeout_s=0.2)
+            if line is not None:
+                answer: dict[str, Any] = json.loads(line)
+                return answer
+            if self._stop.is_set():
+                self.close()
+                raise TrainingStopped("the daemon is stopping")
+
+    def _obituary(self) -> str:
+        """What is known about the child's death; it is buried."""
+        child = self._child
+        if child is None:
+            return "the training process is gone"
+        code = child.process.wait()
+        how = f"was ended by signal {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        last_words = child.last_words()
+        self.close()
+        return f"the training process {how}" + (f": {last_words}" if last_words else "")
+
+
+class _Child:
+    """One spawned process with its pipes and shared memory."""
+
+    def __init__(self, threads: int, nice: int) -> None:
+        self._memory = os.memfd_create("candled-training")
+        self._answers, answers_end = os.pipe()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the child
+        self._buffered = b""
+        env = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
+        arguments = [str(self._memory), str(answers_end), str(os.getpid()), str(nice)]
+        self.process = subprocess.Popen(  # noqa: S603  our own module, no shell
+            [sys.executable, "-m", "daemon.runtime.training_process", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._stderr,
+            pass_fds=(self._memory, answers_end),
+            start_new_session=True,  # Ctrl-C on the terminal is the parent's business
+            env=env,
+        )
+        os.close(answers_end)
+
+    def put(self, features: NDArray[np.float32], labels: NDArray[np.float64]) -> None:
+        """Lay the numbers into the shared memory: features, then labels."""
+        os.ftruncate(self._memory, features.nbytes + labels.nbytes)
+        with mmap.mmap(self._memory, features.nbytes + labels.nbytes) as memory:
+            _array(memory, np.float32, features.shape, 0)[:] = features
+            _array(memory, np.float64, labels.shape, features.nbytes)[:] = labels
+
+    def release(self) -> None:
+        """Give the shared memory back to the system."""
+        if self.process.poll() is None:
+            os.ftruncate(self._memory, 0)
+
+    def send(self, command: dict[str, Any]) -> None:
+        stdin = self.process.stdin
+        if stdin is None:
+            raise BrokenPipeError
+        stdin.write(json.dumps(command).encode() + b"\n")
+        stdin.flush()
+
+    def receive(self, timeout_s: float) -> bytes | None:
+        """One line of the child's, None if there is none yet.
+
+        Raises:
+            EOFError: the child is gone.
+        """
+        ready, _, _ = select.select([self._answers], [], [], timeout_s)
+        if ready:
+            data = os.read(self._answers, 1 << 16)
+            if not data:
+                raise EOFError
+            self._buffered += data
+        line, newline, rest = self._buffered.partition(b"\n")
+        if not newline:
+            return None
+        self._buffered = rest
+        return line
+
+    def last_words(self) -> str:
+        """The end of what the child wrote to its standard error."""
+        size = self._stderr.seek(0, os.SEEK_END)
+        self._stderr.seek(max(0, size - 400))
+        return " ".join(self._stderr.read().decode(errors="replace").split())
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        os.close(self._answers)
+        os.close(self._memory)
+        self._stderr.close()
+
+
+def _array(memory: mmap.mmap, dtype: Any, shape: tuple[int, ...], offset: int) -> NDArray[Any]:
+    count = int(np.prod(shape))
+    return np.frombuffer(memory, dtype, count, offset).reshape(shape)
+
+
+def _serve(memory: int, answers: int) -> None:
+    """The child's loop: one command, one answer, until the parent hangs up."""
+    from daemon.learning.fit import train  # noqa: PLC0415  only the child needs the model libraries
+
+    clock = SystemClock()
+    for line in sys.stdin.buffer:
+        command = json.loads(line)
+        rows, columns = command["shape"]
+        with mmap.mmap(memory, rows * columns * 4 + rows * 8, access=mmap.ACCESS_COPY) as shared:
+            features = _array(shared, np.float32, (rows, columns), 0).copy()
+            labels = _array(shared, np.float64, (rows,), rows * columns * 4).copy()
+        answer: dict[str, Any]
+        try:
+            job = TrainingJob.from_json(command["job"])
+            result = train(job, features, labels, Path(command["folder"]), clock.monotonic_s)
+            answer = {"result": result.to_json()}
+        except CandledError as exc:
+            answer = {"refused": str(exc)}
+        except Exception:  # noqa: BLE001  the root of the process: the parent reports it
+            answer = {"bug": traceback.format_exc(limit=-6)}
+        os.write(answers, json.dumps(answer).encode() + b"\n")
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel end this process when its parent ends, however that happens."""
+    import ctypes  # noqa: PLC0415  only the child needs it
+
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before we asked
+        sys.exit(0)
+
+
+def main(arguments: list[str]) -> None:
+    """Entry point of the child."""
+    memory, answers, parent, nice = map(int, arguments)
+    _die_with(parent)
+    os.nice(nice)
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    _serve(memory, answers)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

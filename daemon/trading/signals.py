@@ -1,0 +1,83 @@
+"""From the columns that a strategy sets to signals."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from daemon.core.prediction import Prediction
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from daemon.core.pair import Pair
+    from daemon.core.prediction import Outcome
+
+
+class SignalKind(enum.StrEnum):
+    """What a strategy asks for; the value is the column that asks."""
+
+    ENTER_LONG = "enter_long"
+    EXIT_LONG = "exit_long"
+    ENTER_SHORT = "enter_short"
+    EXIT_SHORT = "exit_short"
+
+    @property
+    def enters(self) -> bool:
+        """Whether it opens a position; only such a signal can be blocked."""
+        return self in (SignalKind.ENTER_LONG, SignalKind.ENTER_SHORT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One request of the strategy for one closed candle.
+
+    Attributes:
+        tag: the strategy's ``enter_tag`` or ``exit_tag``; empty if it gave none.
+        blocked: why it will not be acted on; empty if nothing speaks against it.
+    """
+
+    pair: Pair
+    candle_ms: int
+    kind: SignalKind
+    tag: str = ""
+    blocked: str = ""
+
+
+def signals(pair: Pair, analysed: pd.DataFrame, outcome: Outcome) -> list[Signal]:
+    """Signals of the newest candle.
+
+    Args:
+        pair: the pair.
+        analysed: the strategy's frame after populate_exit_trend; its last row is the newest closed candle.
+        outcome: what the model said about that candle. Without a prediction nothing may be entered.
+
+    Returns:
+        One signal for each signal column that is set to 1. As in freqtrade, an entry and an exit of the same
+        side at once cancel the entry.
+    """
+    row = analysed.iloc[-1]
+    asked = [kind for kind in SignalKind if kind.value in row.index and row[kind.value] == 1]
+    blocked = "" if isinstance(outcome, Prediction) and not outcome.late else _why_not(outcome)
+    found = []
+    for kind in asked:
+        conflict = kind.enters and SignalKind(kind.value.replace("enter", "exit")) in asked
+        why = ("the strategy asks to exit at the same candle" if conflict else blocked) if kind.enters else ""
+        tag = row.get("enter_tag" if kind.enters else "exit_tag", "")
+        found.append(
+            Signal(
+                pair=pair,
+                candle_ms=outcome.candle_ms,
+                kind=kind,
+                tag=tag if isinstance(tag, str) else "",
+                blocked=why,
+            )
+        )
+    return found
+
+
+def _why_not(outcome: Outcome) -> str:
+    if isinstance(outcome, Prediction):
+        return "the candle is late"
+    return f"{outcome.reason}: {outcome.detail}" if outcome.detail else str(outcome.reason)
