@@ -37,6 +37,8 @@ class FeedReport:
     Attributes:
         appended: candles that came in, by key; keys without any are absent.
         missing: keys whose newest closed candle is not there, and why.
+        changed: keys whose history is another one than before (a revision, a gap filled late), and the
+            open time of the first candle that changed or came in.
         revisions: closed candles whose values the exchange has changed.
         gaps: gaps that were recorded.
         requests: pages that were asked for.
@@ -45,6 +47,7 @@ class FeedReport:
 
     appended: Mapping[CandleKey, int]
     missing: Mapping[CandleKey, str]
+    changed: Mapping[CandleKey, int]
     revisions: int
     gaps: int
     requests: int
@@ -228,6 +231,7 @@ class Feed:
         return FeedReport(
             appended={key: count for key, count in tally.appended.items() if count},
             missing={key: self._why_late(key, tally) for key in self._tracks if key in late},
+            changed=dict(tally.changed),
             revisions=tally.revisions,
             gaps=tally.gaps,
             requests=tally.requests,

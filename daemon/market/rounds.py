@@ -26,6 +26,8 @@ class Tally:
     """What happened so far in one update."""
 
     appended: Counter[CandleKey] = field(default_factory=Counter)
+    changed: dict[CandleKey, int] = field(default_factory=dict)
+    """The first candle of each key's history that is another one than before."""
     revisions: int = 0
     gaps: int = 0
     requests: int = 0
@@ -96,6 +98,7 @@ class Rounds:
             tally.gaps += done.gaps
             for changed_ms in done.changed_ms:
                 self._agreement.revisit(key, changed_ms)
+                tally.changed[key] = min(changed_ms, tally.changed.get(key, changed_ms))
             if done.settled:
                 settled.add(key)
         self._report({key: answer for key, answer in tally.errors.items() if key in requests}, len(requests))
