@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MODE = rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS
 _SHOWN_WIDTH = 100
-_SECRET_ENTRY = re.compile(r"""["']?(\w+)["']?\s*:\s*""")
+_ENTRY = re.compile(r"""["']?(\w+)["']?\s*:\s*""")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -160,10 +160,10 @@ def _syntax_error(path: Path, text: str, message: str) -> str:
 def _without_secret(lines: list[str], n: int) -> str:
     """Line ``n`` up to the value of the first secret in it, and nothing of a value that goes on from above."""
     above = [line for line in lines[:n] if line.strip()]
-    key = _SECRET_ENTRY.search(above[-1]) if above else None
-    if key and is_secret_name(key[1]) and not above[-1][key.end() :].strip():
+    last = list(_ENTRY.finditer(above[-1])) if above else []
+    if last and is_secret_name(last[-1][1]) and not above[-1][last[-1].end() :].strip():
         return MASK
-    for entry in _SECRET_ENTRY.finditer(lines[n]):
+    for entry in _ENTRY.finditer(lines[n]):
         if is_secret_name(entry[1]):
             return lines[n][: entry.end()] + MASK
     return lines[n]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import rapidjson
 from pydantic import SecretStr
@@ -152,6 +152,8 @@ def section_of(annotation: Any) -> type[Section] | None:
 def _is_text(annotation: Any) -> bool:
     if get_origin(annotation) is Literal:
         return True
+    if get_origin(annotation) is Annotated:
+        return _is_text(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
         return any(_is_text(kind) for kind in get_args(annotation))
     return isinstance(annotation, type) and issubclass(annotation, _TEXT_TYPES)

@@ -104,10 +104,11 @@ def _nearest(place: Place, root: type[Section]) -> str:
     """A hint to the key that was meant: one of the same section, else one that belongs elsewhere."""
     *above, name = (str(key) for key in place)
     section = next(keys for path, keys in known_keys(root) if path == tuple(above))
-    lower = {key.lower(): key for key in section}
-    near = difflib.get_close_matches(name.lower(), lower, 1, cutoff=0.7)
-    if near:
-        return f"; did you mean {lower[near[0]]!r}?"
+    likeness = {key: difflib.SequenceMatcher(None, key.lower(), name.lower()).ratio() for key in section}
+    # Of equals the first counts: a key that acts stands before one without effect.
+    nearest = max(likeness, key=lambda key: likeness[key])
+    if likeness[nearest] >= 0.7:
+        return f"; did you mean {nearest!r}?"
     for path, keys in known_keys(root):
         if name in keys:
             home = f"belongs in {'.'.join(path)!r}" if path else "belongs to the outermost object"

@@ -1,0 +1,48 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from daemon.cli.config import app
+from daemon.core.errors import ConfigError
+
+runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch):
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+
+
+def test_check_says_ok_and_what_will_be_done(written, document):
+    document["max_open_trades"] = 3
+    result = runner.invoke(app, ["check", "-c", str(written(document))])
+    assert result.exit_code == 0
+    warning, verdict = result.output.splitlines()
+    assert warning.startswith("warning: max_open_trades has no effect")
+    assert verdict.startswith("OK: 2 pairs on simulated, 5m 1h, Mine with CatboostRegressor")
+
+
+def test_check_merges_several_files(written, document):
+    more = written({"exchange": {"pair_whitelist": ["SOL/USDT"]}}, "more.json")
+    result = runner.invoke(app, ["check", "-c", str(written(document)), "-c", str(more)])
+    assert "OK: 1 pairs" in result.output
+
+
+def test_check_lets_the_error_through_for_the_exit_code(written):
+    result = runner.invoke(app, ["check", "-c", str(written("{}"))])
+    assert isinstance(result.exception, ConfigError)
+    assert "timeframe: missing" in str(result.exception)
+
+
+def test_schema_prints_json():
+    result = runner.invoke(app, ["schema"])
+    assert json.loads(result.output)["properties"]["timeframe"]["type"] == "string"
+
+
+def test_the_command_stays_light():
+    script = "import sys, daemon.cli.config; print([m for m in ('numpy', 'pandas', 'catboost', 'ccxt') if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "[]"

@@ -1,0 +1,153 @@
+import pickle
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from daemon.config import Settings, load_settings, redacted
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.json"
+
+
+def test_the_shipped_example_loads_without_a_warning():
+    settings = load_settings([EXAMPLE], env={})
+    assert settings.warnings == ()
+    assert settings.exchange.name == "simulated"
+    assert len(settings.pairs) == 8
+    assert settings.freqai.feature_parameters.include_timeframes == ("5m", "15m", "1h")
+
+
+def test_defaults_are_freqais_but_models_expire(loaded, document):
+    settings = loaded(document)
+    assert settings.dry_run is True
+    assert settings.freqaimodel == "CatboostRegressor"
+    assert settings.freqai.expiration_hours == 24
+    assert settings.freqai.live_retrain_hours == 0
+    assert settings.freqai.purge_old_models == 2
+    assert settings.freqai.data_split_parameters.test_size == 0.1
+    assert settings.candled.simulated.speed == 60
+    assert settings.candled.grace_s == 2
+
+
+def test_expiry_can_be_switched_off(loaded, document):
+    document["freqai"]["expiration_hours"] = 0
+    assert loaded(document).freqai.expiration_hours == 0
+
+
+@pytest.mark.parametrize(("written_as", "kept"), [(True, 2), (False, 0), (5, 5), (0, 0)])
+def test_purge_old_models_is_a_number_or_freqais_older_boolean(loaded, document, written_as, kept):
+    document["freqai"]["purge_old_models"] = written_as
+    assert loaded(document).freqai.purge_old_models == kept
+
+
+def test_null_means_not_given(loaded, document):
+    document |= {"strategy_path": None, "user_data_dir": None, "candled": None}
+    document["exchange"]["key"] = None
+    settings = loaded(document)
+    assert settings.user_data_dir == Path("user_data")
+    assert settings.exchange.key is None
+
+
+def test_pairs_are_the_whitelist_without_what_the_blacklist_matches_as_a_whole(loaded, document):
+    document["exchange"] |= {
+        "pair_whitelist": ["ETH/USDT", "BTC/USDT", "BTCUP/USDT", "SOL/USDT"],
+        "pair_blacklist": [".*up/usdt", "SOL", "XRP/USDT"],
+    }
+    assert loaded(document).pairs == ("ETH/USDT", "BTC/USDT", "SOL/USDT")
+
+
+def test_correlated_pairs_are_added_once_behind_the_others(loaded, document):
+    document["freqai"]["feature_parameters"]["include_corr_pairlist"] = ["ETH/USDT", "LTC/USDT", "BNB/BTC"]
+    assert loaded(document).feature_pairs == ("BTC/USDT", "ETH/USDT", "LTC/USDT", "BNB/BTC")
+
+
+def test_folders(loaded, document):
+    document |= {"user_data_dir": "~/u"}
+    document["exchange"]["name"] = "Binance"
+    settings = loaded(document)
+    assert settings.identifier_folder == Path.home() / "u/models/one"
+    assert settings.data_folder == Path.home() / "u/data/binance"
+    document["datadir"] = "/candles"
+    assert loaded(document).data_folder == Path("/candles")
+
+
+def test_the_files_that_were_read_are_known(written, document):
+    base, more = written(document, "a.json"), written({"bot_name": "x"}, "b.json")
+    assert load_settings([base, more], env={}).config_files == (base, more)
+
+
+def test_settings_do_not_change(loaded, document):
+    with pytest.raises(ValidationError, match="frozen"):
+        loaded(document).freqai.train_period_days = 3
+
+
+def test_settings_survive_the_way_to_another_process(loaded, document):
+    document["exchange"]["key"] = "abcdefgh"
+    document["max_open_trades"] = 3
+    settings = loaded(document)
+    copy = pickle.loads(pickle.dumps(settings))
+    assert copy == settings
+    assert (copy.pairs, copy.raw, copy.warnings) == (settings.pairs, settings.raw, settings.warnings)
+
+
+def test_a_document_is_checked_as_a_whole_without_files_too(document):
+    document["max_open_trades"] = 3
+    settings = Settings.model_validate(document)
+    assert settings.warnings[0].startswith("max_open_trades")
+    document["freqai"]["feature_parameters"]["include_timeframes"] = ["1m"]
+    with pytest.raises(ValidationError, match="must not be shorter"):
+        Settings.model_validate(document)
+
+
+def test_a_secret_file_is_never_ignored_in_silence(document):
+    document["exchange"]["key_file"] = "/x"
+    with pytest.raises(ValidationError, match="load_settings only"):
+        Settings.model_validate(document)
+
+
+def test_placeholders_are_no_secrets(loaded, document):
+    document["exchange"] |= {"key": "your_exchange_key", "secret": "", "password": "***", "uid": "yourself"}
+    exchange = loaded(document).exchange
+    assert (exchange.key, exchange.secret, exchange.password) == (None, None, None)
+    assert exchange.uid.get_secret_value() == "yourself"
+
+
+def test_training_threads_leave_one_core_free(loaded, document):
+    assert loaded(document).candled.training.thread_count >= 1
+    document["candled"] = {"training": {"threads": 7}}
+    assert loaded(document).candled.training.thread_count == 7
+
+
+def test_the_simulated_start_is_midnight_utc(loaded, document):
+    document["candled"] = {"simulated": {"start": "1970-01-02"}}
+    assert loaded(document).candled.simulated.start_ms == 86_400_000
+
+
+def test_strategies_see_what_the_user_wrote_over_freqtrades_defaults(loaded, document):
+    document["freqai"] |= {"live_retrain_hours": 3, "purge_old_models": True}
+    document["stake_amount"] = 10
+    raw = loaded(document).raw
+    assert raw["stake_amount"] == 10
+    assert raw["max_open_trades"] == 3
+    assert raw["dry_run"] is True
+    assert raw["timeframe"] == "5m"
+    assert raw["user_data_dir"] == Path("user_data")
+    assert raw["exchange"]["pair_whitelist"] == ["BTC/USDT", "ETH/USDT"]
+    assert raw["freqai"]["live_retrain_hours"] == 3
+    assert raw["freqai"]["purge_old_models"] == 2
+    assert raw["freqai"]["feature_parameters"]["include_corr_pairlist"] == []
+    assert type(raw["timeframe"]) is str
+
+
+def test_a_label_horizon_that_nobody_set_stays_missing_for_the_strategy(loaded, document):
+    assert "label_period_candles" not in loaded(document).raw["freqai"]["feature_parameters"]
+    document["freqai"]["feature_parameters"]["label_period_candles"] = 24
+    assert loaded(document).raw["freqai"]["feature_parameters"]["label_period_candles"] == 24
+
+
+def test_what_a_strategy_writes_into_its_configuration_changes_nobody_elses(loaded, document):
+    settings = loaded(document)
+    settings.raw["freqai"]["feature_parameters"]["include_timeframes"].append("1w")
+    assert settings.raw["freqai"]["feature_parameters"]["include_timeframes"] == ["5m", "1h"]
+    redacted(settings)["exchange"]["name"] = "x"
+    assert redacted(settings)["exchange"]["name"] == "simulated"
