@@ -3,7 +3,7 @@
 Each default says "no opinion": confirm, keep the proposed value, do nothing. The names of the arguments
 are part of the interface, because strategies take them by keyword.
 """
-# ruff: noqa: ARG002 - a default has no use for its arguments, but they are the interface
+# ruff: noqa: ARG002, PLR0917 - a default has no use for its arguments, but they are freqtrade's interface
 
 from __future__ import annotations
 

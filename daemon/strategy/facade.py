@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _PARAMETERS = "daemon.strategy.parameters"
 _INTERFACE = "daemon.strategy.interface"
 _INFORMATIVE = "daemon.strategy.informative"
+_LOCKS = "daemon.strategy.locks"
 _PERSISTENCE = "daemon.strategy.persistence"
 _PROVIDER = "daemon.strategy.provider"
 _ENUMS = "daemon.strategy.compat.enums"
@@ -40,7 +41,7 @@ _SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "freqtrade.exchange.exchange_utils_timeframe": (_TIMEFRAMES,),
         "freqtrade.optimize": (),
         "freqtrade.optimize.space": (_SPACE,),
-        "freqtrade.persistence": (_PERSISTENCE,),
+        "freqtrade.persistence": (_PERSISTENCE, _LOCKS),
         "freqtrade.persistence.trade_model": (_PERSISTENCE,),
         "freqtrade.strategy": (
             _INTERFACE,
@@ -49,10 +50,11 @@ _SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             _STOPLOSS,
             _TIMEFRAMES,
             _PERSISTENCE,
+            _LOCKS,
         ),
         "freqtrade.strategy.hyper": (_PARAMETERS,),
         "freqtrade.strategy.informative_decorator": (_INFORMATIVE,),
-        "freqtrade.strategy.interface": (_INTERFACE, _PERSISTENCE, _TIMEFRAMES, _PROVIDER),
+        "freqtrade.strategy.interface": (_INTERFACE, _PERSISTENCE, _LOCKS, _TIMEFRAMES, _PROVIDER),
         "freqtrade.strategy.parameters": (_PARAMETERS,),
         "freqtrade.strategy.strategy_helper": (_INFORMATIVE, _STOPLOSS),
         "freqtrade.vendor": (),

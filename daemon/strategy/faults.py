@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import CandledError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 
 def describe_fault(exc: BaseException, files: Iterable[Path], fallback: Path | str) -> str:

@@ -1,4 +1,8 @@
-"""The boundary to a strategy's code: what it raises or returns wrongly becomes a `StrategyError`."""
+"""The boundary to a strategy's code: what it raises or returns wrongly becomes a `StrategyError`.
+
+This is the one place beside thread roots that catches every exception: a user's code may raise anything,
+and what it raises is re-raised as our error, with its place.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -22,7 +22,7 @@ _MARK = "_candled_informative"
 _F = TypeVar("_F", bound=Callable[..., pd.DataFrame])
 
 
-def merge_informative_pair(
+def merge_informative_pair(  # noqa: PLR0917 - freqtrade's interface
     dataframe: pd.DataFrame,
     informative: pd.DataFrame,
     timeframe: str,
@@ -219,11 +219,11 @@ class InformativeMerger:
 
 def _informatives(strategy: type[IStrategy]) -> list[Informative]:
     """Decorated methods by name; of stacked decorators the innermost first."""
-    found = []
+    found: list[Informative] = []
     for name in dir(strategy):
         method = getattr(strategy, name)
-        for told in getattr(method, _MARK, []) if callable(method) else []:
-            found.append(Informative(method, told.timeframe, told.asset, told.fmt, told.ffill, told.cache))
+        marks: list[Informative] = getattr(method, _MARK, []) if callable(method) else []
+        found.extend(replace(told, method=method) for told in marks)
     return found
 
 

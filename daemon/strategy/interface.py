@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from daemon.strategy.callbacks import TradingCallbacks
 from daemon.strategy.compat.enums import MarketDirection
-from daemon.strategy.persistence import PairLocks
+from daemon.strategy.compat.timeframes import timeframe_to_next_date
+from daemon.strategy.locks import PairLocks
 from daemon.strategy.provider import DataProvider, FreqaiDoor, Wallets
 
 if TYPE_CHECKING:
@@ -174,8 +175,8 @@ class IStrategy(TradingCallbacks):
     # --- pair locks -----------------------------------------------------------------------------
 
     def lock_pair(self, pair: str, until: datetime, reason: str | None = None, side: str = "*") -> None:
-        """Allow no entry for ``pair`` until then (UTC)."""
-        PairLocks.lock_pair(pair, until, reason, side=side)
+        """Allow no entry for ``pair`` until the first candle that opens after then (UTC)."""
+        PairLocks.lock_pair(pair, timeframe_to_next_date(self.timeframe, until), reason, side=side)
 
     def unlock_pair(self, pair: str) -> None:
         """Lift the locks of ``pair``."""
@@ -186,5 +187,6 @@ class IStrategy(TradingCallbacks):
         PairLocks.unlock_reason(reason)
 
     def is_pair_locked(self, pair: str, *, candle_date: datetime | None = None, side: str = "*") -> bool:
-        """Whether ``pair`` may not be entered at ``candle_date`` (now, if none is given)."""
-        return PairLocks.is_pair_locked(pair, candle_date, side)
+        """Whether ``pair`` may not be entered at the close of the candle ``candle_date`` (else: now)."""
+        moment = timeframe_to_next_date(self.timeframe, candle_date) if candle_date else None
+        return PairLocks.is_pair_locked(pair, moment, side)

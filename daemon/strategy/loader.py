@@ -56,7 +56,7 @@ class LoadedStrategy:
     @property
     def files(self) -> Collection[Path]:
         """Files of the user's that have run."""
-        return self.modules.files.values()
+        return tuple(self.modules.files.values())
 
 
 def load_strategy(name: str, *, paths: Sequence[Path], config: Mapping[str, Any]) -> LoadedStrategy:
@@ -86,12 +86,10 @@ def load_strategy(name: str, *, paths: Sequence[Path], config: Mapping[str, Any]
         instance = strategy_class(strategy_config(config, name))
         set_parameters(instance, stored)
         apply_settings(instance, stored)
-    except (
-        Exception,
-        SystemExit,
-    ) as exc:  # the user's code runs here and may raise anything, exit() included
+    # The user's code ran here: it may raise anything, and a call of exit() must not stop the daemon.
+    except (Exception, SystemExit) as exc:
         modules.forget()
-        raise StrategyError(describe_fault(exc, modules.files.values(), file)) from exc
+        raise StrategyError(describe_fault(exc, tuple(modules.files.values()), file)) from exc
     strategy = LoadedStrategy(name=name, instance=instance, file=file, digest=_digest(file), modules=modules)
     check_hooks(strategy)
     return strategy

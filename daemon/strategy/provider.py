@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from daemon.core.clock import SystemClock
@@ -14,6 +13,7 @@ from daemon.strategy.compat.timeframes import timeframe_to_msecs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from pandas import DataFrame
 
@@ -26,7 +26,16 @@ log = logging.getLogger(__name__)
 
 _CANDLE_TYPES = ("", "spot", "futures")
 _NOT_SERVED = frozenset(
-    ["orderbook", "ticker", "funding_rate", "market", "trades", "get_producer_df", "get_producer_pairs", "check_delisting"]
+    [
+        "orderbook",
+        "ticker",
+        "funding_rate",
+        "market",
+        "trades",
+        "get_producer_df",
+        "get_producer_pairs",
+        "check_delisting",
+    ]
 )
 
 

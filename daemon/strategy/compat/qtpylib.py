@@ -16,6 +16,28 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
+from daemon.strategy.compat.averages import (
+    Values,
+    hma,
+    hull_moving_average,
+    nans,
+    numpy_rolling_mean,
+    numpy_rolling_std,
+    rolling_max,
+    rolling_mean,
+    rolling_min,
+    rolling_std,
+    rolling_weighted_mean,
+    series_of,
+    sma,
+    wma,
+    zlema,
+    zlhma,
+    zlma,
+    zlsma,
+)
+from daemon.strategy.compat.prices import heikinashi, ibs, mid_price, true_range, typical_price
+
 __all__ = [
     "atr",
     "awesome_oscillator",
@@ -62,144 +84,8 @@ __all__ = [
     "zscore",
 ]
 
-Values = pd.Series | np.ndarray
 
-
-def nans(length: int = 1) -> np.ndarray:
-    """An array without values."""
-    return np.full(length, np.nan)
-
-
-def _series(values: Values) -> pd.Series:
-    return values if isinstance(values, pd.Series) else pd.Series(values)
-
-
-def _windows(data: Values, window: int) -> np.ndarray:
-    return np.lib.stride_tricks.sliding_window_view(np.asarray(data), int(window))
-
-
-def numpy_rolling_mean(data: Values, window: int, as_source: bool = False) -> Values:
-    """Mean of each full window, computed anew for each; an array, or a Series with ``as_source``."""
-    result = nans(len(data))
-    if len(data) >= window:
-        result[window - 1 :] = np.mean(_windows(data, window), axis=-1)
-    return pd.Series(result, data.index) if as_source and isinstance(data, pd.Series) else result
-
-
-def numpy_rolling_std(data: Values, window: int, as_source: bool = False) -> Values:
-    """Standard deviation (n - 1) of each full window; an array, or a Series with ``as_source``."""
-    result = nans(len(data))
-    if len(data) >= window:
-        result[window - 1 :] = np.std(_windows(data, window), axis=-1, ddof=1)
-    return pd.Series(result, data.index) if as_source and isinstance(data, pd.Series) else result
-
-
-# --- averages ------------------------------------------------------------------------------------
-
-
-def rolling_mean(series: Values, window: int = 200, min_periods: int | None = None) -> Values:
-    """Simple moving average."""
-    if min_periods in (None, window) and len(series) > window:
-        return numpy_rolling_mean(series, window, as_source=True)
-    return _series(series).rolling(window, min_periods=min_periods).mean()
-
-
-def rolling_std(series: Values, window: int = 200, min_periods: int | None = None) -> Values:
-    """Standard deviation (n - 1) in a moving window."""
-    if min_periods in (None, window) and len(series) > window:
-        return numpy_rolling_std(series, window, as_source=True)
-    return _series(series).rolling(window, min_periods=min_periods).std()
-
-
-def rolling_min(series: Values, window: int = 14, min_periods: int | None = None) -> pd.Series:
-    """Smallest value in a moving window."""
-    return _series(series).rolling(window, min_periods=min_periods).min()
-
-
-def rolling_max(series: Values, window: int = 14, min_periods: int | None = None) -> pd.Series:
-    """Largest value in a moving window."""
-    return _series(series).rolling(window, min_periods=min_periods).max()
-
-
-def rolling_weighted_mean(series: Values, window: float = 200, min_periods: float | None = None) -> pd.Series:
-    """Exponential moving average of that span."""
-    known = window if min_periods is None else min_periods
-    return _series(series).ewm(span=window, min_periods=known).mean()
-
-
-def hull_moving_average(series: Values, window: int = 200, min_periods: int | None = None) -> pd.Series:
-    """Hull's moving average, of exponential ones."""
-    known = window if min_periods is None else min_periods
-    fast = rolling_weighted_mean(series, window / 2, known)
-    slow = rolling_weighted_mean(series, window, known)
-    return rolling_weighted_mean(2 * fast - slow, np.sqrt(window), known)
-
-
-sma = rolling_mean
-wma = rolling_weighted_mean
-hma = hull_moving_average
-
-
-def zlma(series: pd.Series, window: int = 20, min_periods: int | None = None, kind: str = "ema") -> Values:
-    """Ehlers' moving average without lag: of ``ema``, ``hma`` or ``sma``."""
-    known = window if min_periods is None else min_periods
-    lag = (window - 1) // 2
-    ahead = 2 * series - series.shift(lag)
-    if kind in ("ewm", "ema"):
-        return wma(ahead, lag, known)
-    return hma(ahead, lag, known) if kind == "hma" else sma(ahead, lag, known)
-
-
-def zlema(series: pd.Series, window: int, min_periods: int | None = None) -> Values:
-    """`zlma` of exponential averages."""
-    return zlma(series, window, min_periods, kind="ema")
-
-
-def zlsma(series: pd.Series, window: int, min_periods: int | None = None) -> Values:
-    """`zlma` of simple averages."""
-    return zlma(series, window, min_periods, kind="sma")
-
-
-def zlhma(series: pd.Series, window: int, min_periods: int | None = None) -> Values:
-    """`zlma` of Hull's averages."""
-    return zlma(series, window, min_periods, kind="hma")
-
-
-# --- prices --------------------------------------------------------------------------------------
-
-
-def typical_price(bars: pd.DataFrame) -> pd.Series:
-    """(high + low + close) / 3."""
-    return (bars["high"] + bars["low"] + bars["close"]) / 3.0
-
-
-def mid_price(bars: pd.DataFrame) -> pd.Series:
-    """(high + low) / 2."""
-    return (bars["high"] + bars["low"]) / 2.0
-
-
-def ibs(bars: pd.DataFrame) -> pd.Series:
-    """Internal bar strength: where in low..high the close lies, to two decimals."""
-    return ((bars["close"] - bars["low"]) / (bars["high"] - bars["low"])).round(2)
-
-
-def true_range(bars: pd.DataFrame) -> pd.Series:
-    """Largest of high - low and the distances of both to the close before."""
-    before = bars["close"].shift(1)
-    ranges = [bars["high"] - bars["low"], (bars["high"] - before).abs(), (bars["low"] - before).abs()]
-    return pd.concat(ranges, axis=1).max(axis=1)
-
-
-def heikinashi(bars: pd.DataFrame) -> pd.DataFrame:
-    """Heikin-Ashi candles: open, high, low, close."""
-    close = (bars["open"] + bars["high"] + bars["low"] + bars["close"]) / 4
-    first = (bars["open"].iloc[0] + bars["close"].iloc[0]) / 2
-    # open[i] = (open[i-1] + close[i-1]) / 2
-    later, _ = lfilter([0.5], [1, -0.5], close.to_numpy()[:-1], zi=[first * 0.5])
-    opened = pd.Series(np.concatenate(([first], later)), bars.index)
-    high = pd.concat([bars["high"], opened, close], axis=1).max(axis=1)
-    low = pd.concat([bars["low"], opened, close], axis=1).min(axis=1)
-    return pd.DataFrame({"open": opened, "high": high, "low": low, "close": close})
+# --- volume --------------------------------------------------------------------------------------
 
 
 def vwap(bars: pd.DataFrame) -> NoReturn:  # noqa: ARG001 - refused whatever is given
@@ -217,7 +103,8 @@ def rolling_vwap(bars: pd.DataFrame, window: int = 200, min_periods: int | None 
 
 def pvt(bars: pd.DataFrame) -> pd.Series:
     """Price-volume trend: a running sum."""
-    return (returns(bars["close"], keep_infinite=True) * bars["volume"]).cumsum()
+    before = bars["close"].shift(1)
+    return ((bars["close"] - before) / before * bars["volume"]).cumsum()
 
 
 # --- crossings -----------------------------------------------------------------------------------
@@ -225,7 +112,7 @@ def pvt(bars: pd.DataFrame) -> pd.Series:
 
 def crossed(series1: Values, series2: Values | float, direction: str | None = None) -> pd.Series:
     """Whether the first crossed the second since the row before: ``above``, ``below``, or either way."""
-    first = _series(series1)
+    first = series_of(series1)
     second = series2 if isinstance(series2, pd.Series) else pd.Series(series2, first.index)
     before, before_second = first.shift(1), second.shift(1)
     above = (first > second) & (before <= before_second)
@@ -248,15 +135,15 @@ def crossed_below(series1: Values, series2: Values | float) -> pd.Series:
 # --- returns and volatility ----------------------------------------------------------------------
 
 
-def returns(series: pd.Series, *, keep_infinite: bool = False) -> pd.Series:
+def returns(series: pd.Series) -> pd.Series:
     """Change from the row before, as a ratio."""
-    change = series / series.shift(1) - 1
-    return change if keep_infinite else change.replace([np.inf, -np.inf], np.nan)
+    return (series / series.shift(1) - 1).replace([np.inf, -np.inf], np.nan)
 
 
 def log_returns(series: pd.Series) -> pd.Series:
     """Logarithm of the ratio to the row before."""
-    return np.log(series / series.shift(1)).replace([np.inf, -np.inf], np.nan)
+    ratio = series / series.shift(1)
+    return pd.Series(np.log(ratio), series.index).replace([np.inf, -np.inf], np.nan)
 
 
 def implied_volatility(series: pd.Series, window: int = 252) -> pd.Series:
@@ -267,7 +154,7 @@ def implied_volatility(series: pd.Series, window: int = 252) -> pd.Series:
 def atr(bars: pd.DataFrame, window: int = 14, exp: bool = False) -> pd.Series:
     """Average true range: simple, or exponential with ``exp``."""
     average = rolling_weighted_mean if exp else rolling_mean
-    return _series(average(true_range(bars), window))
+    return series_of(average(true_range(bars), window))
 
 
 def zscore(bars: pd.DataFrame, window: int = 20, stds: float = 1, col: str = "close") -> pd.Series:
@@ -346,7 +233,7 @@ def cci(series: pd.DataFrame, window: int = 14) -> NoReturn:  # noqa: ARG001 - r
     )
 
 
-def tdi(
+def tdi(  # noqa: PLR0917 - qtpylib's interface
     series: pd.Series,
     rsi_lookback: int = 13,
     rsi_smooth_len: int = 2,
@@ -384,4 +271,4 @@ def chopiness(bars: pd.DataFrame, window: int = 14) -> pd.Series:
     """Choppiness index: 100 in a market that goes nowhere."""
     travelled = true_range(bars).rolling(window).sum()
     spanned = bars["high"].rolling(window).max() - bars["low"].rolling(window).min()
-    return 100 * np.log10(travelled / spanned) / np.log10(window)
+    return pd.Series(100 * np.log10(travelled / spanned) / np.log10(window), bars.index)

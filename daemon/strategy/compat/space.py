@@ -6,9 +6,11 @@ the spaces are plain descriptions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Categorical", "Dimension", "Integer", "Real", "SKDecimal"]
 

@@ -1,7 +1,7 @@
 """freqtrade's arithmetic of timeframes, as strategies import it.
 
-It differs from `daemon.core.timeframe` where freqtrade does: weeks are counted from the epoch (a
-Thursday), months have 30 days and years 365, as in ccxt.
+Unlike `daemon.core.timeframe` it knows months and years: their candles begin with the calendar's, and
+count as 30 and 365 days where a length is asked for, as in ccxt.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "M": 2_592_000, "y": 31_536_000}
+_FIRST_MONDAY_S = 4 * 86_400  # the epoch was a Thursday
 
 
 def timeframe_to_seconds(timeframe: str) -> int:
@@ -59,14 +60,12 @@ def timeframe_to_resample_freq(timeframe: str) -> str:
 
 def timeframe_to_prev_date(timeframe: str, date: datetime | None = None) -> datetime:
     """Open time (UTC) of the candle that ``date`` falls into; of the one in progress if none is given."""
-    moment_ms, length_ms = _ms(date), timeframe_to_msecs(timeframe)
-    return _date(moment_ms - moment_ms % length_ms)
+    return _boundary(timeframe, date, ahead=0)
 
 
 def timeframe_to_next_date(timeframe: str, date: datetime | None = None) -> datetime:
     """Open time (UTC) of the candle after the one that ``date`` falls into."""
-    moment_ms, length_ms = _ms(date), timeframe_to_msecs(timeframe)
-    return _date(moment_ms - moment_ms % length_ms + length_ms)
+    return _boundary(timeframe, date, ahead=1)
 
 
 def date_minus_candles(timeframe: str, candle_count: int, date: datetime | None = None) -> datetime:
@@ -75,9 +74,15 @@ def date_minus_candles(timeframe: str, candle_count: int, date: datetime | None 
     return timeframe_to_prev_date(timeframe, date) - length
 
 
-def _ms(date: datetime | None) -> int:
-    return int(date.timestamp() * 1000) if date else SystemClock().now_ms()
-
-
-def _date(moment_ms: int) -> datetime:
-    return datetime.fromtimestamp(moment_ms // 1000, tz=UTC)
+def _boundary(timeframe: str, date: datetime | None, ahead: int) -> datetime:
+    """Open time of the candle that a moment falls into, or of one ``ahead`` candles later."""
+    moment_ms = int(date.timestamp() * 1000) if date else SystemClock().now_ms()
+    length_s = timeframe_to_seconds(timeframe)
+    if timeframe[-1] in "My":
+        day = datetime.fromtimestamp(moment_ms / 1000, tz=UTC)
+        months = int(timeframe[:-1]) * (12 if timeframe[-1] == "y" else 1)
+        month = ((day.year * 12 + day.month - 1) // months + ahead) * months
+        return datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)
+    origin_s = _FIRST_MONDAY_S if timeframe[-1] == "w" else 0
+    candles = (moment_ms // 1000 - origin_s) // length_s + ahead
+    return datetime.fromtimestamp(origin_s + candles * length_s, tz=UTC)

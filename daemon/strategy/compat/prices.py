@@ -1,0 +1,41 @@
+"""Prices of a candle in qtpylib; see `daemon.strategy.compat.qtpylib`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.signal import lfilter
+
+
+def typical_price(bars: pd.DataFrame) -> pd.Series:
+    """(high + low + close) / 3."""
+    return (bars["high"] + bars["low"] + bars["close"]) / 3.0
+
+
+def mid_price(bars: pd.DataFrame) -> pd.Series:
+    """(high + low) / 2."""
+    return (bars["high"] + bars["low"]) / 2.0
+
+
+def ibs(bars: pd.DataFrame) -> pd.Series:
+    """Internal bar strength: where in low..high the close lies, to two decimals."""
+    return ((bars["close"] - bars["low"]) / (bars["high"] - bars["low"])).round(2)
+
+
+def true_range(bars: pd.DataFrame) -> pd.Series:
+    """Largest of high - low and the distances of both to the close before."""
+    before = bars["close"].shift(1)
+    ranges = [bars["high"] - bars["low"], (bars["high"] - before).abs(), (bars["low"] - before).abs()]
+    return pd.concat(ranges, axis=1).max(axis=1)
+
+
+def heikinashi(bars: pd.DataFrame) -> pd.DataFrame:
+    """Heikin-Ashi candles: open, high, low, close."""
+    close = (bars["open"] + bars["high"] + bars["low"] + bars["close"]) / 4
+    first = (bars["open"].iloc[0] + bars["close"].iloc[0]) / 2
+    # Each open is the mean of the open and the close before it: a recursive filter.
+    later, _ = lfilter([0.5], [1, -0.5], close.to_numpy()[:-1], zi=[first * 0.5])
+    opened = pd.Series(np.concatenate(([first], later)), bars.index)
+    high = pd.concat([bars["high"], opened, close], axis=1).max(axis=1)
+    low = pd.concat([bars["low"], opened, close], axis=1).min(axis=1)
+    return pd.DataFrame({"open": opened, "high": high, "low": low, "close": close})
