@@ -43,17 +43,7 @@ def load_settings(
     reading = read_files(paths)
     if reading.problems:
         raise _error(names, reading.problems)
-    layers = [with_own_secrets(Layer(document=reading.document)), credentials_layer(env)]
-    below = merged(layers[0].document, layers[1].document)
-    layers += [with_own_secrets(environment_layer(env, Settings, below))]
-    layers += [with_own_secrets(override_layer(overrides or {}))]
-    document: dict[str, Any] = {}
-    origins: dict[tuple[str, ...], str] = {}
-    problems: list[str] = []
-    for layer in layers:
-        document = merged(document, layer.document)
-        origins.update(layer.origins)
-        problems += layer.problems
+    document, origins, problems = _overlaid(reading.document, env, overrides or {})
     context = {"files": reading.files, "warnings": reading.doubled_keys}
     try:
         settings = Settings.model_validate(document, context=context)
@@ -63,6 +53,24 @@ def load_settings(
     if problems:
         raise _error(names, problems)
     return settings
+
+
+def _overlaid(
+    below: dict[str, Any], env: Mapping[str, str], overrides: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[tuple[str, ...], str], list[str]]:
+    """The document of all layers, where its values come from, and what was wrong with the layers."""
+    layers = [with_own_secrets(Layer(document=below)), credentials_layer(env)]
+    below = merged(layers[0].document, layers[1].document)
+    layers += [with_own_secrets(environment_layer(env, Settings, below))]
+    layers += [with_own_secrets(override_layer(overrides))]
+    document: dict[str, Any] = {}
+    origins: dict[tuple[str, ...], str] = {}
+    problems: list[str] = []
+    for layer in layers:
+        document = merged(document, layer.document)
+        origins.update(layer.origins)
+        problems += layer.problems
+    return document, origins, problems
 
 
 def _error(names: str, problems: list[str]) -> ConfigError:

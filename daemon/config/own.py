@@ -15,7 +15,9 @@ class SimulatedSettings(Section):
     seed: int = described(1, "Seed of the random market: the same seed gives the same candles.", ge=0)
     speed: float = described(60.0, "Speed of the market; 1 is real time.", unit="market s per real s", gt=0)
     start: Annotated[dt.date, Field(strict=False)] = described(
-        dt.date(2026, 1, 1), "First day (UTC) that the daemon lives through; history lies before it."
+        dt.date(2026, 1, 1),
+        "First day (UTC) of the random market's present. A replay starts with its candles, a market in real "
+        "time (speed 1) now.",
     )
     replay: PathField | None = described(
         None, "Folder of freqtrade's feather files; their candles are replayed instead of the random market."
@@ -50,5 +52,6 @@ class CandledSettings(Section):
         2.0, "Wait after a candle's close before it is fetched.", unit="market s", ge=0, le=60
     )
     log_format: Literal["auto", "text", "json"] = described(
-        "auto", "Log lines: `text`, `json` (one object per line), or `auto`: text."
+        "auto",
+        "Log lines: `text`, `json` (one object per line), or `auto`: the live view on a terminal, else text.",
     )

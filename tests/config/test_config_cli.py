@@ -28,7 +28,7 @@ def test_check_says_ok_and_what_will_be_done(written, document):
 def test_check_merges_several_files(written, document):
     more = written({"exchange": {"pair_whitelist": ["SOL/USDT"]}}, "more.json")
     result = runner.invoke(app, ["check", "-c", str(written(document)), "-c", str(more)])
-    assert "OK: 1 pairs" in result.output
+    assert "OK: 1 pair on simulated" in result.output
 
 
 def test_check_lets_the_error_through_for_the_exit_code(written):
