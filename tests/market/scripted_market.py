@@ -3,7 +3,6 @@
 from daemon.core.candles import CandleFrame
 from daemon.core.errors import Retryable
 from daemon.core.market import CandleRequest
-from daemon.market.simulated import SimulatedMarket
 
 
 class ScriptedMarket:
@@ -18,7 +17,7 @@ class ScriptedMarket:
     name = "scripted"
 
     def __init__(self, truth, page_limit=1000):
-        self.truth: SimulatedMarket = truth
+        self.truth = truth
         self.page_limit = page_limit
         self.hidden = set()
         self.altered = {}
