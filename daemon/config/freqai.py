@@ -85,7 +85,9 @@ class DataSplitParameters(Section):
     test_size: float = described(0.1, "Share of the rows kept for the test. 0: no test.", ge=0, lt=1)
     train_size: float | None = described(None, "Share of the rows to train on.", gt=0, lt=1)
     shuffle: bool = described(False, "Shuffle rows before the split; this breaks the order of time.")
-    random_state: int | None = described(None, "Seed of the shuffle.", ge=0)
+    random_state: int | None = described(
+        None, "Seed of a training: the same seed and candles give the same model.", ge=0
+    )
     stratify: Any = described(None, "scikit-learn's parameter of that name.")
 
 

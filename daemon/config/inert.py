@@ -141,10 +141,9 @@ NOT_ACTING: Mapping[KeyPath, Inert] = {
     ("freqai", "data_split_parameters", "shuffle"): _LATER,
     ("freqai", "data_split_parameters", "train_size"): _LATER,
     ("freqai", "data_split_parameters", "stratify"): _LATER,
-    # In FreqAI, too, these do nothing here: a back-test's, a shuffle's, TensorBoard's (needs torch).
+    # In FreqAI, too, these do nothing here: a back-test's, TensorBoard's (needs torch).
     ("freqai", "backtest_period_days"): Inert("there is no back-test yet", _always),
     ("freqai", "save_backtest_models"): Inert("there is no back-test yet", _always),
-    ("freqai", "data_split_parameters", "random_state"): Inert("there is no shuffle yet", _always),
     ("freqai", "activate_tensorboard"): Inert("there is no TensorBoard yet", _always),
     ("freqai", "wait_for_training_iteration_on_reload"): Inert("there is no reload yet", _always),
     ("freqai", "override_exchange_check"): Inert("no exchange is refused by name", _always),
