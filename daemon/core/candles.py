@@ -105,7 +105,7 @@ def candle_fault(open_ms: NDArray[np.int64], values: NDArray[np.float64]) -> tup
             ("time does not increase", np.concatenate(([False], np.diff(open_ms) <= 0))),
         )
     found = [(int(np.argmax(bad)), why) for why, bad in checks if bad.any()]
-    return min(found, default=None)
+    return min(found, key=lambda fault: fault[0], default=None)
 
 
 class CandleSeries:

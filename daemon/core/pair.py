@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Self
 
-_PATTERN = re.compile(r"[A-Za-z0-9.\-$]+/[A-Za-z0-9.\-$]+(:[A-Za-z0-9.\-$]+(-[A-Za-z0-9.\-]+)?)?")
+_COIN = r"[A-Za-z0-9$][A-Za-z0-9.\-$]*"
+_PATTERN = re.compile(rf"{_COIN}/{_COIN}(:{_COIN})?")
 
 
 class Pair(str):

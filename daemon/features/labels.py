@@ -49,7 +49,9 @@ class LabelColumn:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The classes that occur, sorted."""
+        """The classes that occur, sorted; none for numbers."""
+        if self.kind is LabelKind.NUMBER:
+            return ()
         return tuple(sorted({str(name) for name in self.classes[self.known]}))
 
 

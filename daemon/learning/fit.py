@@ -72,7 +72,7 @@ def train(
     model = model_class(job.model).fit(rows, test, options)
     fitted_s = monotonic_s()
 
-    metrics = {} if test is None else _judged(job, model, pipeline, clean, train_rows, test_rows)
+    metrics = {} if test is None else _judged(job, model, pipeline, clean, (train_rows, test_rows))
     files = _saved(job, model, pipeline, folder)
     regression = not job.classes
     return TrainingResult(
@@ -131,8 +131,9 @@ def _rows(pipeline: Pipeline, clean: _Clean, weights: NDArray[np.float64], which
 
 
 def _judged(
-    job: TrainingJob, model: Model, pipeline: Pipeline, clean: _Clean, train_rows: slice, test_rows: slice
+    job: TrainingJob, model: Model, pipeline: Pipeline, clean: _Clean, split: tuple[slice, slice]
 ) -> dict[str, float]:
+    train_rows, test_rows = split
     out = model.predict(pipeline.features.transform(clean.features[test_rows]))
     if pipeline.label is not None:
         train_mean = float(clean.labels[train_rows].mean())

@@ -60,7 +60,7 @@ class Runner(threading.Thread):
                 if not worked:
                     self._clock.wait(self.wake, self._idle_s)
                     self.wake.clear()
-        except Exception as exc:
+        except Exception as exc:  # the root of a thread: the supervisor ends the daemon
             self.failure = exc
             log.critical("thread_died", exc_info=exc, extra={"fields": {"thread": self.name}})
             self._stopping.set()

@@ -1,0 +1,104 @@
+"""Fixtures that several rooms' tests share."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from daemon.core.candles import CandleFrame
+from daemon.core.clock import FakeClock
+from daemon.core.market import CandleKey, CandleRequest
+from daemon.core.pair import Pair
+from daemon.core.timeframe import Timeframe
+from daemon.features.compute import BlockComputer
+from daemon.features.plan import FeaturePlan
+from daemon.features.store import FeatureStore
+from daemon.market.simulated import SimulatedMarket
+from daemon.strategy.hooks import Hooks
+from daemon.strategy.loader import load_strategy
+
+STRATEGIES = Path(__file__).parent / "strategies"
+DAY_MS = 86_400_000
+NOW_MS = 1_767_225_600_000  # 2026-01-01 00:00 UTC
+PAIRS = tuple(Pair(text) for text in ("BTC/USDT", "ETH/USDT", "SOL/USDT"))
+BASE = Timeframe("5m")
+
+sys.path.insert(0, str(Path(__file__).parent))  # test helpers are imported by name
+
+
+def strategy_config(**feature_parameters):
+    parameters = {
+        "include_timeframes": ["5m", "15m"],
+        "include_corr_pairlist": ["BTC/USDT"],
+        "indicator_periods_candles": [10],
+        "include_shifted_candles": 1,
+        "label_period_candles": 12,
+    }
+    return {
+        "timeframe": "5m",
+        "stake_currency": "USDT",
+        "dry_run": True,
+        "exchange": {"pair_whitelist": [str(pair) for pair in PAIRS]},
+        "freqai": {"enabled": True, "feature_parameters": {**parameters, **feature_parameters}},
+    }
+
+
+@pytest.fixture(scope="session")
+def market():
+    return SimulatedMarket(pairs=PAIRS, seed=7, clock=FakeClock(NOW_MS + DAY_MS), base=BASE)
+
+
+@pytest.fixture(scope="session")
+def candles(market):
+    """candles(key, until_ms, days): closed candles of the simulated market."""
+    cache = {}
+
+    def fetched(key, until_ms=NOW_MS, days=20):
+        whole = cache.get(key)
+        if whole is None:
+            since_ms, parts = NOW_MS - 40 * DAY_MS, []
+            while since_ms < NOW_MS + DAY_MS:
+                part = market.fetch([CandleRequest(key=key, since_ms=since_ms, limit=1000)], 5.0)[0]
+                parts.append(part)
+                since_ms = int(part.open_ms[-1]) + key.timeframe.ms
+            whole = cache[key] = CandleFrame(
+                np.concatenate([part.open_ms for part in parts]),
+                np.concatenate([part.values for part in parts]),
+            )
+        return whole.between(until_ms - days * DAY_MS, key.timeframe.newest_closed(until_ms))
+
+    return fetched
+
+
+@pytest.fixture(scope="session")
+def plan():
+    return FeaturePlan(
+        base=BASE, timeframes=(BASE, Timeframe("15m")), correlated=(PAIRS[0],), periods=(10,), shifts=1
+    )
+
+
+@pytest.fixture
+def hooks():
+    """hooks(name): the hooks of a strategy in tests/strategies."""
+
+    def loaded(name="Plain"):
+        return Hooks(load_strategy(name, paths=[STRATEGIES], config=strategy_config()))
+
+    return loaded
+
+
+@pytest.fixture
+def store(hooks, plan, candles):
+    """store(until_ms, days, strategy): a feature store over the simulated market's candles."""
+
+    def built(until_ms=NOW_MS, days=20, strategy="Plain", warm_up=256):
+        computer = BlockComputer(hooks(strategy), plan, warm_up)
+        return FeatureStore(plan, computer, lambda key: candles(key, until_ms, days))
+
+    return built
+
+
+@pytest.fixture
+def base_key():
+    return CandleKey(PAIRS[2], BASE)
