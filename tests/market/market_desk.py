@@ -2,6 +2,9 @@
 
 import threading
 
+import numpy as np
+
+from daemon.core.candles import CandleFrame
 from daemon.core.market import CandleKey, CandleRequest
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
@@ -41,6 +44,13 @@ class Desk:
 
     def truth(self, key):
         """All closed candles of the key that the feed should hold."""
-        request = CandleRequest(key=key, since_ms=self.since_ms, limit=1000)
-        frame = self.market.truth.fetch([request], 1.0)[0]
-        return frame.between(0, key.timeframe.newest_closed(self.clock.now_ms()))
+        pages, since_ms = [], self.since_ms
+        while len(page := self._page(key, since_ms)):
+            pages.append(page)
+            since_ms = int(page.open_ms[-1]) + 1
+        open_ms = np.concatenate([page.open_ms for page in pages])
+        values = np.concatenate([page.values for page in pages])
+        return CandleFrame(open_ms, values).between(0, key.timeframe.newest_closed(self.clock.now_ms()))
+
+    def _page(self, key, since_ms):
+        return self.market.truth.fetch([CandleRequest(key=key, since_ms=since_ms, limit=1000)], 1.0)[0]
