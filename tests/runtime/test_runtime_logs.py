@@ -1,0 +1,73 @@
+import io
+import json
+import logging
+
+import pytest
+from rich.console import Console
+
+from daemon.runtime.logs import JsonFormatter, TextFormatter, set_up
+
+
+@pytest.fixture
+def record():
+    made = logging.LogRecord("daemon.x", logging.WARNING, "x.py", 1, "tick", (), None)
+    made.fields = {"pair": "BTC/USDT", "note": "two words", "counts": {"a": 1}, "empty": ""}
+    return made
+
+
+def test_text_has_event_and_fields(record):
+    line = TextFormatter().format(record)
+    assert line.endswith('WARNING tick pair=BTC/USDT note="two words" counts={"a": 1} empty=""')
+
+
+def test_journal_lines_bear_their_priority(record):
+    assert TextFormatter(journal=True).format(record).startswith("<4>tick ")
+
+
+def test_json_is_one_object_per_line(record):
+    line = JsonFormatter().format(record)
+    found = json.loads(line)
+    assert "\n" not in line
+    assert (found["event"], found["level"], found["pair"], found["counts"]) == (
+        "tick",
+        "warning",
+        "BTC/USDT",
+        {"a": 1},
+    )
+    assert found["time"].endswith("+00:00")
+
+
+def test_a_traceback_is_kept(record):
+    try:
+        raise ValueError("boom")  # noqa: TRY301
+    except ValueError as exc:
+        record.exc_info = (type(exc), exc, exc.__traceback__)
+    assert "boom" in json.loads(JsonFormatter().format(record))["traceback"]
+    assert TextFormatter().format(record).splitlines()[-1] == "ValueError: boom"
+
+
+@pytest.fixture
+def loggers():
+    names = ("", "daemon", "apscheduler")
+    before = {name: (logging.getLogger(name).level, logging.getLogger(name).handlers[:]) for name in names}
+    yield
+    for name, (level, handlers) in before.items():
+        logging.getLogger(name).setLevel(level)
+        logging.getLogger(name).handlers[:] = handlers
+
+
+def test_on_a_terminal_lines_go_through_the_console_unchanged(loggers):
+    out = io.StringIO()
+    set_up("text", verbose=False, console=Console(file=out, width=20))
+    logging.getLogger("daemon.y").info(
+        "tick", extra={"fields": {"where": "[bold]a long line that is not wrapped[/]"}}
+    )
+    assert "[bold]a long line that is not wrapped[/]" in out.getvalue()
+
+
+def test_other_packages_speak_only_of_trouble(loggers, capsys):
+    set_up("json", verbose=False)
+    logging.getLogger("other").info("chatter")
+    logging.getLogger("other").warning("trouble")
+    logging.getLogger("daemon.z").debug("detail")
+    assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["trouble"]

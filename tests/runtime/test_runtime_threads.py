@@ -1,0 +1,229 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from daemon.core.clock import FakeClock, FastClock, SystemClock
+from daemon.core.timeframe import Timeframe
+from daemon.runtime.lifecycle import Daemon
+from daemon.runtime.runner import Runner
+from daemon.runtime.tally import Tally
+from daemon.runtime.ticker import Ticker
+
+
+class Counting:
+    """Steps that work a few times, then have nothing to do."""
+
+    def __init__(self, times=0, *, error=None, block=None):
+        self.done = 0
+        self.times = times
+        self.error = error
+        self.block = block
+        self.called = threading.Event()
+
+    def step(self):
+        self.called.set()
+        if self.block is not None:
+            self.block.wait()
+        if self.error is not None:
+            raise self.error
+        self.done += self.done < self.times
+        return self.done < self.times
+
+
+def runner(steps, stop, idle_s=60.0, clock=None):
+    return Runner("engine", steps, clock=clock or SystemClock(), stop=stop, idle_s=idle_s)
+
+
+def test_steps_follow_each_other_while_there_is_work():
+    stop, steps = threading.Event(), Counting(5)
+    made = runner(steps, stop)
+    made.start()
+    while steps.done < 5:
+        pass
+    stop.set()
+    made.wake.set()
+    made.join(5)
+    assert not made.is_alive()
+    assert made.failure is None
+
+
+def test_an_idle_runner_steps_again_when_woken():
+    stop, steps = threading.Event(), Counting()
+    made = runner(steps, stop)
+    made.start()
+    assert steps.called.wait(5)
+    steps.called.clear()
+    made.wake.set()
+    assert steps.called.wait(5)
+    stop.set()
+    made.wake.set()
+    made.join(5)
+
+
+def test_an_idle_runner_looks_again_by_itself_even_if_the_wake_up_was_lost():
+    stop, steps = threading.Event(), Counting()
+    made = runner(steps, stop, idle_s=0.01)
+    made.start()
+    for _ in range(3):
+        steps.called.clear()
+        assert steps.called.wait(5)
+    stop.set()
+    made.join(5)
+
+
+def test_a_bug_ends_the_thread_and_stops_the_daemon(caplog):
+    stop = threading.Event()
+    made = runner(Counting(error=RuntimeError("bug")), stop)
+    made.start()
+    made.join(5)
+    assert stop.is_set()
+    assert str(made.failure) == "bug"
+    assert [record.getMessage() for record in caplog.records] == ["thread_died"]
+
+
+def ticker(clock, grace_ms=0):
+    engine, trainer = threading.Event(), threading.Event()
+    made = Ticker(clock=clock, base=Timeframe("5m"), grace_ms=grace_ms, engine=engine, trainer=trainer)
+    return made, engine, trainer
+
+
+def test_the_engine_is_woken_after_each_close():
+    clock = FastClock(0, 1500.0)  # a candle every 0.2 s
+    made, engine, trainer = ticker(clock, grace_ms=30_000)
+    made.start()
+    wakes = []
+    for _ in range(3):
+        assert engine.wait(5)
+        engine.clear()
+        wakes.append(clock.now_ms())
+    assert trainer.is_set()
+    made.stop()
+    assert [ms // 300_000 for ms in wakes] == [0, 1, 2]
+    assert all(ms % 300_000 >= 30_000 for ms in wakes)
+
+
+def test_a_stopped_ticker_fires_no_more():
+    made, engine, _ = ticker(FastClock(0, 3000.0))
+    made.start()
+    assert engine.wait(5)
+    made.stop()
+    engine.clear()
+    assert not engine.wait(0.3)
+    made.stop()
+
+
+def daemon(engine_steps, trainer_steps, stop, *, closings=(), finished=lambda: False, limit=None):
+    clock = SystemClock()
+    tally = Tally(clock, limit)
+    shown = []
+    made = Daemon(
+        engine=runner(engine_steps, stop),
+        trainer=Runner("trainer", trainer_steps, clock=clock, stop=stop, idle_s=60.0),
+        ticker=ticker(clock)[0],
+        clock=clock,
+        tally=tally,
+        stop=stop,
+        finished=finished,
+        show=shown.append,
+        closings=list(closings),
+    )
+    return made, tally, shown
+
+
+def test_it_stops_when_told_and_puts_things_away_in_order():
+    stop, closed = threading.Event(), []
+    made, _, shown = daemon(
+        Counting(),
+        Counting(),
+        stop,
+        closings=[
+            ("history", lambda: closed.append("history")),
+            ("candles", lambda: closed.append("candles")),
+        ],
+    )
+    threading.Timer(0.1, stop.set).start()
+    assert made.run() == 0
+    assert closed == ["history", "candles"]
+    assert shown[-1] == "stopped"
+
+
+def test_a_thread_that_died_makes_the_exit_status_1(caplog):
+    stop, closed = threading.Event(), []
+    made, _, _ = daemon(
+        Counting(error=RuntimeError("bug")),
+        Counting(),
+        stop,
+        closings=[("history", lambda: closed.append(1))],
+    )
+    assert made.run() == 1
+    assert closed == [1]
+
+
+def test_a_thread_that_hangs_is_named_and_nothing_is_closed_under_it(caplog, monkeypatch):
+    monkeypatch.setattr("daemon.runtime.lifecycle.ENGINE_STOP_S", 0.1)
+    stop, release, closed = threading.Event(), threading.Event(), []
+    made, _, _ = daemon(
+        Counting(block=release), Counting(), stop, closings=[("history", lambda: closed.append(1))]
+    )
+    threading.Timer(0.1, stop.set).start()
+    assert made.run() == 1
+    release.set()
+    assert closed == []
+    assert any(record.getMessage() == "thread_hangs" for record in caplog.records)
+
+
+def test_the_end_of_a_replay_stops_it():
+    stop = threading.Event()
+    made, _, _ = daemon(Counting(), Counting(), stop, finished=lambda: True)
+    assert made.run() == 0
+
+
+def test_enough_ticks_stop_it():
+    stop = threading.Event()
+    made, tally, _ = daemon(Counting(), Counting(), stop, limit=1)
+    tally.tick(close_ms=0, outcomes=[], signals=[], late=False, skipped=0, seconds=0.1, missing=[])
+    assert made.run() == 0
+
+
+SCRIPT = """
+import os, signal, sys, threading
+from daemon.runtime.lifecycle import stop_on_signals
+stop = threading.Event()
+stop_on_signals(stop)
+print("ready", flush=True)
+stop.wait()
+print("stopping", flush=True)
+if "hang" in sys.argv:
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_stops_and_a_second_ends_at_once(number):
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, "hang"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        os.kill(process.pid, number)
+        assert process.stdout.readline() == "stopping\n"
+        os.kill(process.pid, number)
+        assert process.wait(10) == 128 + number
+
+
+def test_the_tally_tells_idle_ticks_from_those_during_a_training():
+    tally = Tally(FakeClock(0))
+    given = {"close_ms": 0, "outcomes": [], "signals": [], "late": False, "skipped": 0, "missing": []}
+    tally.tick(**given, seconds=0.1)
+    tally.training_began("BTC/USDT")
+    tally.tick(**given, seconds=0.3)
+    tally.training_ended(failed=False)
+    figures = tally.snapshot()
+    assert figures["tick_ms"] == {
+        "idle": {"n": 1, "p50": 100.0, "p99": 100.0},
+        "training": {"n": 1, "p50": 300.0, "p99": 300.0},
+    }
+    assert (figures["ticks"], figures["trainings"], figures["training"]) == (2, 1, "")

@@ -1,0 +1,143 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from daemon.core.clock import SystemClock
+from daemon.core.errors import Refused
+from daemon.learning.job import TrainingJob
+from daemon.runtime.training_process import TrainingFailed, TrainingProcess, TrainingStopped
+
+JOB = TrainingJob(
+    pair="BTC/USDT",
+    label="&-s_close",
+    classes=(),
+    features=tuple(f"%-f{i}" for i in range(5)),
+    model="CatboostRegressor",
+    parameters={"iterations": 20},
+    test_size=0.2,
+    horizon=5,
+    weight_factor=0.0,
+    seed=1,
+    threads=1,
+    file_stem="cb_btc_1700000000",
+)
+ENDLESS = replace(JOB, parameters={"iterations": 100_000, "early_stopping_rounds": 100_000})
+
+
+@pytest.fixture
+def stop():
+    return threading.Event()
+
+
+@pytest.fixture
+def process(stop):
+    made = TrainingProcess(threads=1, nice=5, stop=stop, clock=SystemClock())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def numbers():
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((800, 5)).astype(np.float32)
+    return features, features[:, 0].astype(np.float64)
+
+
+def after(seconds, action):
+    timer = threading.Timer(seconds, action)
+    timer.start()
+    return timer
+
+
+def test_one_process_serves_many_jobs(process, numbers, tmp_path):
+    first = process.run(JOB, *numbers, tmp_path)
+    pid = process.pid
+    second = process.run(JOB, *numbers, tmp_path)
+    assert (first.rows, first.metrics) == (second.rows, second.metrics)
+    assert process.pid == pid
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(first.files)
+
+
+def test_it_runs_at_low_priority(process, numbers, tmp_path):
+    process.run(JOB, *numbers, tmp_path)
+    assert os.getpriority(os.PRIO_PROCESS, process.pid) == os.getpriority(os.PRIO_PROCESS, 0) + 5
+    assert os.sched_getscheduler(process.pid) == os.SCHED_BATCH
+
+
+def test_what_cannot_be_trained_is_refused_and_the_next_job_runs(process, numbers, tmp_path):
+    features, labels = numbers
+    with pytest.raises(Refused, match=r"the label is 1\.0 in every training row"):
+        process.run(JOB, features, np.ones_like(labels), tmp_path)
+    assert process.run(JOB, features, labels, tmp_path).rows > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_process_that_dies_is_named_and_replaced(process, numbers, tmp_path, number):
+    process.run(JOB, *numbers, tmp_path)
+    dead = process.pid
+    after(0.3, lambda: os.kill(dead, number))
+    with pytest.raises(TrainingFailed, match=signal.Signals(number).name):
+        process.run(ENDLESS, *numbers, tmp_path)
+    assert process.run(JOB, *numbers, tmp_path).rows > 0
+    assert process.pid != dead
+
+
+def test_a_process_that_died_while_idle_is_replaced(process, numbers, tmp_path):
+    process.run(JOB, *numbers, tmp_path)
+    os.kill(process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert process.run(JOB, *numbers, tmp_path).rows > 0
+
+
+def test_a_stop_abandons_a_training(process, numbers, tmp_path, stop):
+    process.run(JOB, *numbers, tmp_path)
+    pid = process.pid
+    after(0.3, stop.set)
+    with pytest.raises(TrainingStopped):
+        process.run(ENDLESS, *numbers, tmp_path)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_bug_in_a_training_is_reported_and_the_process_lives_on(process, numbers, tmp_path):
+    with pytest.raises(TrainingFailed, match="FileNotFoundError"):
+        process.run(JOB, *numbers, tmp_path / "absent")
+    assert process.run(JOB, *numbers, tmp_path).rows > 0
+
+
+def test_it_dies_with_its_parent(tmp_path):
+    """A parent that is killed takes the training process with it, in the middle of a training."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import sys, threading, numpy as np\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from test_training_process import ENDLESS\n"
+        "from daemon.core.clock import SystemClock\n"
+        "from daemon.runtime.training_process import TrainingProcess\n"
+        "from pathlib import Path\n"
+        "p = TrainingProcess(threads=1, nice=5, stop=threading.Event(), clock=SystemClock())\n"
+        "x = np.random.default_rng(0).standard_normal((800, 5)).astype('f4')\n"
+        "threading.Thread(target=lambda: p.run(ENDLESS, x, x[:, 0].astype('f8'), Path('.')), daemon=True).start()\n"
+        "while p.pid is None: pass\n"
+        "print(p.pid, flush=True)\n"
+        "threading.Event().wait()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as parent:
+        child = int(parent.stdout.readline())
+        os.pidfd_open(child)
+        parent.kill()
+    deadline = SystemClock()
+    for _ in range(200):
+        if not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2]:
+            break
+        deadline.wait(threading.Event(), 0.05)
+    else:
+        pytest.fail("the training process outlived its parent")

@@ -1,0 +1,61 @@
+import pandas as pd
+import pytest
+
+from daemon.core.pair import Pair
+from daemon.core.prediction import Abstention, Prediction, Reason
+from daemon.trading.signals import Signal, SignalKind, signals
+
+PAIR = Pair("BTC/USDT")
+
+
+def predicted(*, late=False):
+    return Prediction(pair=PAIR, candle_ms=300_000, values={"&-s_close": 0.01}, model="m", late=late)
+
+
+def abstained(reason=Reason.EXPIRED, detail=""):
+    return Abstention(pair=PAIR, candle_ms=300_000, reason=reason, detail=detail)
+
+
+def frame(**last):
+    return pd.DataFrame([dict.fromkeys(last, 0), last])
+
+
+def test_the_newest_rows_columns_are_the_signals():
+    found = signals(PAIR, frame(enter_long=1, enter_tag="dip"), predicted())
+    assert found == [Signal(pair=PAIR, candle_ms=300_000, kind=SignalKind.ENTER_LONG, tag="dip")]
+
+
+@pytest.mark.parametrize("value", [0, float("nan"), None])
+def test_anything_but_one_is_no_signal(value):
+    assert signals(PAIR, frame(enter_long=value), predicted()) == []
+
+
+def test_a_signal_of_an_older_candle_is_none():
+    assert signals(PAIR, pd.DataFrame({"enter_long": [1, 0]}), predicted()) == []
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_without_a_prediction_nothing_is_entered(reason):
+    (found,) = signals(PAIR, frame(enter_long=1), abstained(reason, "why"))
+    assert found.blocked == f"{reason}: why"
+
+
+def test_a_late_candle_enters_nothing():
+    (found,) = signals(PAIR, frame(enter_short=1), predicted(late=True))
+    assert found.blocked == "the candle is late"
+
+
+def test_an_exit_is_never_blocked():
+    (found,) = signals(PAIR, frame(exit_long=1, exit_tag="top"), abstained())
+    assert (found.kind, found.tag, found.blocked) == (SignalKind.EXIT_LONG, "top", "")
+
+
+def test_an_exit_at_the_same_candle_cancels_the_entry():
+    entry, leave = signals(PAIR, frame(enter_long=1, exit_long=1), predicted())
+    assert entry.blocked == "the strategy asks to exit at the same candle"
+    assert leave.blocked == ""
+
+
+def test_an_exit_of_the_other_side_cancels_nothing():
+    found = signals(PAIR, frame(enter_long=1, exit_short=1), predicted())
+    assert [signal.blocked for signal in found] == ["", ""]
