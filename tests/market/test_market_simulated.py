@@ -59,6 +59,15 @@ def test_same_candle_is_the_same_whatever_was_asked_before(year):
         assert_same(got, year[1][BTC][day * 288 : (day + 1) * 288])
 
 
+def test_looking_back_does_not_change_what_is_to_come(year):
+    clock = FakeClock(ORIGIN_MS + 120 * DAY_MS)
+    source = SimulatedMarket(pairs=[BTC, ETH], seed=1, clock=clock)
+    for day in (119, 3, 60, 119, 200, 364):
+        clock.set(max(clock.now_ms(), ORIGIN_MS + (day + 1) * DAY_MS))
+        got = page(source, BTC, "5m", ORIGIN_MS + day * DAY_MS, 288)
+        assert_same(got, year[1][BTC][day * 288 : (day + 1) * 288])
+
+
 def test_pair_does_not_depend_on_the_other_pairs():
     now_ms = ORIGIN_MS + 20 * DAY_MS
     many = market(now_ms, [Pair(f"{coin}/USDT") for coin in ("SOL", "ADA", "ETH", "XRP", "BTC")])
