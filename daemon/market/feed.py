@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from daemon.core.clock import Clock
     from daemon.core.market import CandleKey, Market
     from daemon.core.pair import Pair
+    from daemon.market.gaps import Span
     from daemon.market.store import CandleStore
-    from daemon.market.track import Span
 
 # First pause before a late candle is asked for again; it doubles.
 _PAUSE_S = 0.5

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from daemon.core.market import CandleKey, Market
     from daemon.core.pair import Pair
     from daemon.market.agreement import Agreement
-    from daemon.market.track import Span, Track
+    from daemon.market.gaps import Span
+    from daemon.market.track import Track
 
 log = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from daemon.core.candles import CandleFrame, CandleSeries
 from daemon.core.market import CandleRequest
+from daemon.market.gaps import Gap, Span, missing
 from daemon.market.resample import interval_offset
 
 if TYPE_CHECKING:
@@ -24,28 +25,6 @@ _ANSWERS, _UPDATES = 3, 2
 # Closed candles that are asked for again with the new ones, to see late revisions.
 _OVERLAP = 2
 _EVER = 2**62
-
-
-class Span(NamedTuple):
-    """Candles from the one that opens at ``first_ms`` to the one that opens at ``last_ms``."""
-
-    first_ms: int
-    last_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Candles that the exchange did not serve.
-
-    Attributes:
-        span: which ones.
-        ask_ms: market time from which they are asked for once more.
-        pause_ms: how long it was waited last; it doubles, so that an old gap costs ever fewer requests.
-    """
-
-    span: Span
-    ask_ms: int
-    pause_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,13 +268,3 @@ class Track:
                 fields = {"key": str(self.key), "first_ms": int(inside[0]), "candles": len(inside)}
                 log.info("candle_gap_filled", extra={"fields": fields})
         self.gaps = narrowed
-
-
-def missing(open_ms: NDArray[np.int64], span: Span, step: int) -> list[Span]:
-    """The parts of a span in which there is no candle, oldest first."""
-    if span.first_ms > span.last_ms:
-        return []
-    inside = open_ms[(open_ms >= span.first_ms) & (open_ms <= span.last_ms)]
-    edges = np.concatenate(([span.first_ms - step], inside, [span.last_ms + step]))
-    holes = np.flatnonzero(np.diff(edges) > step)
-    return [Span(int(edges[i]) + step, int(edges[i + 1]) - step) for i in holes]
