@@ -220,3 +220,21 @@ class AppendFile:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def write_volatile(path: Path, data: bytes) -> None:
+    """Replace a file that is derived and shown to others (``status.json``): whole at every moment, but not synced.
+
+    A power cut may lose it; nothing is ever read back from it.
+
+    Raises:
+        OSError: nothing was changed.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_numbers)}{TEMPORARY}")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)  # noqa: PTH105 - os.* is what the fault tests record
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)  # noqa: PTH108 - as above
+        raise

@@ -87,6 +87,7 @@ class StateFolder:
         self.pair_dictionary_backup = path / "pair_dictionary.backup.json"
         self.historic_predictions = path / "historic_predictions.pkl"
         self.historic_predictions_backup = path / "historic_predictions.backup.pkl"
+        self.historic_predictions_new = path / "historic_predictions.new.pkl"
         self.staging = path / "staging"
         self.set_aside = path / "set-aside"
         self.predictions = path / "predictions"

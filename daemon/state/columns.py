@@ -1,0 +1,307 @@
+"""The history of one pair in memory: columns that grow by amortised appending, older rows left on the disk."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from daemon.core.errors import Corrupt
+from daemon.state.stored import FrozenColumn, FrozenPair, StoredColumn, StoredPair
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+KEPT_ROWS = 4096
+"""Rows of a pair that stay in memory after a snapshot; older ones are read again when asked for."""
+
+
+class Column:
+    """Values of one column in the resident rows: float64, or int32 codes with a table of texts."""
+
+    def __init__(self, *, text: bool, capacity: int, stored: StoredColumn | None = None) -> None:
+        self.text = text
+        self.stored = None if stored is None else stored.segment
+        self.array: NDArray[Any] = np.zeros(capacity, np.int32) if text else np.full(capacity, np.nan)
+        # The empty text is always code 0: rows without a value need no special case.
+        self.texts = list(stored.texts if stored and stored.texts else ("",))
+        self._code = {word: code for code, word in enumerate(self.texts)}
+        self._table = np.array(self.texts, dtype=object)
+
+    def coded(self, value: float | str | None) -> float | int:
+        """What stands in the array for a value; None is NaN or the empty text."""
+        if self.text:
+            return 0 if value is None else self.code(str(value))
+        return np.nan if value is None else float(value)
+
+    def code(self, word: str) -> int:
+        """The code of a text, new if need be."""
+        code = self._code.get(word)
+        if code is None:
+            code = self._code[word] = len(self.texts)
+            self.texts.append(word)
+        return code
+
+    def shown(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Values as the world sees them: a read-only view of numbers, or an object array of texts."""
+        if self.text:
+            if len(self._table) != len(self.texts):
+                self._table = np.array(self.texts, dtype=object)
+            return cast("NDArray[Any]", self._table[array])
+        view = array.view()
+        view.flags.writeable = False
+        return view
+
+    def blank(self, n: int) -> NDArray[Any]:
+        """What is shown for ``n`` candles without a row."""
+        return np.full(n, "", dtype=object) if self.text else np.full(n, np.nan)
+
+
+class PairColumns:
+    """All rows of one pair, by candle time, each candle at most once.
+
+    The newest rows are resident; the first ``_split`` rows are in the snapshot only. Arrays that were
+    handed out never change: rows are added behind those they show, and an insertion makes new arrays.
+    """
+
+    def __init__(self, stored: StoredPair | None = None, kept: int = KEPT_ROWS) -> None:
+        self._stored = stored
+        self._split = stored.rows if stored else 0
+        self._used = 0
+        self._unreadable = False
+        self._times = np.empty(64, np.int64)
+        self._columns: dict[str, Column] = {}
+        if stored is not None:
+            for name, column in stored.columns.items():
+                self._columns[name] = Column(text=column.texts is not None, capacity=64, stored=column)
+            self._load(max(0, stored.rows - kept))
+
+    def __len__(self) -> int:
+        return self._split + self._used
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, in the order in which they came up."""
+        return tuple(self._columns)
+
+    @property
+    def last_ms(self) -> int | None:
+        """Open time of the newest candle; None while there is none."""
+        return int(self._times[self._used - 1]) if self._used else None
+
+    def has(self, candle_ms: int) -> bool:
+        """Whether a candle has a row; also where that cannot be known, because older rows are unreadable."""
+        if not self._used or candle_ms > self._times[self._used - 1]:
+            return False
+        at = self._place(candle_ms)
+        return bool(self._times[at] == candle_ms) or (at == 0 and self._split > 0)
+
+    def append(self, candle_ms: int, values: Mapping[str, float | str]) -> bool:
+        """Add one row; False, and nothing done, if the candle has one already: the first stays."""
+        if self._used and candle_ms <= self._times[self._used - 1]:
+            if self.has(candle_ms):
+                return False
+            at = self._place(candle_ms)
+            self._open_gap(at)
+        else:
+            at = self._used
+            self._reserve(at + 1)
+        self._match(values)
+        for name, column in self._columns.items():
+            column.array[at] = column.coded(values.get(name))
+        self._times[at] = candle_ms
+        self._used += 1
+        return True
+
+    def extend(self, times: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> None:
+        """Add many rows at once; a candle that has a row already keeps it.
+
+        Args:
+            times: int64[n], in any order.
+            columns: name -> float64[n], or object[n] of texts.
+        """
+        newest = self.last_ms
+        if len(times) and (np.diff(times) > 0).all() and (newest is None or times[0] > newest):
+            self._extend(times, columns)
+            return
+        for i, candle_ms in enumerate(times.tolist()):
+            self.append(candle_ms, {name: each[i] for name, each in columns.items()})
+
+    def _extend(self, times: NDArray[np.int64], columns: Mapping[str, Any]) -> None:
+        n, m = self._used, self._used + len(times)
+        self._reserve(m)
+        self._match({name: each[0] for name, each in columns.items()})
+        for name, column in self._columns.items():
+            given = columns.get(name)
+            if given is not None and column.text:
+                column.array[n:m] = [column.code(word) for word in given]
+            else:
+                column.array[n:m] = column.coded(None) if given is None else given
+        self._times[n:m] = times
+        self._used = m
+
+    def window(self, open_ms: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Values of some candles.
+
+        Args:
+            open_ms: int64[n], strictly increasing, ms UTC.
+
+        Returns:
+            Column -> float64[n] or object[n], NaN or "" where there is no row. Read-only views where
+            every candle has one, so that the usual case copies nothing but texts.
+        """
+        n = len(open_ms)
+        if n and self._split and (not self._used or open_ms[0] < self._times[0]):
+            self._reach(int(open_ms[0]))
+        times = self._times[: self._used]
+        low, high = np.searchsorted(times, (open_ms[0], open_ms[-1] + 1)) if n else (0, 0)
+        have = times[low:high]
+        if len(have) == n and np.array_equal(have, open_ms):
+            return {name: column.shown(column.array[low:high]) for name, column in self._columns.items()}
+        places, rows = _matched(open_ms, have)
+        found = {}
+        for name, column in self._columns.items():
+            out = column.blank(n)
+            out[places] = column.shown(column.array[low:high][rows])
+            found[name] = out
+        return found
+
+    def frozen(self) -> FrozenPair:
+        """All rows as they are now; later appends do not change it."""
+        used = self._used
+        times = FrozenColumn(
+            "date_pred", self._stored.times if self._stored else None, None, self._times[:used]
+        )
+        columns = tuple(
+            FrozenColumn(
+                name, column.stored, tuple(column.texts) if column.text else None, column.array[:used]
+            )
+            for name, column in self._columns.items()
+        )
+        return FrozenPair(self._split, times, columns)
+
+    def rebase(self, stored: StoredPair, frozen: FrozenPair, kept: int = KEPT_ROWS) -> None:
+        """Stand on a new snapshot, which holds the rows of ``frozen``, and forget older rows from memory.
+
+        Where rows were inserted or columns renamed meanwhile, nothing is done until the next snapshot.
+        """
+        older = len(frozen.times.resident)
+        known = {name: column.text for name, column in self._columns.items()}
+        if not (
+            frozen.split == self._split
+            and np.array_equal(self._times[:older], frozen.times.resident)
+            and all(known.get(each.name) is (each.texts is not None) for each in frozen.columns)
+        ):
+            return
+        drop = max(0, older - kept)
+        self._times = self._times[drop:].copy()
+        for name, column in self._columns.items():
+            column.array = column.array[drop:].copy()
+            column.stored = stored.columns[name].segment if name in stored.columns else None
+        self._stored, self._split, self._used = stored, self._split + drop, self._used - drop
+
+    def _place(self, candle_ms: int) -> int:
+        """Where among the resident rows a candle is or would be."""
+        if self._split and candle_ms < self._times[0]:
+            self._reach(candle_ms)
+        return int(np.searchsorted(self._times[: self._used], candle_ms))
+
+    def _reach(self, candle_ms: int) -> None:
+        """Make rows resident back to a candle, and one before it, so that its place is known."""
+        if self._stored is None or self._unreadable:
+            return
+        try:
+            times = self._stored.times.read(0, self._split)
+            self._load(max(0, int(np.searchsorted(times, candle_ms)) - 1))
+        except Corrupt as exc:
+            # Intact at the start, damaged since: newer rows are served, and the next start falls back.
+            self._unreadable = True
+            logger.error("history_unreadable", extra={"fields": {"error": str(exc)}})  # noqa: TRY400 - no bug
+
+    def _load(self, first: int) -> None:
+        """Make rows from ``first`` on resident."""
+        if self._stored is None or first >= self._split:
+            return
+        split, used = self._split, self._used
+        times = self._stored.times.read(first, split)
+        older = {
+            name: np.full(split - first, column.coded(None))
+            if column.stored is None
+            else column.stored.read(first, split)
+            for name, column in self._columns.items()
+        }
+        # All is read before anything is changed: an unreadable column leaves the pair as it was.
+        self._times = _behind(times, self._times[:used])
+        for name, column in self._columns.items():
+            column.array = _behind(older[name].astype(column.array.dtype), column.array[:used])
+        self._split, self._used = first, used + split - first
+
+    def _match(self, values: Mapping[str, float | str]) -> None:
+        """See to it that each value has a column of its kind.
+
+        A label that was a number and becomes a text (or the other way round) is another column in truth:
+        what was there keeps its values under ``<name>.number`` or ``<name>.text``.
+        """
+        for name, value in values.items():
+            text, column = isinstance(value, str), self._columns.get(name)
+            if column is None:
+                self._columns[name] = Column(text=text, capacity=len(self._times))
+            elif column.text != text:
+                self._swap(name, text=text)
+
+    def _swap(self, name: str, *, text: bool) -> None:
+        retired, revived = (f"{name}.number", f"{name}.text") if text else (f"{name}.text", f"{name}.number")
+        column = self._columns.pop(revived, None) or Column(text=text, capacity=len(self._times))
+        self._columns[retired] = self._columns[name]
+        self._columns[name] = column
+
+    def _reserve(self, needed: int) -> None:
+        if needed > len(self._times):
+            self._times = _larger(self._times, self._used, needed)
+            for column in self._columns.values():
+                column.array = _larger(column.array, self._used, needed)
+
+    def _open_gap(self, at: int) -> None:
+        """Make room for one row among the others, in new arrays: the old ones may be in use."""
+        used = self._used
+        self._times = _with_gap(self._times[:used], at)
+        for column in self._columns.values():
+            column.array = _with_gap(column.array[:used], at)
+
+
+def _matched(wanted: NDArray[np.int64], have: NDArray[np.int64]) -> tuple[Any, Any]:
+    """Places in ``wanted`` of the candles that are in ``have``, and their places there; slices where it goes."""
+    if not len(have):
+        return slice(0, 0), slice(0, 0)
+    first = int(np.searchsorted(wanted, have[0]))
+    if np.array_equal(wanted[first : first + len(have)], have):
+        return slice(first, first + len(have)), slice(None)
+    places = np.searchsorted(wanted, have)
+    rows = wanted[places] == have
+    return places[rows], rows
+
+
+def _larger(array: NDArray[Any], used: int, needed: int) -> NDArray[Any]:
+    """A copy with room to grow by half, so that appending costs amortised O(1)."""
+    out = np.empty(needed + needed // 2, array.dtype)
+    out[:used] = array[:used]
+    return out
+
+
+def _behind(older: NDArray[Any], newer: NDArray[Any]) -> NDArray[Any]:
+    out = np.empty(len(older) + len(newer) + 64, newer.dtype)
+    out[: len(older)] = older
+    out[len(older) : len(older) + len(newer)] = newer
+    return out
+
+
+def _with_gap(array: NDArray[Any], at: int) -> NDArray[Any]:
+    out = np.empty(len(array) + 64, array.dtype)
+    out[:at] = array[:at]
+    out[at + 1 : len(array) + 1] = array[at:]
+    return out

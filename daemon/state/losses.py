@@ -1,0 +1,70 @@
+"""Holes in the numbered records: which pairs miss which candles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from daemon.state.report import Loss
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from daemon.core.pair import Pair
+    from daemon.state.columns import PairColumns
+    from daemon.state.records import Record
+
+
+@dataclass(slots=True, kw_only=True)
+class Known:
+    """What the snapshots gave.
+
+    Attributes:
+        next_sequence: of the newest snapshot whose index could be read.
+        since: pair -> number of the first record that its snapshot does not contain.
+        hurt: pair -> first and last candle in ms, where every snapshot's rows of it are damaged.
+    """
+
+    next_sequence: int
+    since: dict[Pair, int] = field(default_factory=dict)
+    hurt: dict[Pair, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def floor(self) -> int:
+        """Number of the first record that any pair needs."""
+        return 0 if self.hurt or not self.since else min(self.since.values())
+
+
+def holes(known: Known, records: list[Record], pairs: Mapping[Pair, PairColumns]) -> list[Loss]:
+    """What is gone: pairs whose rows no snapshot has, and numbers since the snapshot that no journal has.
+
+    A record says for which candles it is, not (without its payload) for which pairs; so every pair that
+    was there at the time is named, from the candle after its last known one before the hole to the one
+    before the next.
+    """
+    found = [
+        Loss(pair=pair, from_ms=first_ms, to_ms=last_ms, what="its rows are damaged in every snapshot")
+        for pair, (first_ms, last_ms) in sorted(known.hurt.items())
+    ]
+    # Where a pair is lost in every snapshot, its loss is named above; the numbers that matter are the others'.
+    first = min(known.since.values(), default=known.next_sequence if known.hurt else 0)
+    for start, end in _absent(first, known.next_sequence, [record.sequence for record in records]):
+        before = [record.last_ms for record in records if record.sequence < start]
+        after = [record.first_ms for record in records if record.sequence > end]
+        names: list[str] = sorted(pair for pair in pairs if known.since.get(pair, first) <= end) or [""]
+        what = f"{end - start + 1} ticks are in no journal"
+        found += [
+            Loss(pair=pair, from_ms=max(before, default=0), to_ms=min(after, default=0), what=what)
+            for pair in names
+        ]
+    return found
+
+
+def _absent(first: int, end: int, sequences: list[int]) -> list[tuple[int, int]]:
+    """First and last of every stretch of numbers that is missing from ``first`` on, up to ``end`` at least."""
+    gaps, expected = [], first
+    for number in [*sorted(set(sequences)), end]:
+        if number > expected:
+            gaps.append((expected, number - 1))
+        expected = max(expected, number + 1)
+    return gaps

@@ -1,0 +1,78 @@
+"""A pair's rows where they lie: in a snapshot, in memory, or partly here and partly there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+
+class Segment(Protocol):
+    """One column of one pair in a snapshot."""
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Rows ``first`` to ``last`` (exclusive): int64 times, float64 numbers or integer codes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredColumn:
+    """A column as a snapshot holds it; ``texts`` is None for numbers, else code -> text."""
+
+    segment: Segment
+    texts: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPair:
+    """A pair as a snapshot holds it: rows, their times (int64, strictly increasing), their columns."""
+
+    rows: int
+    times: Segment
+    columns: Mapping[str, StoredColumn]
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenColumn:
+    """A column at one moment: rows in a snapshot (if it has them there), then rows in memory."""
+
+    name: str
+    stored: Segment | None
+    texts: tuple[str, ...] | None
+    resident: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenPair:
+    """All rows of a pair at one moment: ``split`` of them in the snapshot, the others in memory."""
+
+    split: int
+    times: FrozenColumn
+    columns: tuple[FrozenColumn, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return self.split + len(self.times.resident)
+
+    def values(self, column: FrozenColumn, first: int, last: int) -> NDArray[Any]:
+        """Raw values (times, numbers, codes) of rows ``first`` to ``last`` (exclusive) of a column.
+
+        Raises:
+            Corrupt: the snapshot's rows are not what was written.
+        """
+        kind = column.resident.dtype
+        if first >= self.split:
+            return column.resident[first - self.split : last - self.split]
+        n = min(last, self.split) - first
+        if column.stored is None:
+            older = np.zeros(n, kind) if column.texts is not None else np.full(n, np.nan, kind)
+        else:
+            older = column.stored.read(first, first + n).astype(kind, copy=False)
+        return older if last <= self.split else np.concatenate((older, column.resident[: last - self.split]))
