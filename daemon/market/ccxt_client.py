@@ -1,0 +1,235 @@
+"""One ccxt exchange for candles: its settings, its answers as they were served, its errors as ours.
+
+The only file that constructs a ccxt client. Importing it costs about a second, so it is imported where
+an exchange is really used.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import ccxt.async_support as ccxt
+
+from daemon.core.errors import CandledError, ConfigError, RateLimited, Refused, Retryable
+from daemon.core.pair import Pair
+from daemon.core.timeframe import Timeframe
+from daemon.market.ccxt_errors import FOREIGN, RATE_LIMITS, as_ours, said
+from daemon.market.ccxt_wire import Trip, Wire
+from daemon.market.silence import TOO_MANY
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from daemon.core.clock import Clock
+    from daemon.core.market import CandleRequest
+    from daemon.market.exchange_time import ExchangeTime
+    from daemon.market.silence import Silence
+
+log = logging.getLogger(__name__)
+
+Row = list[Any] | None
+"""A candle as ccxt reads it, ``[open_ms, open, high, low, close, volume]``; None if it cannot."""
+
+_DEFAULT_PAGE = 500
+_CREDENTIALS = {
+    "key": "apiKey",
+    "account_id": "accountId",
+    "wallet_address": "walletAddress",
+    "private_key": "privateKey",
+}
+
+
+class CcxtClient:
+    """What the adapter asks of ccxt. Its coroutines run in one event loop, and raise our errors only.
+
+    Args:
+        exchange_id: as ccxt names it.
+        layers: settings for ccxt's constructor, later ones win; merged, at every depth, over what ccxt
+            itself says about the exchange.
+        credentials: by freqtrade's names or ccxt's.
+        silence: is told when the exchange refuses requests as too many.
+        time: is told what the exchange's clock says.
+        clock: real time.
+
+    Raises:
+        ConfigError: no such exchange, one without candles, or settings that ccxt does not take.
+    """
+
+    def __init__(
+        self,
+        exchange_id: str,
+        *,
+        layers: tuple[Mapping[str, Any], ...],
+        credentials: Mapping[str, str],
+        silence: Silence,
+        time: ExchangeTime,
+        clock: Clock,
+    ) -> None:
+        secrets = {_CREDENTIALS.get(name, name): value for name, value in credentials.items()}
+        self.name = exchange_id
+        self._silence = silence
+        self._ccxt = _constructed(exchange_id, [{"enableRateLimit": True}, secrets, *layers])
+        self._ccxt.parse_ohlcvs = self._as_served
+        self._wire = Wire(self._ccxt, silence=silence, time=time, clock=clock)
+        self._time = time
+        self._timeout_s = float(self._ccxt.timeout) / 1000
+
+    def timeframes(self) -> frozenset[Timeframe]:
+        """Candle lengths that ccxt knows of; calendar months and years are none."""
+        return frozenset(_parsed(Timeframe, self._ccxt.timeframes or ()))
+
+    def page_limit(self) -> int:
+        """Candles per answer, as ccxt's table of features says."""
+        features = self._ccxt.features or {}
+        kind = str(self._ccxt.options.get("defaultType") or "spot")
+        market = features.get(kind) or features.get("spot") or {}
+        market = market.get("linear") or market
+        return int((market.get("fetchOHLCV") or {}).get("limit") or _DEFAULT_PAGE)
+
+    async def pairs(self, deadline_s: float) -> frozenset[Pair]:
+        """Ask which pairs there are; candles can be asked for from then on.
+
+        Args:
+            deadline_s: monotonic; silence that lasts longer is not waited for. So for the other calls.
+        """
+        what = f"markets of {self.name}"
+        trip = Trip(deadline_s=deadline_s, timeout_s=self._timeout_s)
+        await self._asked(lambda: self._ccxt.load_markets(True), trip, what)
+        pairs = frozenset(_parsed(Pair, self._ccxt.markets or ()))
+        if not pairs:
+            raise Retryable(f"{what}: the answer holds none")
+        return pairs
+
+    async def rows(
+        self, request: CandleRequest, limit: int, deadline_s: float, timeout_s: float
+    ) -> list[Row]:
+        """One page of candles, unsorted and unchecked, as served.
+
+        Args:
+            request: what is wanted.
+            limit: most candles that are wanted of it now.
+            deadline_s: see `pairs`.
+            timeout_s: real seconds for the answer, once the request may leave.
+        """
+        pair, timeframe = request.key
+        what = f"{timeframe} candles of {pair} on {self.name}"
+        if str(pair) not in (self._ccxt.markets or ()):
+            raise Refused(f"{what}: there is no such pair")
+        if timeframe not in self.timeframes():
+            raise Refused(f"{what}: there are none of this length")
+        trip = Trip(deadline_s=deadline_s, timeout_s=min(timeout_s, self._timeout_s))
+        rows = await self._asked(
+            lambda: self._ccxt.fetch_ohlcv(str(pair), str(timeframe), request.since_ms, limit), trip, what
+        )
+        if not isinstance(rows, list):
+            raise Retryable(
+                f"{what}: malformed answer: {type(rows).__name__} where a list of candles belongs"
+            )
+        return rows
+
+    async def see_time(self, deadline_s: float) -> None:
+        """Ask what the exchange's clock says, if it can be asked.
+
+        Raises:
+            Retryable: no answer, or one that came too slowly to tell.
+        """
+        self._time.begin()
+        if not self._ccxt.has.get("fetchTime"):
+            return
+        what = f"time of {self.name}"
+        trip = Trip(deadline_s=deadline_s, timeout_s=self._timeout_s, json=False)
+        time_ms = await self._asked(self._ccxt.fetch_time, trip, what)
+        if isinstance(time_ms, bool) or not isinstance(time_ms, (int, float)):
+            raise Retryable(f"{what}: malformed answer")
+        if not self._time.take(int(time_ms), trip.sent_ms, trip.received_ms):
+            raise Retryable(f"{what}: the answer took {trip.received_ms - trip.sent_ms} ms")
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._wire.close()
+
+    async def _asked(self, call: Callable[[], Awaitable[Any]], trip: Trip, what: str) -> Any:
+        """The result of a call of ccxt; whatever it raises is raised as ours."""
+        try:
+            with trip.taken():
+                self._wire.open()
+                answer = await call()
+        except CandledError:
+            raise  # the wire's own
+        except RATE_LIMITS as exc:
+            if not self._silence.left_s:
+                # The refusal stood in the body of an answer with another status.
+                self._silence.ask(TOO_MANY, {}, trip.sent_s)
+            raise RateLimited(f"{what}: {said(exc)}", self._silence.left_s) from exc
+        except FOREIGN as exc:
+            raise as_ours(exc, what) from exc
+        self._silence.answered(trip.sent_s)
+        return answer
+
+    def _as_served(self, ohlcvs: Any, market: Any = None, *_unused: Any, **_also_unused: Any) -> list[Row]:
+        """In the place of ccxt's own, which sorts, cuts, and fails as a whole over one unsound row."""
+        if not isinstance(ohlcvs, list):
+            raise TypeError(f"{type(ohlcvs).__name__} where a list of candles belongs")
+        return [self._row(row, market) for row in ohlcvs]
+
+    def _row(self, row: Any, market: Any) -> Row:
+        try:
+            parsed = self._ccxt.parse_ohlcv(row, market)
+        except FOREIGN:
+            return None  # the caller counts it
+        return parsed if isinstance(parsed, list) else None
+
+
+def _constructed(exchange_id: str, layers: list[Mapping[str, Any]]) -> Any:
+    if exchange_id not in ccxt.exchanges:
+        near = difflib.get_close_matches(exchange_id, ccxt.exchanges, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see ccxt's list of exchanges"
+        raise ConfigError(f"exchange.name: ccxt knows no exchange {exchange_id!r}; {hint}")
+    settings = ccxt.Exchange.deep_extend(*layers)
+    try:
+        client = getattr(ccxt, exchange_id)(settings)
+    except FOREIGN as exc:
+        raise ConfigError(
+            f"exchange.ccxt_config: ccxt's {exchange_id} does not take it: {said(exc)}"
+        ) from exc
+    if client.has.get("fetchOHLCV") is not True:
+        raise ConfigError(f"exchange.name: {exchange_id} serves no candles through ccxt (fetchOHLCV)")
+    _ask_for_less(client, settings.get("options") or {})
+    return client
+
+
+def _ask_for_less(client: Any, chosen: Mapping[str, Any]) -> None:
+    """Have only those markets loaded that are wanted, unless the user chose himself.
+
+    By default ccxt asks three hosts of Binance, and with a key for the user's coins as well: slower,
+    and unreachable where the user has pointed only one of the hosts elsewhere.
+    """
+    options = client.options
+    if "fetchCurrencies" in options and "fetchCurrencies" not in chosen:
+        options["fetchCurrencies"] = False
+    markets = options.get("fetchMarkets")
+    if (
+        options.get("defaultType", "spot") != "spot"
+        or "fetchMarkets" in chosen
+        or not isinstance(markets, dict)
+    ):
+        return
+    types = markets.get("types")
+    if isinstance(types, list) and "spot" in types:
+        markets["types"] = ["spot"]
+    elif isinstance(types, Mapping) and "spot" in types:
+        markets["types"] = {kind: kind == "spot" for kind in types}
+
+
+def _parsed(kind: Callable[[str], Any], texts: Any) -> list[Any]:
+    """Those of the texts that are one; exchanges list options and months, which we do not trade."""
+    found = []
+    for text in texts:
+        try:
+            found.append(kind(text))
+        except ValueError:
+            continue
+    return found

@@ -1,0 +1,257 @@
+"""Candles from any exchange that ccxt knows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import stamina
+from stamina.instrumentation import set_on_retry_hooks
+
+from daemon.core.errors import CandledError, RateLimited, Retryable
+from daemon.market.exchange_time import ExchangeTime
+from daemon.market.loop_thread import Joint, LoopThread
+from daemon.market.rows import sifted
+from daemon.market.silence import Silence
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from concurrent.futures import Future
+
+    from daemon.core.candles import CandleFrame
+    from daemon.core.clock import Clock
+    from daemon.core.market import CandleKey, CandleRequest
+    from daemon.core.pair import Pair
+    from daemon.core.timeframe import Timeframe
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_MARKETS_BUDGET_S, _TIME_BUDGET_S, _CLOSE_S = 30.0, 5.0, 2.0
+_MARKETS_KEPT_S = 3600.0
+# Requests under way at once: enough for the pace of any exchange, few enough for one small machine.
+_AT_ONCE = 16
+# What a caller waits for the loop beyond his budget, should a coroutine overstay.
+_MARGIN_S = 0.5
+# Rows that open later than the exchange's clock says, which is known only so well.
+_TOLERANCE_MS = 5000
+
+
+class CcxtMarket:
+    """A `Market` on an exchange of ccxt's: one client, one pace, one event loop in a thread of its own.
+
+    Requests are retried within the budget as long as the fault may pass. While the exchange asks for
+    silence (status 429 or 418, or its own words for it) not one request leaves, whatever it is for.
+
+    To point it at another host (a proxy, a test server) override ccxt's addresses; the rest of them
+    stays as it is::
+
+        "ccxt_config": {"urls": {"api": {"public": "http://127.0.0.1:8080/api/v3"}}}
+
+    Spot markets are loaded unless ``{"options": {"defaultType": "swap"}}``, or ccxt's own
+    ``{"options": {"fetchMarkets": ...}}``, asks for others.
+
+    Args:
+        exchange_id: as ccxt names it, for example ``binance``.
+        ccxt_config: for ccxt's constructor, merged over ccxt's own settings at every depth.
+        ccxt_async_config: the same, over ``ccxt_config``.
+        clock: market time, to which the difference to the exchange's clock is added, and real time.
+        credentials: by freqtrade's names (``key``, ``secret``, ``password``, ``uid``...) or ccxt's. Candles
+            need none on most exchanges.
+
+    Raises:
+        ConfigError: no such exchange (the nearest are named), one without candles, or settings that
+            ccxt does not take.
+    """
+
+    def __init__(
+        self,
+        *,
+        exchange_id: str,
+        ccxt_config: Mapping[str, Any],
+        ccxt_async_config: Mapping[str, Any],
+        clock: Clock,
+        credentials: Mapping[str, str] | None = None,
+    ) -> None:
+        # A second of import, which only those pay who use it.
+        from daemon.market.ccxt_client import CcxtClient  # noqa: PLC0415 - as said above
+
+        # stamina logs every retry; the feed logs where a failure begins and ends.
+        set_on_retry_hooks([])
+        self._clock = clock
+        self._time = ExchangeTime(clock)
+        self._client = CcxtClient(
+            exchange_id,
+            layers=(ccxt_config, ccxt_async_config),
+            credentials=credentials or {},
+            silence=Silence(exchange_id, clock),
+            time=self._time,
+            clock=clock,
+        )
+        self.name = exchange_id
+        self.page_limit = self._client.page_limit()
+        self.rejected = 0
+        """Unsound rows that were served so far."""
+        self._unsound: set[CandleKey] = set()
+        self._pairs: frozenset[Pair] | None = None
+        self._pairs_until_s = 0.0
+        self._load, self._measure = Joint(self._load_pairs), Joint(self._measure_time)
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._first_look = threading.Lock()
+        self._thread = LoopThread("market")
+
+    def timeframes(self) -> frozenset[Timeframe]:
+        """See `Market`; asks nobody."""
+        return self._client.timeframes()
+
+    def pairs(self) -> frozenset[Pair]:
+        """See `Market`; asked for again when the last answer is an hour old. Takes 30 s at most."""
+        deadline_s = self._clock.monotonic_s() + _MARKETS_BUDGET_S
+        return self._result(self._thread.submit(self._known_pairs(deadline_s)), _MARKETS_BUDGET_S)
+
+    def now_ms(self) -> int:
+        """See `Market`. Asks the exchange when its clock is unknown, or ours was set; then takes up to 5 s."""
+        with self._first_look:
+            if not self._time.known and self._time.is_due():
+                with suppress(Retryable):  # it is logged; our own clock has to do
+                    self._result(self._thread.submit(self._measure()), _TIME_BUDGET_S)
+        return self._time.now_ms()
+
+    def fetch(self, requests: Sequence[CandleRequest], budget_s: float) -> list[CandleFrame | CandledError]:
+        """See `Market`."""
+        deadline_s = self._clock.monotonic_s() + budget_s
+        try:
+            return self._result(self._thread.submit(self._answers(requests, deadline_s, budget_s)), budget_s)
+        except Retryable as exc:
+            return [exc] * len(requests)
+
+    def close(self) -> None:
+        """See `Market`."""
+        self._thread.stop(self._client.close(), _CLOSE_S)
+
+    def _result(self, future: Future[T] | None, budget_s: float) -> T:
+        """What the loop makes of a call, awaited from another thread.
+
+        Raises:
+            Retryable: the market was closed, or the loop is late beyond all measure.
+        """
+        if future is None:
+            raise Retryable(f"{self.name} is closed")
+        try:
+            return future.result(max(budget_s, 0.0) + _MARGIN_S)
+        except CancelledError:
+            raise Retryable(f"{self.name} is closed") from None
+        except TimeoutError:
+            future.cancel()
+            raise Retryable(f"{self.name} gave no answer within {budget_s:.1f} s") from None
+
+    async def _known_pairs(self, deadline_s: float) -> frozenset[Pair]:
+        if self._pairs is None or self._clock.monotonic_s() >= self._pairs_until_s:
+            try:
+                await self._retried(self._load, deadline_s)
+            except Retryable:
+                if self._pairs is None:
+                    raise
+        return self._pairs or frozenset()
+
+    async def _answers(
+        self, requests: Sequence[CandleRequest], deadline_s: float, budget_s: float
+    ) -> list[CandleFrame | CandledError]:
+        # Time for a second try, should the first one hang.
+        timeout_s = max(1.0, budget_s / 2)
+        return await asyncio.gather(*(self._answer(request, deadline_s, timeout_s) for request in requests))
+
+    async def _answer(
+        self, request: CandleRequest, deadline_s: float, timeout_s: float
+    ) -> CandleFrame | CandledError:
+        try:
+            return await self._retried(lambda: self._page(request, deadline_s, timeout_s), deadline_s)
+        except CandledError as exc:
+            return exc
+
+    async def _page(self, request: CandleRequest, deadline_s: float, timeout_s: float) -> CandleFrame:
+        async with self._places:
+            if self._pairs is None:
+                await self._load()
+            await self._see_time()
+            limit = min(request.limit, self.page_limit)
+            rows = await self._client.rows(request, limit, deadline_s, timeout_s)
+        return self._checked(rows, request)
+
+    async def _retried(self, call: Callable[[], Awaitable[T]], deadline_s: float) -> T:
+        """The result of a call that is repeated, with back-off, while its faults may pass.
+
+        Raises:
+            CandledError: the fault does not pass, or did not before ``deadline_s`` (monotonic).
+        """
+        last: CandledError | None = None
+
+        def may_pass(exc: Exception) -> bool:
+            left_s = deadline_s - self._clock.monotonic_s()
+            return isinstance(exc, Retryable) and not (isinstance(exc, RateLimited) and exc.wait_s > left_s)
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, deadline_s - self._clock.monotonic_s())):
+                async for attempt in stamina.retry_context(
+                    on=may_pass,
+                    attempts=None,
+                    timeout=None,
+                    wait_initial=0.25,
+                    wait_max=5.0,
+                    wait_jitter=0.25,
+                ):
+                    with attempt:
+                        try:
+                            return await call()
+                        except CandledError as exc:
+                            last = exc
+                            raise
+        raise last or Retryable(f"{self.name} gave no answer in time")
+
+    async def _load_pairs(self) -> None:
+        now_s = self._clock.monotonic_s()
+        self._pairs = await self._client.pairs(now_s + _MARKETS_BUDGET_S)
+        self._pairs_until_s = now_s + _MARKETS_KEPT_S
+
+    async def _measure_time(self) -> None:
+        try:
+            await self._client.see_time(self._clock.monotonic_s() + _TIME_BUDGET_S)
+        except CandledError as exc:
+            log.info("exchange_time_not_told", extra={"fields": {"market": self.name, "error": str(exc)}})
+            # The `Date` of a refusal tells the time, too; and who cannot be asked is not waited for.
+            if isinstance(exc, Retryable) and not self._time.known:
+                raise
+
+    async def _see_time(self) -> None:
+        """Have the exchange's time known before any candle is judged by it; see to it that it stays so."""
+        if not self._time.known:
+            await self._measure()
+        elif self._time.is_due():
+            self._measure.start()
+
+    def _checked(self, rows: Sequence[Sequence[object] | None], request: CandleRequest) -> CandleFrame:
+        latest_ms = None
+        if self._time.known:
+            tolerance_ms = min(int(_TOLERANCE_MS * self._clock.speed), request.key.timeframe.ms)
+            latest_ms = self._time.now_ms() + tolerance_ms
+        frame, rejected, why = sifted(rows, request, latest_ms)
+        self._note(request.key, rejected, len(rows), why)
+        if rejected and not len(frame):
+            raise Retryable(f"{request.key} on {self.name}: no sound candle among {len(rows)}: {why}")
+        return frame
+
+    def _note(self, key: CandleKey, rejected: int, of: int, why: str | None) -> None:
+        """Count unsound rows; log the first of a key's streak and its end."""
+        self.rejected += rejected
+        fields = {"market": self.name, "key": str(key), "rejected": rejected, "of": of, "why": why}
+        if rejected and key not in self._unsound:
+            self._unsound.add(key)
+            log.warning("candles_rejected", extra={"fields": fields})
+        elif not rejected and of and key in self._unsound:
+            self._unsound.remove(key)
+            log.info("candles_sound_again", extra={"fields": fields})
