@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from daemon.core.errors import Corrupt
+from daemon.state import arrays
 from daemon.state.stored import FrozenColumn, FrozenPair, StoredColumn, StoredPair
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class PairColumns:
         have = times[low:high]
         if len(have) == n and np.array_equal(have, open_ms):
             return {name: column.shown(column.array[low:high]) for name, column in self._columns.items()}
-        places, rows = _matched(open_ms, have)
+        places, rows = arrays.matched(open_ms, have)
         found = {}
         for name, column in self._columns.items():
             out = column.blank(n)
@@ -236,9 +237,9 @@ class PairColumns:
             for name, column in self._columns.items()
         }
         # All is read before anything is changed: an unreadable column leaves the pair as it was.
-        self._times = _behind(times, self._times[:used])
+        self._times = arrays.behind(times, self._times[:used])
         for name, column in self._columns.items():
-            column.array = _behind(older[name].astype(column.array.dtype), column.array[:used])
+            column.array = arrays.behind(older[name].astype(column.array.dtype), column.array[:used])
         self._split, self._used = first, used + split - first
 
     def _match(self, values: Mapping[str, float | str]) -> None:
@@ -262,46 +263,13 @@ class PairColumns:
 
     def _reserve(self, needed: int) -> None:
         if needed > len(self._times):
-            self._times = _larger(self._times, self._used, needed)
+            self._times = arrays.larger(self._times, self._used, needed)
             for column in self._columns.values():
-                column.array = _larger(column.array, self._used, needed)
+                column.array = arrays.larger(column.array, self._used, needed)
 
     def _open_gap(self, at: int) -> None:
         """Make room for one row among the others, in new arrays: the old ones may be in use."""
         used = self._used
-        self._times = _with_gap(self._times[:used], at)
+        self._times = arrays.with_gap(self._times[:used], at)
         for column in self._columns.values():
-            column.array = _with_gap(column.array[:used], at)
-
-
-def _matched(wanted: NDArray[np.int64], have: NDArray[np.int64]) -> tuple[Any, Any]:
-    """Places in ``wanted`` of the candles that are in ``have``, and their places there; slices where it goes."""
-    if not len(have):
-        return slice(0, 0), slice(0, 0)
-    first = int(np.searchsorted(wanted, have[0]))
-    if np.array_equal(wanted[first : first + len(have)], have):
-        return slice(first, first + len(have)), slice(None)
-    places = np.searchsorted(wanted, have)
-    rows = wanted[places] == have
-    return places[rows], rows
-
-
-def _larger(array: NDArray[Any], used: int, needed: int) -> NDArray[Any]:
-    """A copy with room to grow by half, so that appending costs amortised O(1)."""
-    out = np.empty(needed + needed // 2, array.dtype)
-    out[:used] = array[:used]
-    return out
-
-
-def _behind(older: NDArray[Any], newer: NDArray[Any]) -> NDArray[Any]:
-    out = np.empty(len(older) + len(newer) + 64, newer.dtype)
-    out[: len(older)] = older
-    out[len(older) : len(older) + len(newer)] = newer
-    return out
-
-
-def _with_gap(array: NDArray[Any], at: int) -> NDArray[Any]:
-    out = np.empty(len(array) + 64, array.dtype)
-    out[:at] = array[:at]
-    out[at + 1 : len(array) + 1] = array[at:]
-    return out
+            column.array = arrays.with_gap(column.array[:used], at)

@@ -12,18 +12,18 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-import pandas as pd
-
 from daemon.state.columns import PairColumns
 from daemon.state.compaction import Compaction
 from daemon.state.journal import Journal, JournalHead
 from daemon.state.records import HistoryRow, Record, encode
 from daemon.state.recovery import Recovered, recover
+from daemon.state.stored import TIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from daemon.core.pair import Pair
@@ -34,8 +34,6 @@ logger = logging.getLogger(__name__)
 
 __all__ = ["Appended", "HistoryRow", "PredictionHistory"]
 
-TIME = "date_pred"
-"""FreqAI's name of the column with the candles' open times."""
 # A journal is folded into a snapshot when it has an eighth of its size, so that every byte is rewritten a
 # bounded number of times, however long the history is; below the floor a snapshot is not worth its fsync.
 _JOURNAL_FLOOR = 8 << 20
@@ -244,19 +242,7 @@ class PredictionHistory:
         with self._lock:
             columns = self._pairs.get(pair)
             frozen = None if columns is None else columns.frozen()
-        if frozen is None:
-            return pd.DataFrame({TIME: pd.array([], dtype=pd.DatetimeTZDtype("ms", "UTC"))})
-        first = 0 if last is None else max(0, frozen.rows - last)
-        found: dict[str, Any] = {}
-        for column in frozen.columns:
-            values = frozen.values(column, first, frozen.rows)
-            found[column.name] = (
-                values if column.texts is None else np.array(column.texts, dtype=object)[values]
-            )
-        times = frozen.values(frozen.times, first, frozen.rows)
-        return pd.DataFrame(
-            {**found, TIME: pd.array(times.astype("M8[ms]"), dtype=pd.DatetimeTZDtype("ms", "UTC"))}
-        )
+        return (frozen or PairColumns().frozen()).frame(last)
 
     def compact(self) -> bool:
         """Fold the journal into a new snapshot; the one before becomes the backup.

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from daemon.state.stored import DATE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 _BYTEARRAY8 = struct.Struct("<cQ")
 _FRAME_LENGTH = 9
-_DATE = pd.DatetimeTZDtype("ms", "UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _empty_frame(frozen: FrozenPair) -> pd.DataFrame:
             arrays[column.name] = pd.Categorical.from_codes(
                 np.zeros(rows, _code_dtype(column)), dtype=categories
             )
-    arrays[frozen.times.name] = pd.array(np.zeros(rows, np.int64).view("M8[ms]"), dtype=_DATE)
+    arrays[frozen.times.name] = pd.array(np.zeros(rows, np.int64).view("M8[ms]"), dtype=DATE)
     frame = pd.DataFrame(arrays, copy=False)
     # Plain objects: a `str` index could be read by nobody without pyarrow.
     frame.columns = pd.Index(list(arrays), dtype=object)

@@ -244,16 +244,12 @@ class _Recovery:
                 self._losses.append(Loss(pair="", from_ms=0, to_ms=0, what=what))
             return
         files = {file.path: file for file in self._journals}
-        main = self._folder.historic_predictions
+        main, path = self._folder.historic_predictions, journal_path(self._folder, head.generation)
         if (self._candidates or head.generation) and not (main.exists() or self._unfinished):
             self._missing(main)
-        generations = [each.snapshot.seal.generation for each in self._candidates]
-        # Without a backup the first snapshot stands on the journal before it; later ones stand alone.
-        oldest = generations[-1] if len(generations) > 1 or generations > [1] else 0
-        for generation in range(oldest, head.generation):
+        for generation in range(self._oldest(head), head.generation):
             if journal_path(self._folder, generation) not in files:
                 self._missing(journal_path(self._folder, generation))
-        path = journal_path(self._folder, head.generation)
         for each, twin in ((path, copy_path(path)), (copy_path(path), path)):
             # A kill between the creation of the two leaves one of them empty, and nothing is missing.
             if each not in files and (twin not in files or files[twin].records):
@@ -264,6 +260,15 @@ class _Recovery:
                 Loss(pair=pair, from_ms=(columns.last_ms or 0) + 1, to_ms=0, what=what)
                 for pair, columns in sorted(pairs.items())
             ]
+
+    def _oldest(self, head: JournalHead) -> int:
+        """Generation of the oldest journal that is kept, so that the backup could replace the snapshot."""
+        if not self._candidates:
+            return min((file.head.generation for file in self._journals if file.head is not None), default=0)
+        oldest = self._candidates[-1].snapshot
+        alone = len(self._candidates) == 1 and oldest.path != self._folder.historic_predictions_backup
+        # The first snapshot has no backup but the journal before it; one that lost its backup stands alone.
+        return 0 if alone and oldest.seal.generation == 1 else min(oldest.seal.generation, head.generation)
 
     def _missing(self, path: Path) -> None:
         if path.name not in {each.file for each in self._damages}:

@@ -6,11 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import pandas as pd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+
+TIME = "date_pred"
+"""FreqAI's name of the column with the candles' open times."""
+DATE = pd.DatetimeTZDtype("ms", "UTC")
+"""Its type in frames."""
 
 
 class Segment(Protocol):
@@ -76,3 +83,19 @@ class FrozenPair:
         else:
             older = column.stored.read(first, first + n).astype(kind, copy=False)
         return older if last <= self.split else np.concatenate((older, column.resident[: last - self.split]))
+
+    def frame(self, last: int | None = None) -> pd.DataFrame:
+        """The rows (the newest ``last`` of them) in FreqAI's form: values, then the candles' times.
+
+        Raises:
+            Corrupt: as `values`.
+        """
+        first = 0 if last is None else max(0, self.rows - last)
+        found: dict[str, Any] = {}
+        for column in self.columns:
+            values = self.values(column, first, self.rows)
+            found[column.name] = (
+                values if column.texts is None else np.array(column.texts, dtype=object)[values]
+            )
+        times = self.values(self.times, first, self.rows).astype("M8[ms]")
+        return pd.DataFrame({**found, TIME: pd.array(times, dtype=DATE)})

@@ -1,0 +1,45 @@
+"""Arrays that grow, in new memory each time: whoever holds a view of the old one keeps what he saw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def matched(wanted: NDArray[np.int64], have: NDArray[np.int64]) -> tuple[Any, Any]:
+    """Places in ``wanted`` of the candles that are in ``have``, and their places there; slices where it goes."""
+    if not len(have):
+        return slice(0, 0), slice(0, 0)
+    first = int(np.searchsorted(wanted, have[0]))
+    if np.array_equal(wanted[first : first + len(have)], have):
+        return slice(first, first + len(have)), slice(None)
+    places = np.searchsorted(wanted, have)
+    rows = wanted[places] == have
+    return places[rows], rows
+
+
+def larger(array: NDArray[Any], used: int, needed: int) -> NDArray[Any]:
+    """A copy with room to grow by half, so that appending costs amortised O(1)."""
+    out = np.empty(needed + needed // 2, array.dtype)
+    out[:used] = array[:used]
+    return out
+
+
+def behind(older: NDArray[Any], newer: NDArray[Any]) -> NDArray[Any]:
+    """Both in one new array, with room to grow."""
+    out = np.empty(len(older) + len(newer) + 64, newer.dtype)
+    out[: len(older)] = older
+    out[len(older) : len(older) + len(newer)] = newer
+    return out
+
+
+def with_gap(array: NDArray[Any], at: int) -> NDArray[Any]:
+    """A copy with an undefined element at ``at``, and room to grow."""
+    out = np.empty(len(array) + 64, array.dtype)
+    out[:at] = array[:at]
+    out[at + 1 : len(array) + 1] = array[at:]
+    return out
