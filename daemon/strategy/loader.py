@@ -130,7 +130,7 @@ def _find(name: str, paths: Sequence[Path], *, recursive: bool) -> Path:
     for path in paths:
         for file in _python_files(path, recursive=recursive):
             for found in _CLASS.findall(file.read_bytes()):
-                if found.decode() == name and name in defined:
+                if found.decode() == name and name in defined and path != EXAMPLES:
                     log.warning(
                         "strategy defined twice",
                         extra={
