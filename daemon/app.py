@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,6 @@ from daemon.strategy.loader import load_strategy
 from daemon.strategy.ports import bind
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
     from pathlib import Path
 
@@ -126,11 +126,13 @@ class _Assembly:
         self.keys = list(dict.fromkeys([*self.plan.candle_keys(settings.pairs), *_read_beside(self)]))
         self.feed = Feed(
             market=self.market,
-            store=CandleStore(settings.data_folder, atomic.write_atomic, atomic.set_aside),
+            store=CandleStore(_candle_folder(settings), atomic.write_atomic, atomic.set_aside),
             keys=self.keys,
             clock=self.clock,
         )
         self.tally = Tally(self.clock, options.ticks)
+        self.between_ticks = threading.Event()
+        self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
         self.process = TrainingProcess(
             threads=settings.candled.training.thread_count,
@@ -197,6 +199,7 @@ class _Assembly:
             hooks=self.hooks,
             frames=self.view,
             tally=self.tally,
+            between_ticks=self.between_ticks,
             stop=self.stop,
         )
         engine_runner = Runner("engine", engine, clock=self.clock, stop=self.stop, idle_s=IDLE_S)
@@ -238,6 +241,7 @@ class _Assembly:
             process=self.process,
             models=self.models,
             tally=self.tally,
+            between_ticks=self.between_ticks,
             stop=self.stop,
         )
 
@@ -342,6 +346,16 @@ def _market(settings: Settings, clock: Clock) -> Market:
     return SimulatedMarket(
         pairs=settings.feature_pairs, seed=simulated.seed, clock=clock, base=settings.timeframe
     )
+
+
+def _candle_folder(settings: Settings) -> Path:
+    """Where candle files lie: each simulated market has a folder of its own, lest two histories are mixed."""
+    simulated = settings.candled.simulated
+    if settings.exchange.name != SimulatedMarket.name:
+        return settings.data_folder
+    if simulated.replay is not None:
+        return settings.data_folder / f"replay-{simulated.replay.resolve().name}"
+    return settings.data_folder / f"seed-{simulated.seed}-{settings.timeframe}"
 
 
 def _strategy_folders(settings: Settings) -> list[Path]:

@@ -43,13 +43,13 @@ def predictions(
     if format is Format.PARQUET and output is None:
         raise ConfigError("--format parquet writes a file: name it with --output")
     history = PredictionHistory.read(StateFolder(settings.identifier_folder))
-    if pair is not None and pair not in history.pairs():
-        known = ", ".join(history.pairs()) or "none yet"
+    if pair is not None and pair not in history.pairs:
+        known = ", ".join(history.pairs) or "none yet"
         raise ConfigError(
             f"no predictions of {pair!r} in {settings.identifier_folder}; there are some of: {known}"
         )
     rows = last or (20 if format is Format.TABLE else None)
-    chosen = [known for known in history.pairs() if pair in (None, str(known))]
+    chosen = [known for known in history.pairs if pair in (None, str(known))]
     _print(_together({str(known): history.frame(known, rows) for known in chosen}), format, output)
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from daemon.core.errors import StrategyError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from daemon.core.candles import CandleFrame
@@ -65,19 +67,22 @@ class Block:
         """The rows so far."""
         return self._view
 
-    def extend(self, frame: CandleFrame, oldest_ms: int) -> BlockView:
+    def extend(
+        self, frame: CandleFrame, oldest_ms: int, give_way: Callable[[], None] = lambda: None
+    ) -> BlockView:
         """Compute the rows of candles behind the newest row; begin at ``oldest_ms`` if there is none.
 
         Args:
             frame: all candles of this block's pair and timeframe.
             oldest_ms: open time of the first row wanted, where there is no row yet.
+            give_way: called before each hook call.
         """
         view = self._sound_view(frame)
         first_ms = int(view.open_ms[-1]) + 1 if len(view) else oldest_ms
         first = int(np.searchsorted(frame.open_ms, first_ms))
         if first == len(frame):
             return view
-        rows = self._computer.rows(self.key, frame, first, len(frame))
+        rows = self._computer.rows(self.key, frame, first, len(frame), give_way)
         open_ms = frame.open_ms[first:]
         with self._lock:
             current = self._view
@@ -88,15 +93,17 @@ class Block:
             self._append(current, rows.names, open_ms[new:], rows.values[new:])
             return self._view
 
-    def reach_back(self, frame: CandleFrame, oldest_ms: int) -> BlockView:
+    def reach_back(
+        self, frame: CandleFrame, oldest_ms: int, give_way: Callable[[], None] = lambda: None
+    ) -> BlockView:
         """Compute the rows from ``oldest_ms`` up to the oldest row that is here."""
-        view = self._view if len(self._view) else self.extend(frame, oldest_ms)
+        view = self._view if len(self._view) else self.extend(frame, oldest_ms, give_way)
         if not len(view):
             return view
         first, stop = (int(i) for i in np.searchsorted(frame.open_ms, [oldest_ms, view.open_ms[0]]))
         if first >= stop:
             return view
-        rows = self._computer.rows(self.key, frame, first, stop)
+        rows = self._computer.rows(self.key, frame, first, stop, give_way)
         with self._lock:
             current = self._view
             self._check_names(current, rows.names)

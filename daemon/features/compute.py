@@ -19,7 +19,7 @@ from daemon.core.errors import StrategyError
 from daemon.features.plan import BlockKey, Hook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -63,7 +63,14 @@ class BlockComputer:
         """Open time of the first candle that the row of candle ``open_ms`` is computed from."""
         return self._span_start(key, open_ms) - self.warm_up * key.timeframe.ms
 
-    def rows(self, key: BlockKey, frame: CandleFrame, first: int, stop: int) -> BlockRows:
+    def rows(
+        self,
+        key: BlockKey,
+        frame: CandleFrame,
+        first: int,
+        stop: int,
+        give_way: Callable[[], None] = lambda: None,
+    ) -> BlockRows:
         """Rows ``first`` to ``stop`` (exclusive) of ``frame``.
 
         A row that has fewer than `warm_up` candles before it is all NaN.
@@ -73,6 +80,7 @@ class BlockComputer:
             frame: its candles, at least `warm_up` of them before row ``first`` if the row is to have values.
             first: index of the first row.
             stop: index behind the last row.
+            give_way: called before each span.
 
         Raises:
             StrategyError: a hook raised, or makes other columns than it made before.
@@ -80,6 +88,7 @@ class BlockComputer:
         names: tuple[str, ...] | None = None
         parts: list[NDArray[np.float32]] = []
         for low, high in self._spans(key, frame, first, stop):
+            give_way()
             start_ms = self.oldest_needed_ms(key, int(frame.open_ms[low]))
             start = int(np.searchsorted(frame.open_ms, start_ms))
             part = self.call(key, frame[start:high])

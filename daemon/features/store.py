@@ -114,16 +114,19 @@ class FeatureStore:
             views.append(view)
         return LiveRow(np.concatenate(parts), self._schema(pair, views))
 
-    def matrix(self, pair: Pair, open_ms: NDArray[np.int64]) -> TrainingMatrix:
+    def matrix(
+        self, pair: Pair, open_ms: NDArray[np.int64], give_way: Callable[[], None] = lambda: None
+    ) -> TrainingMatrix:
         """Features of ``pair`` for many base candles, the same rows that `live_row` gives one by one.
 
         Args:
             pair: the pair.
             open_ms: int64[n], base candles, increasing.
+            give_way: called before each hook call and each gathering, so that a more urgent thread may go first.
         """
         close_ms = open_ms + self.plan.base.ms
         keys = self.plan.blocks(pair)
-        views = [self._reach_back(key, int(close_ms[0])) for key in keys]
+        views = [self._reach_back(key, int(close_ms[0]), give_way) for key in keys]
         schema = self._schema(pair, views)
         out = np.empty((len(open_ms), len(schema)), np.float32)
         column = 0
@@ -132,6 +135,7 @@ class FeatureStore:
             at = np.searchsorted(view.open_ms, wanted)
             absent = (at == len(view)) | (view.open_ms[np.minimum(at, len(view) - 1)] != wanted)
             for shift in range(self.plan.shifts_of(key) + 1):
+                give_way()
                 width = len(view.names)
                 part = out[:, column : column + width]
                 part[:] = view.values[np.clip(at - shift, 0, len(view) - 1)]
@@ -156,9 +160,9 @@ class FeatureStore:
             block = self._blocks.setdefault(key, Block(key, self._computer))
         return block
 
-    def _reach_back(self, key: BlockKey, close_ms: int) -> BlockView:
+    def _reach_back(self, key: BlockKey, close_ms: int, give_way: Callable[[], None]) -> BlockView:
         oldest = key.timeframe.newest_closed(close_ms) - self.plan.shifts_of(key) * key.timeframe.ms
-        return self._block(key).reach_back(self._frame_of(key.candles), oldest)
+        return self._block(key).reach_back(self._frame_of(key.candles), oldest, give_way)
 
     def _schema(self, pair: Pair, views: Sequence[BlockView]) -> FeatureSchema:
         names = tuple(view.names for view in views)

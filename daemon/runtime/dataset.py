@@ -70,10 +70,12 @@ def data_set(
     features: FeatureStore,
     hooks: Hooks,
     frame_of: Callable[[CandleKey], CandleFrame],
+    give_way: Callable[[], None],
 ) -> DataSet:
     """The training data of one pair as of a candle's close.
 
-    The window ends at the newest candle that the pair has at ``close_ms``; nothing later is read.
+    The window ends at the newest candle that the pair has at ``close_ms``; nothing later is read. ``give_way`` is
+    called before each piece of work that takes more than a few milliseconds.
 
     Raises:
         StrategyError: a hook raised, or the targets do not fit the model.
@@ -85,12 +87,13 @@ def data_set(
     window = frame.between(first_ms, close_ms - base.ms)
     if not len(window):
         raise Refused(f"{pair}: no candles in the training window")
+    give_way()
     label = _label(hooks, pair, window, options)
     numbers, classes = _coded(label)
     horizon = max(options.label_period_candles, _unknown_tail(label))
     cut = options.buffer_train_data_candles
     rows = slice(cut, len(window) - cut if cut else None)
-    matrix = features.matrix(pair, window.open_ms[rows])
+    matrix = features.matrix(pair, window.open_ms[rows], give_way)
     window_end_ms = int(window.open_ms[-1]) + base.ms
     job = TrainingJob(
         pair=str(pair),

@@ -69,6 +69,9 @@ class Engine:
 
     Which candle is due is decided by the clock and by what is recorded, never by how often or when the engine
     was woken: a late, doubled or lost wake-up, a clock that jumped and a machine that slept all end here.
+
+    ``between_ticks`` is unset while candles are handled: the trainer, which shares the interpreter with the
+    engine, waits for it before each piece of Python work.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Engine:
         hooks: Hooks,
         frames: AnalysisFrames,
         tally: Tally,
+        between_ticks: threading.Event,
         stop: threading.Event,
     ) -> None:
         self._options = options
@@ -92,6 +96,7 @@ class Engine:
         self._hooks = hooks
         self._frames = frames
         self._tally = tally
+        self._between_ticks = between_ticks
         self._stop = stop
         self._strategy_faults: dict[Pair, str] = {}
         self._handled_ms = self._last_recorded_close()
@@ -113,10 +118,14 @@ class Engine:
         closes = self._closes(newest_ms)
         if not closes:
             return False  # nobody has the candle: an outage; it is asked for again, and none is passed over
-        for close_ms in closes:
-            if self._stop.is_set():
-                return True
-            self._handle(close_ms, report, fetched_s)
+        self._between_ticks.clear()
+        try:
+            for close_ms in closes:
+                if self._stop.is_set():
+                    break
+                self._handle(close_ms, report, fetched_s)
+        finally:
+            self._between_ticks.set()
         return True
 
     def _last_recorded_close(self) -> int | None:

@@ -83,7 +83,9 @@ class StrategyView:
             if name not in added and name not in _OWN:
                 added[name] = _filled(values)
         kept = [name for name in frame.columns if not str(name).startswith("&") and name not in added]
-        return pd.concat([frame[kept], pd.DataFrame(added, index=frame.index, copy=False)], axis=1)
+        columns = pd.Index(list(added), dtype=object)  # see CandleFrame.to_pandas
+        predictions = pd.DataFrame(added, index=frame.index, copy=False).set_axis(columns, axis=1)
+        return pd.concat([frame[kept], predictions], axis=1)
 
     def candles(self, pair: str, timeframe: str) -> pd.DataFrame:
         """Closed candles for ``dp.get_pair_dataframe``.

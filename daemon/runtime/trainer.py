@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+GIVE_WAY_S = 5.0
+"""Longest wait of a training for a tick: a candle that takes longer must not hold up trainings for ever."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainerOptions:
@@ -73,6 +76,7 @@ class Trainer:
         process: TrainingProcess,
         models: dict[Pair, LiveModel],
         tally: Tally,
+        between_ticks: threading.Event,
         stop: threading.Event,
     ) -> None:
         self._options = options
@@ -85,6 +89,7 @@ class Trainer:
         self._process = process
         self._models = models
         self._tally = tally
+        self._between_ticks = between_ticks
         self._stop = stop
         self._recipes: dict[Pair, str] = {}
 
@@ -161,6 +166,7 @@ class Trainer:
             features=self._features,
             hooks=self._hooks,
             frame_of=self._frame_of,
+            give_way=self._give_way,
         )
         staging = self._artifacts.new_staging()
         result = self._process.run(data.job, data.features, data.labels, staging)
@@ -185,6 +191,10 @@ class Trainer:
         if self._options.keep_models:
             self._artifacts.purge(pair, keep=self._options.keep_models, live=name)
         self._report(pair, result, seconds, len(data.job.features))
+
+    def _give_way(self) -> None:
+        """Let a tick that is being handled end first; both threads share one interpreter."""
+        self._clock.wait(self._between_ticks, GIVE_WAY_S)
 
     def _install(self, pair: Pair, artifact: Artifact) -> None:
         files = {name.rsplit("_", 1)[-1].split(".")[0]: path for name, path in artifact.files.items()}
