@@ -1,8 +1,4 @@
-"""The boundary to a strategy's code: what it raises or returns wrongly becomes a `StrategyError`.
-
-This is the one place beside thread roots that catches every exception: a user's code may raise anything,
-and what it raises is re-raised as our error, with its place.
-"""
+"""The boundary to a strategy's code: what it raises or returns wrongly becomes a `StrategyError`."""
 
 from __future__ import annotations
 
@@ -64,10 +60,7 @@ class Hooks:
     def targets(self, frame: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """``set_freqai_targets``; the frame returned has at least one column that begins with ``&``."""
         name, rows = "set_freqai_targets", len(frame)
-        try:
-            made = self._targets(frame, metadata=metadata)
-        except Exception as exc:
-            raise self._fault(name, self._targets, metadata, exc) from exc
+        made = self._run(name, self._targets, metadata, frame, metadata=metadata)
         made = self._checked(name, self._targets, metadata, made, rows)
         if not any(str(column).startswith("&") for column in made.columns):
             raise self._complaint(
@@ -108,15 +101,15 @@ class Hooks:
 
     def bot_start(self) -> None:
         """The strategy's ``bot_start``; call it once, after `bind`."""
-        self._callback("bot_start", self.strategy.instance.bot_start)
+        self._run("bot_start", self.strategy.instance.bot_start, {})
 
     def bot_loop_start(self, now: datetime) -> None:
         """The strategy's ``bot_loop_start``; call it at every tick, with the time of the candle's close (UTC)."""
-        self._callback("bot_loop_start", self.strategy.instance.bot_loop_start, current_time=now)
+        self._run("bot_loop_start", self.strategy.instance.bot_loop_start, {}, current_time=now)
 
     def candles_read(self, whitelist: list[str]) -> list[tuple[str, str]]:
         """Pairs and timeframes that the strategy reads by ``self.dp`` or ``@informative``; call after `bind`."""
-        listed: Any = self._callback("informative_pairs", self.strategy.instance.informative_pairs)
+        listed: Any = self._run("informative_pairs", self.strategy.instance.informative_pairs, {})
         named = {(str(entry[0]), str(entry[1])) for entry in listed or ()}
         return sorted(named | self._informative.candles_read(whitelist))
 
@@ -135,26 +128,24 @@ class Hooks:
         rows = len(frame)
         feature_hook.name = name
         try:
-            made = hook(frame, *period, metadata=metadata)
-        except Exception as exc:
-            raise self._fault(name, hook, metadata, exc) from exc
+            made = self._run(name, hook, metadata, frame, *period, metadata=metadata)
         finally:
             feature_hook.name = ""
         return self._checked(name, hook, metadata, made, rows)
 
     def _signal(self, name: str, hook: _Hook, frame: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         rows = len(frame)
-        try:
-            made = hook(frame, metadata)
-        except Exception as exc:
-            raise self._fault(name, hook, metadata, exc) from exc
+        made = self._run(name, hook, metadata, frame, metadata)
         return self._checked(name, hook, metadata, made, rows)
 
-    def _callback(self, name: str, hook: _Hook, **arguments: object) -> object:
+    def _run(
+        self, name: str, hook: _Hook, context: dict[str, Any], *arguments: object, **named: object
+    ) -> object:
         try:
-            return hook(**arguments)
-        except Exception as exc:
-            raise self._fault(name, hook, {}, exc) from exc
+            return hook(*arguments, **named)
+        except Exception as exc:  # a user's code may raise anything; it becomes our error, with its place
+            fault = describe_fault(exc, self.strategy.files, self._place(hook))
+            raise StrategyError(f"{fault} [{_context(name, context)}]") from exc
 
     def _checked(
         self, name: str, hook: _Hook, metadata: dict[str, Any], made: object, rows: int
@@ -171,10 +162,6 @@ class Hooks:
 
     def _complaint(self, name: str, hook: _Hook, metadata: dict[str, Any], fault: str) -> StrategyError:
         return StrategyError(f"{self._place(hook)}: {_context(name, metadata)}: {fault}")
-
-    def _fault(self, name: str, hook: _Hook, metadata: dict[str, Any], exc: Exception) -> StrategyError:
-        fault = describe_fault(exc, self.strategy.files, self._place(hook))
-        return StrategyError(f"{fault} [{_context(name, metadata)}]")
 
     def _place(self, hook: _Hook) -> str:
         code = getattr(hook, "__code__", None)

@@ -75,7 +75,7 @@ def load_strategy(name: str, *, paths: Sequence[Path], config: Mapping[str, Any]
         StrategyError: the file does not compile, raises, or lacks what a strategy must have; the message
             names file and line.
     """
-    file = _find(name, [*paths, EXAMPLES], recursive=bool(config.get("recursive_strategy_search")))
+    file = _find(name, [*paths, EXAMPLES])
     modules = StrategyModules(file.parent)
     try:
         module = modules.run(file)
@@ -123,12 +123,12 @@ def overrides(instance: IStrategy, method: str) -> bool:
     return getattr(type(instance), method) is not getattr(IStrategy, method)
 
 
-def _find(name: str, paths: Sequence[Path], *, recursive: bool) -> Path:
+def _find(name: str, paths: Sequence[Path]) -> Path:
     if not name.isidentifier():
         raise ConfigError(f"strategy: {name!r} is not the name of a class")
     defined: dict[str, Path] = {}
     for path in paths:
-        for file in _python_files(path, recursive=recursive):
+        for file in _python_files(path):
             for found in _CLASS.findall(file.read_bytes()):
                 if found.decode() == name and name in defined and path != EXAMPLES:
                     log.warning(
@@ -147,11 +147,10 @@ def _find(name: str, paths: Sequence[Path], *, recursive: bool) -> Path:
     )
 
 
-def _python_files(path: Path, *, recursive: bool) -> list[Path]:
+def _python_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    files = path.rglob("*.py") if recursive else path.glob("*.py")
-    return sorted(file for file in files if file.is_file())
+    return sorted(file for file in path.glob("*.py") if file.is_file())
 
 
 def _strategy_class(module: object, name: str, file: Path) -> type[IStrategy]:

@@ -123,13 +123,3 @@ def test_the_same_class_in_a_second_file_is_reported(sound, caplog, tmp_path):
     strategy = sound(zzz="class S: pass")
     assert strategy.file == tmp_path / "strategy.py"
     assert caplog.messages == ["strategy defined twice"]
-
-
-def test_subfolders_are_searched_when_the_configuration_says_so(folder, sound, config, tmp_path):
-    strategy = sound()
-    (tmp_path / "deep").mkdir()
-    strategy.file.rename(tmp_path / "deep" / "strategy.py")
-    with pytest.raises(ConfigError, match="no file in"):
-        load_strategy("S", paths=[tmp_path], config=config)
-    config["recursive_strategy_search"] = True
-    assert load_strategy("S", paths=[tmp_path], config=config).file.parent == tmp_path / "deep"
