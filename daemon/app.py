@@ -25,6 +25,7 @@ from daemon.runtime import preparation
 from daemon.runtime.dataset import TrainingOptions
 from daemon.runtime.engine import Engine, EngineOptions
 from daemon.runtime.forecaster import Forecaster
+from daemon.runtime.housekeeping import Housekeeping
 from daemon.runtime.lifecycle import Daemon
 from daemon.runtime.runner import Runner
 from daemon.runtime.status_file import status, write_status
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+HOUSEKEEPING_S = 30.0
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 DEFAULT_SEED = 1
@@ -112,7 +114,9 @@ class _Assembly:
         self.book = PairDictionary.open(folder)
         self.artifacts = ArtifactStore(folder)
         self.artifacts.clear_staging()
-        folder.save_config("config.json", settings.document)
+        folder.save_config(
+            settings.config_files[0].name if settings.config_files else "config", settings.document
+        )
         self.clock = options.clock or _clock(settings, self.history, self.book)
         self.market = options.market or _market(settings, self.clock)
         self.plan = feature_plan(settings)
@@ -191,7 +195,12 @@ class _Assembly:
         )
         grace_ms = int(settings.candled.grace_s * 1000)
         engine = Engine(
-            EngineOptions(pairs=settings.pairs, base=base, grace_ms=grace_ms),
+            EngineOptions(
+                pairs=settings.pairs,
+                base=base,
+                grace_ms=grace_ms,
+                keep_ms=settings.freqai.train_period_days * DAY_MS + base.ms,
+            ),
             clock=self.clock,
             feed=self.feed,
             forecaster=forecaster,
@@ -205,9 +214,15 @@ class _Assembly:
         engine_runner = Runner("engine", engine, clock=self.clock, stop=self.stop, idle_s=IDLE_S)
         trainer_runner = Runner("trainer", trainer, clock=self.clock, stop=self.stop, idle_s=IDLE_S)
         end_ms = self.market.span_ms()[1] if isinstance(self.market, ReplayMarket) else None
+        keeper = Runner(
+            "housekeeping",
+            Housekeeping(self.history),
+            clock=self.clock,
+            stop=self.stop,
+            idle_s=HOUSEKEEPING_S,
+        )
         return Daemon(
-            engine=engine_runner,
-            trainer=trainer_runner,
+            runners=[engine_runner, trainer_runner, keeper],
             ticker=Ticker(
                 clock=self.clock,
                 base=base,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,7 +25,7 @@ def queue(
     from rich.table import Table  # noqa: PLC0415
 
     table = Table(
-        "next", "pair", "state", "model age", "expires in", "trained", "attempts", "not before", "last error"
+        "next", "pair", "state", "model age", "expires in", "attempts", "tried again", "last error", box=None
     )
     for row in rows:
         table.add_row(
@@ -33,10 +33,17 @@ def queue(
             row["pair"],
             row["state"],
             "-" if row["age_ms"] is None else span(row["age_ms"]),
-            "never" if row["expires_in_ms"] is None else span(row["expires_in_ms"]),
-            utc(row["trained_ms"]) if row["trained_ms"] else "-",
-            str(row["attempts"]),
+            _expiry(row),
+            str(row["attempts"] or ""),
             utc(row["not_before_ms"]) if row["not_before_ms"] else "",
             row["last_error"],
         )
     Console().print(table)
+
+
+def _expiry(row: dict[str, Any]) -> str:
+    if row["age_ms"] is None:
+        return "-"
+    if row["expires_in_ms"] is None:
+        return "never"
+    return span(row["expires_in_ms"]) if row["expires_in_ms"] > 0 else "expired"

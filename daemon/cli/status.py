@@ -46,7 +46,7 @@ def status(
         sep="; ",
         highlight=False,
     )
-    table = Table("pair", "price", "label", "prediction", "model age", "queue", "remark")
+    table = Table("pair", "price", "label", "prediction", "model age", "queue", "remark", box=None)
     for pair, row in figures["pairs"].items():
         value = row.get("values", {}).get(row.get("label", ""), "")
         table.add_row(

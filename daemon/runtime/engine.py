@@ -57,11 +57,13 @@ class EngineOptions:
         pairs: the whitelist.
         base: timeframe of the candles that are predicted on.
         grace_ms: market milliseconds after a close before the candle is asked for.
+        keep_ms: age of feature rows, market milliseconds, beyond which no training asks for them.
     """
 
     pairs: tuple[Pair, ...]
     base: Timeframe
     grace_ms: int
+    keep_ms: int
 
 
 class Engine:
@@ -164,6 +166,7 @@ class Engine:
         if not late:
             for outcome in outcomes:
                 found.extend(self._signals(outcome))
+        self._forecaster.forget_before(close_ms - self._options.keep_ms)
         for key, message in faults.items():
             log.debug("feature_hook_failed", extra={"fields": {"block": str(key), "error": message}})
         self._tally.tick(

@@ -64,6 +64,10 @@ class Forecaster:
                 self._faults[key] = str(exc)
         return self._faults
 
+    def forget_before(self, base_ms: int) -> None:
+        """Drop feature rows that no training will ask for: memory stays level for months."""
+        self._features.forget_before(base_ms)
+
     def outcome(self, pair: Pair, close_ms: int, *, late: bool) -> Outcome:
         """The prediction for the base candle that closed at ``close_ms``, or an abstention."""
         candle_ms = close_ms - self._features.plan.base.ms

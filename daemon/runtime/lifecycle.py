@@ -11,7 +11,7 @@ from daemon.runtime.systemd import notify
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
     from daemon.core.clock import Clock
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ENGINE_STOP_S = 4.0
-TRAINER_STOP_S = 2.0
-"""Together with writing what is in memory these stay below the ten seconds that a stop may take."""
+STOP_S = 6.0
+"""What all threads together have to end; with writing what is in memory a stop takes less than ten seconds."""
 WATCH_S = 0.5
 STATUS_S = 1.0
 
@@ -55,8 +54,7 @@ class Daemon:
     """Everything that runs, started together and stopped in order.
 
     Args:
-        engine: the main loop's thread.
-        trainer: the trainer's thread.
+        runners: the threads, in the order in which they are started and waited for.
         ticker: the timers.
         clock: for waiting.
         tally: figures; tells when enough ticks were handled.
@@ -69,8 +67,7 @@ class Daemon:
     def __init__(
         self,
         *,
-        engine: Runner,
-        trainer: Runner,
+        runners: Sequence[Runner],
         ticker: Ticker,
         clock: Clock,
         tally: Tally,
@@ -79,8 +76,7 @@ class Daemon:
         show: Callable[[str], None],
         closings: list[tuple[str, Closing]],
     ) -> None:
-        self._engine = engine
-        self._trainer = trainer
+        self._runners = runners
         self._ticker = ticker
         self._clock = clock
         self._tally = tally
@@ -92,8 +88,8 @@ class Daemon:
     def run(self) -> int:
         """Run until told to stop; return the exit status: 0, or 1 where a thread died."""
         if not self._stop.is_set():
-            self._engine.start()
-            self._trainer.start()
+            for runner in self._runners:
+                runner.start()
             self._ticker.start()
             log.info("ready")
             notify("READY=1")
@@ -115,20 +111,28 @@ class Daemon:
         log.info("stopping")
         self._stop.set()
         self._ticker.stop()
-        hung = False
-        for runner, seconds in ((self._engine, ENGINE_STOP_S), (self._trainer, TRAINER_STOP_S)):
+        deadline_s = self._clock.monotonic_s() + STOP_S
+        for runner in self._runners:
             runner.wake.set()
-            if runner.ident is not None:
-                runner.join(seconds)
-            if runner.is_alive():
-                hung = True
-                log.error("thread_hangs", extra={"fields": {"thread": runner.name, "seconds": seconds}})
+        hung = [
+            runner.name
+            for runner in self._runners
+            if not _ended(runner, deadline_s - self._clock.monotonic_s())
+        ]
         self._show("stopped")
         if hung:
+            log.error("threads_hang", extra={"fields": {"threads": hung, "seconds": STOP_S}})
             # Files must not be closed under a thread that still writes them; the next start recovers.
             return 1
         for name, close in self._closings:
             log.debug("closing", extra={"fields": {"part": name}})
             close()
         log.info("stopped", extra={"fields": {"ticks": self._tally.snapshot()["ticks"]}})
-        return 0 if self._engine.failure is None and self._trainer.failure is None else 1
+        return 0 if all(runner.failure is None for runner in self._runners) else 1
+
+
+def _ended(runner: Runner, seconds: float) -> bool:
+    """Whether a thread has ended within so many seconds, or never began."""
+    if runner.ident is not None:
+        runner.join(max(seconds, 0.1))
+    return not runner.is_alive()

@@ -121,8 +121,10 @@ def daemon(engine_steps, trainer_steps, stop, *, closings=(), finished=lambda: F
     tally = Tally(clock, limit)
     shown = []
     made = Daemon(
-        engine=runner(engine_steps, stop),
-        trainer=Runner("trainer", trainer_steps, clock=clock, stop=stop, idle_s=60.0),
+        runners=[
+            runner(engine_steps, stop),
+            Runner("trainer", trainer_steps, clock=clock, stop=stop, idle_s=60.0),
+        ],
         ticker=ticker(clock)[0],
         clock=clock,
         tally=tally,
@@ -164,7 +166,7 @@ def test_a_thread_that_died_makes_the_exit_status_1(caplog):
 
 
 def test_a_thread_that_hangs_is_named_and_nothing_is_closed_under_it(caplog, monkeypatch):
-    monkeypatch.setattr("daemon.runtime.lifecycle.ENGINE_STOP_S", 0.1)
+    monkeypatch.setattr("daemon.runtime.lifecycle.STOP_S", 0.1)
     stop, release, closed = threading.Event(), threading.Event(), []
     made, _, _ = daemon(
         Counting(block=release), Counting(), stop, closings=[("history", lambda: closed.append(1))]
@@ -173,7 +175,7 @@ def test_a_thread_that_hangs_is_named_and_nothing_is_closed_under_it(caplog, mon
     assert made.run() == 1
     release.set()
     assert closed == []
-    assert any(record.getMessage() == "thread_hangs" for record in caplog.records)
+    assert any(record.getMessage() == "threads_hang" for record in caplog.records)
 
 
 def test_the_end_of_a_replay_stops_it():
