@@ -100,6 +100,7 @@ def test_indicators_entries_and_exits_come_in_order(sound, bound):
     )
     assert frame["enter_long"].fillna(0).tolist() == [0, 0, 1]
     assert frame["enter_tag"].tolist() == ["", "", "up"]
+    assert frame["exit_tag"].tolist() == ["", "", ""]
     assert frame["exit_long"].iloc[2] == 0
 
 
