@@ -134,7 +134,7 @@ class _Assembly:
             keys=self.keys,
             clock=self.clock,
         )
-        self.tally = Tally(self.clock, options.ticks)
+        self.tally = Tally(self.clock, options.ticks, stop)
         self.between_ticks = threading.Event()
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}

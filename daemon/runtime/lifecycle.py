@@ -57,7 +57,7 @@ class Daemon:
         runners: the threads, in the order in which they are started and waited for.
         ticker: the timers.
         clock: for waiting.
-        tally: figures; tells when enough ticks were handled.
+        tally: figures.
         stop: set by signals, by a thread that died, or here.
         finished: whether there is nothing left to do (the end of a replay).
         show: called now and then with the daemon's state ("running", "stopping", "stopped").
@@ -103,7 +103,7 @@ class Daemon:
             if self._clock.monotonic_s() - shown_s >= STATUS_S:
                 shown_s = self._clock.monotonic_s()
                 self._show("running")
-            if self._tally.enough.is_set() or self._finished():
+            if self._finished():
                 self._stop.set()
 
     def _shut_down(self) -> int:

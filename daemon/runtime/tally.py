@@ -45,12 +45,14 @@ class Tally:
 
     Args:
         clock: market and real time.
-        limit: ticks after which `enough` is set; None: never.
+        limit: ticks after which ``enough`` is set; None: never.
+        enough: set, before another tick can begin, when ``limit`` ticks were handled.
     """
 
-    def __init__(self, clock: Clock, limit: int | None = None) -> None:
+    def __init__(self, clock: Clock, limit: int | None = None, enough: threading.Event | None = None) -> None:
         self._clock = clock
         self._limit = limit
+        self._enough = enough
         self._lock = threading.Lock()
         self._counts = _Counts()
         self._idle_s: deque[float] = deque(maxlen=RECENT)
@@ -63,8 +65,6 @@ class Tally:
         self._training: str = ""
         self.started_ms = clock.now_ms()
         self.started_s = clock.monotonic_s()
-        self.enough = threading.Event()
-        """Set when `limit` ticks were handled."""
 
     def tick(
         self,
@@ -100,8 +100,8 @@ class Tally:
                 "handled_ms": self._clock.now_ms(),
                 "seconds": round(seconds, 4),
             }
-            if self._limit is not None and counts.ticks >= self._limit:
-                self.enough.set()
+            if self._limit is not None and self._enough is not None and counts.ticks >= self._limit:
+                self._enough.set()
         self._log(outcomes, signals)
         fields: dict[str, Any] = {
             "candle": _iso(close_ms),

@@ -118,7 +118,7 @@ def test_a_stopped_ticker_fires_no_more():
 
 def daemon(engine_steps, trainer_steps, stop, *, closings=(), finished=lambda: False, limit=None):
     clock = SystemClock()
-    tally = Tally(clock, limit)
+    tally = Tally(clock, limit, stop)
     shown = []
     made = Daemon(
         runners=[
@@ -188,6 +188,7 @@ def test_enough_ticks_stop_it():
     stop = threading.Event()
     made, tally, _ = daemon(Counting(), Counting(), stop, limit=1)
     tally.tick(close_ms=0, outcomes=[], signals=[], late=False, skipped=0, seconds=0.1, missing=[])
+    assert stop.is_set()
     assert made.run() == 0
 
 
