@@ -37,13 +37,14 @@ class ExchangeTime:
         self._clock = clock
         self._offset_ms = 0
         self._measured = False
-        self._lead_ms = -math.inf  # of our clock before the monotonic one when the offset was last seen
+        # How far our clock was before the monotonic one when the offset was last seen, and last asked for.
+        self._lead_ms = self._asked_lead_ms = -math.inf
         self._due_s = self._try_s = -math.inf
 
     @property
     def known(self) -> bool:
         """Whether the exchange's clock was seen, and ours was not set since."""
-        return abs(self._lead() - self._lead_ms) <= _JUMP_MS * self._clock.speed
+        return self._is_same(self._lead_ms)
 
     @property
     def offset_ms(self) -> int:
@@ -62,6 +63,7 @@ class ExchangeTime:
     def begin(self) -> None:
         """Note an attempt: if it fails, the next is due soon, but not at once."""
         self._try_s = self._clock.monotonic_s() + _AFTER_FAILURE_S
+        self._asked_lead_ms = self._lead()
 
     def take(self, server_ms: int, sent_ms: int, received_ms: int) -> bool:
         """Take the exchange's answer; return whether it told anything new.
@@ -85,8 +87,9 @@ class ExchangeTime:
         return True
 
     def take_date(self, headers: Mapping[str, str], sent_ms: int, received_ms: int) -> None:
-        """Take the ``Date`` of an answer, unless the offset is known better than that tells."""
-        if (self._measured and self.known) or not self._is_short(sent_ms, received_ms):
+        """Take the ``Date`` of an answer, unless the offset is known, or can be, better than that tells."""
+        known_better = self._measured and self.known
+        if known_better or not self._is_same(self._asked_lead_ms) or not self._is_short(sent_ms, received_ms):
             return
         lower = {name.lower(): value for name, value in headers.items()}
         # A cache in between repeats the date of the answer that it keeps.
@@ -101,6 +104,9 @@ class ExchangeTime:
     def _see(self, offset_ms: int) -> None:
         self._offset_ms = offset_ms
         self._lead_ms = self._lead()
+
+    def _is_same(self, lead_ms: float) -> bool:
+        return abs(self._lead() - lead_ms) <= _JUMP_MS * self._clock.speed
 
     def _is_short(self, sent_ms: int, received_ms: int) -> bool:
         return 0 <= received_ms - sent_ms <= _LONGEST_TRIP_MS * self._clock.speed

@@ -107,7 +107,8 @@ def _oldest_first(table: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _is_date(open_ms: NDArray[np.float64]) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
-        return np.isfinite(open_ms) & (open_ms > 0) & (open_ms < _LAST_MS) & (open_ms % 1 == 0)
+        sound: NDArray[np.bool_] = (open_ms > 0) & (open_ms < _LAST_MS) & (open_ms % 1 == 0)
+    return sound  # NaN and infinity compare false
 
 
 def _are_boundaries(open_ms: NDArray[np.float64], timeframe: Timeframe) -> NDArray[np.bool_]:

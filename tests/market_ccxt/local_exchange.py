@@ -72,7 +72,6 @@ class LocalExchange:
         self._script = deque()
         self._rng = np.random.default_rng(seed)
         self._loop = asyncio.new_event_loop()
-        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop.run_forever, name="exchange", daemon=True)
         self.url = None
 
@@ -88,7 +87,6 @@ class LocalExchange:
         return self
 
     def stop(self):
-        self._stopping.set()
         asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
@@ -128,7 +126,7 @@ class LocalExchange:
         app.router.add_get("/api/v3/time", self._time)
         app.router.add_get("/api/v3/exchangeInfo", self._exchange_info)
         app.router.add_get("/api/v3/klines", self._klines)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
         await site.start()
@@ -158,7 +156,7 @@ class LocalExchange:
 
     async def _answer(self, request, body):
         if request["fault"] in HTTP_FAULTS:
-            return await suffer(request["fault"], request, body, self.retry_after, self._stopping)
+            return await suffer(request["fault"], request, body, self.retry_after)
         return web.json_response(body)
 
     async def _ping(self, request):
@@ -245,7 +243,8 @@ def main():
     )
     exchange.kinds = tuple(options.kinds)
     exchange.start(options.port)
-    print(json.dumps({"name": "binance", "ccxt_config": exchange.ccxt_config}), flush=True)
+    settings = {"name": "binance", "ccxt_config": exchange.ccxt_config}
+    print(json.dumps(settings), flush=True)  # noqa: T201 - a command prints
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

@@ -56,7 +56,7 @@ def altered(row):
     return [*row[:5], f"{float(row[5]) * 0.9 + 1:.8f}", *row[6:]]
 
 
-async def suffer(fault, request, body, retry_after, stopping):
+async def suffer(fault, request, body, retry_after):
     """The answer to a request that one of HTTP_FAULTS befalls."""
     text = json.dumps(body)
     if fault in {"too_many", "ban"}:
@@ -75,17 +75,11 @@ async def suffer(fault, request, body, retry_after, stopping):
         await response.prepare(request)
         await response.write(text[: len(text) // 2].encode())
         if fault == "stall":
-            await _until(request, stopping)
+            await asyncio.sleep(3600)  # cancelled when the client gives up
         request.transport.close() if request.transport else None
         return response
     if fault == "hang":
-        await _until(request, stopping)
+        await asyncio.sleep(3600)  # cancelled when the client gives up
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
-
-
-async def _until(request, stopping):
-    """Until the client gives up, or the exchange stops."""
-    while request.transport is not None and not request.transport.is_closing() and not stopping.is_set():
-        await asyncio.sleep(0.02)

@@ -1,0 +1,171 @@
+import logging
+
+import pytest
+from local_exchange import PAIRS, LocalExchange
+
+from daemon.core.candles import CandleFrame
+from daemon.core.errors import RateLimited, Retryable
+from daemon.core.market import CandleKey, CandleRequest
+from daemon.core.timeframe import Timeframe
+
+BROKEN = ("unavailable", "reset", "hang", "stall", "truncated", "cut", "page")
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_answer_is_asked_for_again(exchange, market, request_of, wrong_rows, fault):
+    exchange.script(fault)
+    request = request_of()
+    frame = market.fetch([request], 5.0)[0]
+    assert len(frame) == 100
+    assert wrong_rows(request, frame) == []
+    assert [seen.fault for seen in exchange.asked()] == [fault, ""]
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_what_stays_broken_is_a_passing_fault(exchange, market, request_of, fault):
+    exchange.script(*[fault] * 20)
+    answer = market.fetch([request_of()], 0.6)[0]
+    assert type(answer) is Retryable
+
+
+@pytest.mark.parametrize("fault", ["too_many", "ban"])
+def test_nobody_speaks_while_told_to_wait(exchange, market, request_of, wrong_rows, fault):
+    market.fetch([request_of(str(pair)) for pair in PAIRS], 5.0)  # connections stand
+    exchange.script("", "", fault)
+    requests = [request_of(str(pair)) for pair in PAIRS] * 3
+    answers = market.fetch(requests, 10.0)
+    assert [wrong_rows(request, frame) for request, frame in zip(requests, answers, strict=True)] == [[]] * 24
+    assert len(exchange.told) == 1
+    assert exchange.too_early() == []
+    assert max(seen.at_s for seen in exchange.asked()) > exchange.told[0].until_s
+
+
+@pytest.mark.parametrize(("fault", "wait_s"), [("too_many", 5), ("ban", 120)])
+def test_without_a_header_the_default_is_kept(exchange, market, request_of, fault, wait_s):
+    exchange.retry_after = None
+    exchange.script(fault)
+    answer = market.fetch([request_of()], 2.0)[0]
+    assert isinstance(answer, RateLimited)
+    assert wait_s - 2 < answer.wait_s <= wait_s
+    again = market.fetch([request_of("ETH/USDT")], 1.0)[0]
+    assert isinstance(again, RateLimited)
+    assert 0 < again.wait_s <= answer.wait_s
+    assert len(exchange.asked()) == 1
+
+
+def test_silence_holds_for_every_kind_of_request(exchange, connect):
+    market = connect(exchange)
+    exchange.kinds, exchange.storm = ("ban",), 1.0
+    exchange.retry_after = 60
+    market.now_ms()
+    with pytest.raises(RateLimited, match="silence"):
+        market.pairs()
+    assert len(exchange.requests) == 1
+
+
+def test_an_empty_answer_is_served_as_it_is(exchange, market, request_of):
+    exchange.script("empty")
+    assert len(market.fetch([request_of()], 5.0)[0]) == 0
+
+
+@pytest.mark.parametrize("fault", ["gap", "dispute", "disorder"])
+def test_what_is_left_out_is_there_when_asked_again(exchange, market, request_of, wrong_rows, fault):
+    exchange.script(fault)
+    request = request_of()
+    frame, whole = (market.fetch([request], 5.0)[0] for _ in range(2))
+    assert len(frame) < len(whole) == 100
+    assert wrong_rows(request, frame) == wrong_rows(request, whole) == []
+    assert (market.rejected > 0) == (fault != "gap")
+
+
+def test_a_row_that_is_served_twice_is_one(exchange, market, request_of, wrong_rows):
+    exchange.script("duplicate")
+    request = request_of()
+    frame = market.fetch([request], 5.0)[0]
+    assert len(frame) == 100
+    assert wrong_rows(request, frame) == []
+    assert market.rejected == 0
+
+
+def test_unsound_rows_never_get_out(exchange, market, request_of, wrong_rows):
+    exchange.script(*["rotten"] * 60)
+    request = request_of(candles=20)
+    for frame in market.fetch([request] * 60, 10.0):
+        assert len(frame) == 19
+        assert wrong_rows(request, frame) == []
+    assert market.rejected == 60
+
+
+def test_a_late_revision_is_served_as_the_exchange_has_it(exchange, market, request_of, wrong_rows):
+    exchange.script("revision")
+    request = request_of()
+    first, second = (market.fetch([request], 5.0)[0] for _ in range(2))
+    assert wrong_rows(request, first) == [int(first.open_ms[-2])]
+    assert wrong_rows(request, second) == []
+
+
+def test_an_answer_without_one_sound_row_is_a_passing_fault(exchange, market, request_of):
+    exchange.script(*["rotten"] * 50)
+    answer = market.fetch([request_of(candles=1)], 0.6)[0]
+    assert type(answer) is Retryable
+    assert "no sound candle" in str(answer)
+
+
+def test_a_streak_of_unsound_answers_is_logged_at_its_ends(exchange, market, request_of, caplog):
+    exchange.script("rotten", "rotten", "dispute", "", "")
+    with caplog.at_level(logging.INFO, "daemon.market.ccxt_market"):
+        for _ in range(5):
+            market.fetch([request_of()], 5.0)
+    assert [record.message for record in caplog.records] == ["candles_rejected", "candles_sound_again"]
+    assert caplog.records[0].fields["key"] == "BTC/USDT 5m"
+
+
+def test_markets_that_come_broken_are_asked_for_again(exchange, connect):
+    exchange.kinds, exchange.storm = ("unavailable", "cut", "page", "truncated", "reset"), 0.7
+    market = connect(exchange)
+    assert market.pairs() == frozenset(PAIRS)
+
+
+def newest_of_all(exchange, candles):
+    """Requests for the newest candles of all pairs, in three lengths."""
+    now_ms = exchange.clock.now_ms()
+    return [
+        CandleRequest(
+            key=CandleKey(pair, timeframe),
+            since_ms=timeframe.floor(now_ms) - candles * timeframe.ms,
+            limit=1000,
+        )
+        for pair in PAIRS
+        for timeframe in map(Timeframe, ("1m", "5m", "1h"))
+    ]
+
+
+def test_the_storm(connect, caplog):
+    caplog.set_level(logging.CRITICAL)
+    with LocalExchange(days=2, storm=0.25, seed=3) as exchange:
+        market = connect(exchange, timeout=600)
+        market.pairs()
+        served = []
+        while len(exchange.requests) < 300:
+            # The newest closed candle may be one that the exchange will revise.
+            now_ms, requests = exchange.clock.now_ms(), newest_of_all(exchange, 40)
+            for request, answer in zip(requests, market.fetch(requests, 2.0), strict=True):
+                assert isinstance(answer, (CandleFrame, Retryable))
+                if isinstance(answer, CandleFrame):
+                    settled_ms = request.key.timeframe.newest_closed(now_ms) - 1
+                    served.append((request.key, answer.between(0, settled_ms)))
+        assert exchange.too_early() == []
+        assert len(exchange.told) >= 3
+        assert {seen.fault for seen in exchange.requests} >= set(exchange.kinds)
+
+        exchange.storm = 0.0
+        requests = newest_of_all(exchange, 100)
+        true = {}
+        for request, frame in zip(requests, market.fetch(requests, 10.0), strict=True):
+            truth = exchange.truth(*request.key)
+            wanted = truth.between(request.since_ms, int(truth.open_ms[-1]))
+            assert frame[: len(wanted)].values.tolist() == wanted.values.tolist()
+            true[request.key] = dict(zip(wanted.open_ms.tolist(), wanted.values.tolist(), strict=True))
+        assert len(served) >= 100
+        for key, frame in served:
+            assert [true[key][ms] for ms in frame.open_ms.tolist()] == frame.values.tolist()
