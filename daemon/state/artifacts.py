@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -111,7 +112,7 @@ class ArtifactStore:
             "pair": str(pair),
             "trained_timestamp": trained_s,
             "stem": stem,
-            "libraries": _libraries(),
+            "libraries": dict(_libraries()),
             "files": {path.name: _fingerprint(path) for path in sorted(staging.iterdir())},
         }
         document["checksum"] = documents.digest(document)
@@ -280,7 +281,8 @@ def _bytes_in(path: Path) -> int:
     return sum(file.lstat().st_size for file in path.glob("*"))
 
 
-def _libraries() -> dict[str, str]:
+@functools.cache
+def _libraries() -> Mapping[str, str]:
     found = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:
