@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from daemon.core.clock import FastClock, SystemClock
+from daemon.core.clock import SystemClock
 from daemon.core.market import CandleKey
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 from daemon.features.compute import BlockComputer
-from daemon.features.plan import FeaturePlan
 from daemon.features.store import FeatureStore
-from daemon.market.ccxt_market import CcxtMarket
 from daemon.market.feed import Feed
 from daemon.market.replay import ReplayMarket
-from daemon.market.simulated import SimulatedMarket
 from daemon.market.store import CandleStore
 from daemon.runtime import preparation
-from daemon.runtime.dataset import TrainingOptions
 from daemon.runtime.engine import Engine, EngineOptions
 from daemon.runtime.forecaster import Forecaster
 from daemon.runtime.housekeeping import Housekeeping
 from daemon.runtime.lifecycle import Daemon
+from daemon.runtime.recipe import DAY_MS, feature_plan, recipe, training_options
 from daemon.runtime.runner import Runner
 from daemon.runtime.status_file import status, write_status
 from daemon.runtime.strategy_view import StrategyView
@@ -34,6 +29,7 @@ from daemon.runtime.tally import Tally
 from daemon.runtime.ticker import Ticker
 from daemon.runtime.trainer import Trainer, TrainerOptions
 from daemon.runtime.training_process import TrainingProcess
+from daemon.runtime.world import candle_folder, market_clock, market_of
 from daemon.state import atomic
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
@@ -56,9 +52,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HOUSEKEEPING_S = 30.0
-DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
-DEFAULT_SEED = 1
 IDLE_S = 5.0
 """Longest sleep of a thread between two looks at the clock, real seconds."""
 
@@ -117,8 +111,8 @@ class _Assembly:
         folder.save_config(
             settings.config_files[0].name if settings.config_files else "config", settings.document
         )
-        self.clock = options.clock or _clock(settings, self.history, self.book)
-        self.market = options.market or _market(settings, self.clock)
+        self.clock = options.clock or market_clock(settings, self._recorded_ms())
+        self.market = options.market or market_of(settings, self.clock)
         self.plan = feature_plan(settings)
         self.view = StrategyView(
             frame_of=self._frame,
@@ -130,7 +124,7 @@ class _Assembly:
         self.keys = list(dict.fromkeys([*self.plan.candle_keys(settings.pairs), *_read_beside(self)]))
         self.feed = Feed(
             market=self.market,
-            store=CandleStore(_candle_folder(settings), atomic.write_atomic, atomic.set_aside),
+            store=CandleStore(candle_folder(settings), atomic.write_atomic, atomic.set_aside),
             keys=self.keys,
             clock=self.clock,
         )
@@ -154,6 +148,12 @@ class _Assembly:
         finally:
             self.process.close()
             self.market.close()
+
+    def _recorded_ms(self) -> int:
+        """The newest moment of market time in the state folder; 0 if there is none."""
+        candles = [self.history.last_ms(pair) for pair in self.settings.pairs]
+        closes = [ms + self.settings.timeframe.ms for ms in candles if ms is not None]
+        return max([0, *closes, *(entry.trained_timestamp * 1000 for entry in self.book.entries.values())])
 
     def _prepared(self) -> BlockComputer:
         """History in memory and the strategy's warm-up measured on it."""
@@ -278,99 +278,6 @@ class _Assembly:
         write_status(self.folder.status, figures)
         if self.options.show is not None:
             self.options.show(figures)
-
-
-def feature_plan(settings: Settings) -> FeaturePlan:
-    """The part of the settings that decides which features there are."""
-    parameters = settings.freqai.feature_parameters
-    return FeaturePlan(
-        base=settings.timeframe,
-        timeframes=parameters.include_timeframes,
-        correlated=parameters.include_corr_pairlist,
-        periods=parameters.indicator_periods_candles,
-        shifts=parameters.include_shifted_candles,
-    )
-
-
-def training_options(settings: Settings) -> TrainingOptions:
-    """The part of the settings that decides what a training does."""
-    freqai, parameters = settings.freqai, settings.freqai.feature_parameters
-    seed = freqai.data_split_parameters.random_state
-    return TrainingOptions(
-        train_period_ms=freqai.train_period_days * DAY_MS,
-        label_period_candles=parameters.label_period_candles,
-        buffer_train_data_candles=parameters.buffer_train_data_candles,
-        model=settings.freqaimodel,
-        parameters=freqai.model_training_parameters,
-        test_size=freqai.data_split_parameters.test_size,
-        weight_factor=parameters.weight_factor,
-        seed=DEFAULT_SEED if seed is None else seed,
-        threads=settings.candled.training.thread_count,
-    )
-
-
-def recipe(settings: Settings, strategy_digest: str) -> str:
-    """SHA-256 of all that decides what a model is, but for the candles."""
-    training = training_options(settings)
-    parts: dict[str, Any] = {
-        "strategy": strategy_digest,
-        "plan": repr(feature_plan(settings)),
-        "training": {name: getattr(training, name) for name in training.__slots__ if name != "threads"},
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _clock(settings: Settings, history: PredictionHistory, book: PairDictionary) -> Clock:
-    """Real time; on the simulated exchange its own time, which goes on from where the record ends."""
-    simulated = settings.candled.simulated
-    if settings.exchange.name != SimulatedMarket.name:
-        return SystemClock()
-    if simulated.replay is None and simulated.speed == 1:
-        return SystemClock()
-    start_ms = simulated.start_ms
-    if simulated.replay is not None:
-        plan = feature_plan(settings)
-        longest = max(plan.timeframes, key=lambda timeframe: timeframe.ms)
-        first_ms, _ = ReplayMarket(
-            folder=simulated.replay, pairs=settings.pairs, clock=SystemClock()
-        ).span_ms()
-        start_ms = (
-            first_ms + settings.freqai.train_period_days * DAY_MS + preparation.FIRST_GUESS * longest.ms
-        )
-    recorded = [history.last_ms(pair) or 0 for pair in settings.pairs]
-    trained = [entry.trained_timestamp * 1000 for entry in book.entries.values()]
-    resumed_ms = max([start_ms, *(ms + settings.timeframe.ms for ms in recorded if ms), *trained])
-    return FastClock(resumed_ms, simulated.speed)
-
-
-def _market(settings: Settings, clock: Clock) -> Market:
-    exchange, simulated = settings.exchange, settings.candled.simulated
-    if exchange.name != SimulatedMarket.name:
-        secrets = {name: getattr(exchange, name) for name in ("key", "secret", "password", "uid")}
-        return CcxtMarket(
-            exchange_id=exchange.name,
-            ccxt_config=exchange.ccxt_config,
-            ccxt_async_config=exchange.ccxt_async_config,
-            clock=clock,
-            credentials={
-                name: value.get_secret_value() for name, value in secrets.items() if value is not None
-            },
-        )
-    if simulated.replay is not None:
-        return ReplayMarket(folder=simulated.replay, pairs=settings.feature_pairs, clock=clock)
-    return SimulatedMarket(
-        pairs=settings.feature_pairs, seed=simulated.seed, clock=clock, base=settings.timeframe
-    )
-
-
-def _candle_folder(settings: Settings) -> Path:
-    """Where candle files lie: each simulated market has a folder of its own, lest two histories are mixed."""
-    simulated = settings.candled.simulated
-    if settings.exchange.name != SimulatedMarket.name:
-        return settings.data_folder
-    if simulated.replay is not None:
-        return settings.data_folder / f"replay-{simulated.replay.resolve().name}"
-    return settings.data_folder / f"seed-{simulated.seed}-{settings.timeframe}"
 
 
 def _strategy_folders(settings: Settings) -> list[Path]:

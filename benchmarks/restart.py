@@ -1,0 +1,123 @@
+"""W5: from process start to the first full set of predictions, with models and history on disk.
+
+  PEER_PYTHON=... python benchmarks/restart.py [--pairs 4 50] [--rows 10000 105000] [--runs 3] [--vs-peer]
+
+The figure is the CPU of the whole process, `candled run --candles 1`, its stop included. Candles come from files
+through the replay exchange; reading those is in the figure too.
+"""
+
+import json
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import meters
+import pandas as pd
+import world
+
+from daemon.state.folder import StateFolder
+from daemon.state.history import PredictionHistory
+
+
+def candled(folder, *options):
+    return [sys.executable, "-m", "daemon", "run", "--no-view", "-c", str(folder / "config.json"), *options]
+
+
+def status(folder):
+    command = [sys.executable, "-m", "daemon", "status", "--json", "-c", str(folder / "config.json")]
+    return json.loads(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout)
+
+
+def trained(folder, pairs):
+    """Run until every pair has a model and a prediction, then stop."""
+    with subprocess.Popen(candled(folder), cwd=folder, stderr=subprocess.DEVNULL) as daemon:
+        while daemon.poll() is None:
+            time.sleep(2)
+            found = status(folder)
+            if found.get("trainings", 0) >= pairs and found["ticks"] and found["training"] == "":
+                break
+        daemon.send_signal(signal.SIGTERM)
+    if daemon.returncode:
+        sys.exit(f"the daemon ended with {daemon.returncode}")
+
+
+def lengthened(folder, rows):
+    """Give every pair so many rows of history: the oldest row, dated backwards."""
+    state = StateFolder(folder / "user_data/models/bench")
+    history = PredictionHistory.read(state)
+    frames = {}
+    for pair in history.pairs:
+        frame = history.frame(pair)
+        short = rows - len(frame)
+        older = pd.concat([frame.iloc[:1]] * short, ignore_index=True)
+        step = pd.Timedelta(minutes=5)
+        older["date_pred"] = pd.date_range(end=frame["date_pred"].iloc[0] - step, periods=short, freq=step)
+        frames[str(pair)] = pd.concat([older, frame], ignore_index=True)
+    for file in state.path.glob("historic_predictions*"):
+        file.unlink()
+    state.historic_predictions.write_bytes(pickle.dumps(frames))
+    del history
+    with state.acquire(0):
+        PredictionHistory.open(state).close()
+
+
+def measured(folder, pairs):
+    before, started = meters.cpu_s(children=True), time.monotonic()
+    run = subprocess.run(
+        candled(folder, "--candles", "1"), cwd=folder, stderr=subprocess.PIPE, text=True, check=True
+    )
+    wall, cpu = time.monotonic() - started, meters.cpu_s(children=True) - before
+    found = status(folder)
+    predicted = found["predictions"]
+    if predicted != pairs:
+        sys.exit(
+            f"{predicted} of {pairs} pairs were predicted: {found['abstention_reasons']}\n{run.stderr[-2000:]}"
+        )
+    peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    return {
+        "cpu_s": round(cpu, 2),
+        "wall_s": round(wall, 2),
+        "predictions_in_first_pass": predicted,
+        "peak_mb": peak_mb,
+    }
+
+
+def workload(pairs, rows, runs, peer_scripts):
+    with tempfile.TemporaryDirectory(prefix="candled-bench-") as name:
+        folder = Path(name)
+        world.build(folder, peer_scripts, pairs=pairs)
+        trained(folder, pairs)
+        lengthened(folder, rows)
+        return {"pairs": pairs, "rows": rows, "runs": [measured(folder, pairs) for _ in range(runs)]}
+
+
+def main():
+    parser = meters.arguments(__doc__)
+    parser.add_argument("--pairs", type=int, nargs="*", default=[4, 50])
+    parser.add_argument("--rows", type=int, nargs="*", default=[10_000, 105_000])
+    parser.add_argument("--runs", type=int, default=3)
+    given = parser.parse_args()
+    os.environ.setdefault("PYTHONPATH", str(Path(__file__).resolve().parent.parent))
+    figures = {
+        "workload": "W5 restart",
+        "runs": [
+            workload(pairs, rows, given.runs, given.peer_scripts)
+            for pairs, rows in zip(given.pairs, given.rows, strict=True)
+        ],
+    }
+    if given.vs_peer:
+        theirs = meters.peer(given.peer_scripts, "restart.py", "--runs", given.runs)
+        figures["peer"] = theirs
+        ours = min(run["cpu_s"] for run in figures["runs"][0]["runs"])
+        figures["ratio_cpu"] = round(ours / min(run["cpu_s"] for run in theirs["runs"]), 3)
+    meters.emit(figures)
+
+
+if __name__ == "__main__":
+    main()

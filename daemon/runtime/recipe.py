@@ -1,0 +1,56 @@
+"""What the settings say about features and trainings, and the digest that names it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from daemon.features.plan import FeaturePlan
+from daemon.runtime.dataset import TrainingOptions
+
+if TYPE_CHECKING:
+    from daemon.config import Settings
+
+DAY_MS = 86_400_000
+DEFAULT_SEED = 1
+
+
+def feature_plan(settings: Settings) -> FeaturePlan:
+    """The part of the settings that decides which features there are."""
+    parameters = settings.freqai.feature_parameters
+    return FeaturePlan(
+        base=settings.timeframe,
+        timeframes=parameters.include_timeframes,
+        correlated=parameters.include_corr_pairlist,
+        periods=parameters.indicator_periods_candles,
+        shifts=parameters.include_shifted_candles,
+    )
+
+
+def training_options(settings: Settings) -> TrainingOptions:
+    """The part of the settings that decides what a training does."""
+    freqai, parameters = settings.freqai, settings.freqai.feature_parameters
+    seed = freqai.data_split_parameters.random_state
+    return TrainingOptions(
+        train_period_ms=freqai.train_period_days * DAY_MS,
+        label_period_candles=parameters.label_period_candles,
+        buffer_train_data_candles=parameters.buffer_train_data_candles,
+        model=settings.freqaimodel,
+        parameters=freqai.model_training_parameters,
+        test_size=freqai.data_split_parameters.test_size,
+        weight_factor=parameters.weight_factor,
+        seed=DEFAULT_SEED if seed is None else seed,
+        threads=settings.candled.training.thread_count,
+    )
+
+
+def recipe(settings: Settings, strategy_digest: str) -> str:
+    """SHA-256 of all that decides what a model is, but for the candles."""
+    training = training_options(settings)
+    parts: dict[str, Any] = {
+        "strategy": strategy_digest,
+        "plan": repr(feature_plan(settings)),
+        "training": {name: getattr(training, name) for name in training.__slots__ if name != "threads"},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,77 @@
+"""The market that the settings ask for, its clock, and where its candles are kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.core.clock import FastClock, SystemClock
+from daemon.market.ccxt_market import CcxtMarket
+from daemon.market.replay import ReplayMarket
+from daemon.market.simulated import SimulatedMarket
+from daemon.runtime.preparation import FIRST_GUESS
+from daemon.runtime.recipe import DAY_MS, feature_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.config import Settings
+    from daemon.core.clock import Clock
+    from daemon.core.market import Market
+
+
+def market_clock(settings: Settings, recorded_ms: int) -> Clock:
+    """Real time; on the simulated exchange its own time, which goes on from where the record ends.
+
+    Args:
+        settings: which market there is.
+        recorded_ms: the newest moment of market time in the state folder; 0 if there is none.
+    """
+    simulated = settings.candled.simulated
+    if settings.exchange.name != SimulatedMarket.name:
+        return SystemClock()
+    if simulated.replay is None and simulated.speed == 1:
+        return SystemClock()
+    start_ms = simulated.start_ms
+    if simulated.replay is not None:
+        plan = feature_plan(settings)
+        longest = max(plan.timeframes, key=lambda timeframe: timeframe.ms)
+        first_ms, _ = ReplayMarket(
+            folder=simulated.replay, pairs=settings.pairs, clock=SystemClock()
+        ).span_ms()
+        start_ms = first_ms + settings.freqai.train_period_days * DAY_MS + FIRST_GUESS * longest.ms
+    return FastClock(max(start_ms, recorded_ms), simulated.speed)
+
+
+def market_of(settings: Settings, clock: Clock) -> Market:
+    """The exchange that the settings name.
+
+    Raises:
+        ConfigError: there is no such exchange, or nothing to replay.
+    """
+    exchange, simulated = settings.exchange, settings.candled.simulated
+    if exchange.name != SimulatedMarket.name:
+        secrets = {name: getattr(exchange, name) for name in ("key", "secret", "password", "uid")}
+        return CcxtMarket(
+            exchange_id=exchange.name,
+            ccxt_config=exchange.ccxt_config,
+            ccxt_async_config=exchange.ccxt_async_config,
+            clock=clock,
+            credentials={
+                name: value.get_secret_value() for name, value in secrets.items() if value is not None
+            },
+        )
+    if simulated.replay is not None:
+        return ReplayMarket(folder=simulated.replay, pairs=settings.feature_pairs, clock=clock)
+    return SimulatedMarket(
+        pairs=settings.feature_pairs, seed=simulated.seed, clock=clock, base=settings.timeframe
+    )
+
+
+def candle_folder(settings: Settings) -> Path:
+    """Where candle files lie: each simulated market has a folder of its own, lest two histories are mixed."""
+    simulated = settings.candled.simulated
+    if settings.exchange.name != SimulatedMarket.name:
+        return settings.data_folder
+    if simulated.replay is not None:
+        return settings.data_folder / f"replay-{simulated.replay.resolve().name}"
+    return settings.data_folder / f"seed-{simulated.seed}-{settings.timeframe}"
