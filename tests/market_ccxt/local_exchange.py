@@ -70,6 +70,7 @@ class LocalExchange:
         self.requests = []
         self.told = []
         self._script = deque()
+        self._next = []
         self._rng = np.random.default_rng(seed)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="exchange", daemon=True)
@@ -151,8 +152,14 @@ class LocalExchange:
             return self._script.popleft()
         if self._rng.random() >= self.storm:
             return ""
-        kinds = [kind for kind in self.kinds if candles or kind in HTTP_FAULTS]
-        return kinds[int(self._rng.integers(len(kinds)))] if kinds else ""
+        # Drawn without putting back, so that each kind has its turn in every storm.
+        suitable = [kind for kind in self._next if kind in self.kinds and (candles or kind in HTTP_FAULTS)]
+        if not suitable:
+            self._next = [str(kind) for kind in self._rng.permutation(self.kinds)]
+            suitable = [kind for kind in self._next if candles or kind in HTTP_FAULTS]
+        if suitable:
+            self._next.remove(suitable[0])
+        return suitable[0] if suitable else ""
 
     async def _answer(self, request, body):
         if request["fault"] in HTTP_FAULTS:
