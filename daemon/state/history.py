@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from daemon.state.columns import PairColumns
 from daemon.state.compaction import Compaction
 from daemon.state.journal import Journal, JournalHead
-from daemon.state.records import HistoryRow, Record, encode
+from daemon.state.records import Appended, HistoryRow, Record, encode
 from daemon.state.recovery import Recovered, recover
 from daemon.state.stored import TIME
 
@@ -40,21 +39,6 @@ _JOURNAL_FLOOR = 8 << 20
 _JOURNAL_SHARE = 8
 # At a stop, more is not written than a slow disk takes within the time that a stop has.
 _STOP_BYTES = 64 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Appended:
-    """What became of the rows of an `append`.
-
-    Attributes:
-        rows: how many were taken.
-        refused: rows whose candle has a row already; the first one stays.
-        saved: whether all that was taken, now and before, is on the disk.
-    """
-
-    rows: int
-    refused: tuple[HistoryRow, ...]
-    saved: bool
 
 
 class PredictionHistory:

@@ -34,6 +34,7 @@ FORMAT_VERSION = 1
 _MAGIC = b"CANDLEDJ"
 _OPENING = struct.Struct("<8sIII")
 _NAME = re.compile(r"historic_predictions\.journal-(\d{6,})(\.copy)?")
+_COPY = ".copy"
 _LARGEST = 4 << 30
 
 
@@ -77,6 +78,11 @@ class JournalFile:
     size: int
 
     @property
+    def is_copy(self) -> bool:
+        """Whether it is the second copy."""
+        return self.path.name.endswith(_COPY)
+
+    @property
     def torn(self) -> bool:
         """Whether nothing is wrong with it but an unfinished append at its end, as a kill leaves it."""
         return (
@@ -94,7 +100,7 @@ def journal_path(folder: StateFolder, generation: int) -> Path:
 
 def copy_path(path: Path) -> Path:
     """Where the copy of a journal lies."""
-    return path.with_name(f"{path.name}.copy")
+    return path.with_name(path.name + _COPY)
 
 
 def generation_of(path: Path) -> int | None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from daemon.state.report import Loss
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from daemon.core.pair import Pair
     from daemon.state.columns import PairColumns
+    from daemon.state.journal import JournalFile
     from daemon.state.records import Record
 
 
@@ -58,6 +59,34 @@ def holes(known: Known, records: list[Record], pairs: Mapping[Pair, PairColumns]
             for pair in names
         ]
     return found
+
+
+def lost_tails(
+    files: Iterable[JournalFile], records: list[Record], pairs: Mapping[Pair, PairColumns]
+) -> list[Loss]:
+    """Records at a journal's end that were acknowledged and that no file has whole.
+
+    A torn end of the journal itself proves nothing: the kill came before the acknowledgement. But the copy
+    is written after that, so whatever begins there was acknowledged; and so may be a record in the
+    journal that has its full length and a wrong checksum.
+    """
+    known = max((record.sequence for record in records), default=-1)
+    for file in files:
+        fault = file.faults[-1] if file.faults else None
+        if fault is None or fault.end < file.size or (file.torn and not file.is_copy):
+            continue
+        last = max((record.sequence for record in file.records), default=-1)
+        if last + fault.traces > known:
+            return after_the_last(pairs, "the last ticks of the journal and of its copy are damaged")
+    return []
+
+
+def after_the_last(pairs: Mapping[Pair, PairColumns], what: str) -> list[Loss]:
+    """Losses of unknown length behind the newest row of every pair."""
+    return [
+        Loss(pair=pair, from_ms=(columns.last_ms or 0) + 1, to_ms=0, what=what)
+        for pair, columns in sorted(pairs.items())
+    ]
 
 
 def _absent(first: int, end: int, sequences: list[int]) -> list[tuple[int, int]]:

@@ -53,6 +53,21 @@ class HistoryRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """What became of rows that were given to the history.
+
+    Attributes:
+        rows: how many were taken.
+        refused: rows whose candle has a row already; the first one stays.
+        saved: whether all that was taken, now and before, is on the disk.
+    """
+
+    rows: int
+    refused: tuple[HistoryRow, ...]
+    saved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A record as it lies in a journal, its checksums verified.
 
@@ -104,11 +119,13 @@ class Fault:
         start: where they begin.
         end: where the next record, or the end of the file, is.
         what: in words.
+        traces: how many records seem to have begun there.
     """
 
     start: int
     end: int
     what: str
+    traces: int
 
 
 def encode(rows: Sequence[HistoryRow], sequence: int) -> Record:
@@ -156,7 +173,7 @@ def scan(data: bytes, start: int) -> Iterator[Record | Fault]:
             yield record
             continue
         following = _next_record(data, at + 1)
-        yield Fault(start=at, end=following, what=record)
+        yield Fault(start=at, end=following, what=record, traces=data.count(_MAGIC, at, following))
         at = following
 
 

@@ -23,7 +23,7 @@ from daemon.state.journal import (
     journal_paths,
     read_journal,
 )
-from daemon.state.losses import Known, holes
+from daemon.state.losses import Known, holes, lost_tails
 from daemon.state.replay import groups_of, replay
 from daemon.state.report import Damage, Loss, damage
 from daemon.state.snapshot import Snapshot, Unsealed, publish_snapshot
@@ -112,6 +112,7 @@ class _Recovery:
         self._losses += holes(known, [record for record in records if record not in strange], pairs)
         self._name_missing(head, pairs)
         mine = [file for file in self._journals if file.head == head]
+        self._losses += lost_tails(mine, records, pairs)
         kept = _sorted_records(mine)
         result = Recovered(
             pairs=pairs,
@@ -237,38 +238,17 @@ class _Recovery:
         return pairs, known
 
     def _name_missing(self, head: JournalHead, pairs: Mapping[Pair, PairColumns]) -> None:
-        """Files that must be there and are not."""
         if not (self._journals or self._candidates):
             if self._damages and not self._adopted:
                 what = "no snapshot and no journal can be read"
                 self._losses.append(Loss(pair="", from_ms=0, to_ms=0, what=what))
             return
-        files = {file.path: file for file in self._journals}
-        main, path = self._folder.historic_predictions, journal_path(self._folder, head.generation)
-        if (self._candidates or head.generation) and not (main.exists() or self._unfinished):
-            self._missing(main)
-        for generation in range(self._oldest(head), head.generation):
-            if journal_path(self._folder, generation) not in files:
-                self._missing(journal_path(self._folder, generation))
-        for each, twin in ((path, copy_path(path)), (copy_path(path), path)):
-            # A kill between the creation of the two leaves one of them empty, and nothing is missing.
-            if each not in files and (twin not in files or files[twin].records):
-                self._missing(each)
-        if path not in files and copy_path(path) not in files:
+        snapshots = [each.snapshot for each in self._candidates]
+        for path in absent_files(self._folder, snapshots, self._journals, head, unfinished=self._unfinished):
+            self._missing(path)
+        if not any(file.head == head for file in self._journals):
             what = "the journal and its copy are gone: predictions after the snapshot may be lost"
-            self._losses += [
-                Loss(pair=pair, from_ms=(columns.last_ms or 0) + 1, to_ms=0, what=what)
-                for pair, columns in sorted(pairs.items())
-            ]
-
-    def _oldest(self, head: JournalHead) -> int:
-        """Generation of the oldest journal that is kept, so that the backup could replace the snapshot."""
-        if not self._candidates:
-            return min((file.head.generation for file in self._journals if file.head is not None), default=0)
-        oldest = self._candidates[-1].snapshot
-        alone = len(self._candidates) == 1 and oldest.path != self._folder.historic_predictions_backup
-        # The first snapshot has no backup but the journal before it; one that lost its backup stands alone.
-        return 0 if alone and oldest.seal.generation == 1 else min(oldest.seal.generation, head.generation)
+            self._losses += after_the_last(pairs, what)
 
     def _missing(self, path: Path) -> None:
         if path.name not in {each.file for each in self._damages}:
