@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from daemon.core.errors import Corrupt
 from daemon.state.adoption import Adopted, adopt, fingerprint
 from daemon.state.columns import PairColumns
+from daemon.state.inventory import absent_files
 from daemon.state.journal import (
     JournalFile,
     JournalHead,
@@ -23,7 +24,7 @@ from daemon.state.journal import (
     journal_paths,
     read_journal,
 )
-from daemon.state.losses import Known, holes, lost_tails
+from daemon.state.losses import Known, after_the_last, holes, lost_tails
 from daemon.state.replay import groups_of, replay
 from daemon.state.report import Damage, Loss, damage
 from daemon.state.snapshot import Snapshot, Unsealed, publish_snapshot
