@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -38,8 +39,8 @@ def sifted(rows: Sequence[Sequence[object] | None], request: CandleRequest, late
     """Keep the sound rows of an answer and count the others.
 
     Unsound is a row that is not six numbers; that does not open on a boundary of the timeframe, or in
-    the future; that no market produces (see `candle_fault`); that stands behind a later one, unless the
-    whole page is served newest first. Rows that repeat one exactly are it. Rows of the same time with
+    the future; that no market produces (see `candle_fault`); that is out of order, unless the whole page
+    is served newest first. Rows that repeat one exactly are it. Rows of the same time with
     different values are all unsound: which one is true nobody can tell, so the candle is left out and
     will be asked for again.
 
@@ -63,6 +64,7 @@ def sifted(rows: Sequence[Sequence[object] | None], request: CandleRequest, late
         table = sieve.passed(table, table[:, 0] <= latest_ms, "in the future")
     table = _first_of_equal(table)
     table = sieve.passed(table, ~_disputed(table[:, 0]), "several with different values")
+    table = sieve.passed(table, _in_order(table[:, 0]), "out of order")
     while (
         fault := candle_fault(table[:, 0].astype(np.int64), np.ascontiguousarray(table[:, 1:]))
     ) is not None:
@@ -125,3 +127,26 @@ def _first_of_equal(table: NDArray[np.float64]) -> NDArray[np.float64]:
 def _disputed(open_ms: NDArray[np.float64]) -> NDArray[np.bool_]:
     _, where, counts = np.unique(open_ms, return_inverse=True, return_counts=True)
     return counts[where] > 1
+
+
+def _in_order(open_ms: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which rows stay when as few as possible are left out so that time increases.
+
+    The longest increasing subsequence (Fredman 1975): one row in the wrong place costs one row, and not
+    all those that it stands before.
+    """
+    times = open_ms.tolist()
+    tails: list[float] = []  # the earliest time at which a run of each length can end...
+    ends: list[int] = []  # ...and the row that is
+    before: list[int] = []  # for each row, the one before it in its run
+    for row, time in enumerate(times):
+        length = bisect_left(tails, time)
+        before.append(ends[length - 1] if length else -1)
+        tails[length : length + 1] = [time]
+        ends[length : length + 1] = [row]
+    stays = np.zeros(len(times), np.bool_)
+    row = ends[-1] if ends else -1
+    while row >= 0:
+        stays[row] = True
+        row = before[row]
+    return stays

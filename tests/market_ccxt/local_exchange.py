@@ -58,7 +58,7 @@ class LocalExchange:
     """The exchange; it serves from a thread of its own, on the loopback interface only.
 
     ``storm`` is the share of requests that meet a fault, one of ``kinds``, drawn by ``seed``.
-    ``script`` names the faults of the next candle requests one by one ('' for none).
+    ``script`` names the faults of the next requests one by one.
     """
 
     def __init__(self, *, pairs=PAIRS, seed=1, clock=None, start_ms=START_MS, speed=1.0, days=30, storm=0.0):
@@ -69,7 +69,7 @@ class LocalExchange:
         self.retry_after = 1
         self.requests = []
         self.told = []
-        self._script = deque()
+        self._scripts = {}
         self._next = []
         self._rng = np.random.default_rng(seed)
         self._loop = asyncio.new_event_loop()
@@ -102,9 +102,9 @@ class LocalExchange:
         """All candles that are closed by now."""
         return self.candles.truth(pair, Timeframe(timeframe), self.clock.now_ms())
 
-    def script(self, *faults):
-        """What befalls the next candle requests, in the order in which they come."""
-        self._script.extend(faults)
+    def script(self, *faults, path="klines"):
+        """What befalls the next requests for a path, in the order in which they come; '' for nothing."""
+        self._scripts.setdefault(path, deque()).extend(faults)
 
     def asked(self, path="klines"):
         """Requests for a path so far."""
@@ -147,9 +147,10 @@ class LocalExchange:
         return response
 
     def _fault(self, path):
-        candles = path.endswith("klines")
-        if candles and self._script:
-            return self._script.popleft()
+        name = path.rsplit("/", 1)[1]
+        candles = name == "klines"
+        if self._scripts.get(name):
+            return self._scripts[name].popleft()
         if self._rng.random() >= self.storm:
             return ""
         # Drawn without putting back, so that each kind has its turn in every storm.

@@ -120,10 +120,40 @@ def test_a_streak_of_unsound_answers_is_logged_at_its_ends(exchange, market, req
     assert caplog.records[0].fields["key"] == "BTC/USDT 5m"
 
 
-def test_markets_that_come_broken_are_asked_for_again(exchange, connect):
-    exchange.kinds, exchange.storm = ("unavailable", "cut", "page", "truncated", "reset"), 0.7
+@pytest.mark.parametrize("fault", BROKEN)
+def test_markets_that_come_broken_are_asked_for_again(exchange, connect, fault):
+    exchange.script(fault, path="exchangeInfo")
+    assert connect(exchange, timeout=300).pairs() == frozenset(PAIRS)
+
+
+def test_an_exchange_without_markets_is_not_believed(exchange, connect, monkeypatch):
+    monkeypatch.setattr("daemon.market.ccxt_market._MARKETS_BUDGET_S", 0.5)
+    exchange.candles.pairs.clear()
+    with pytest.raises(Retryable, match="none"):
+        connect(exchange).pairs()
+
+
+def test_no_candle_is_judged_before_the_exchanges_time_is_known(exchange, connect, request_of):
     market = connect(exchange)
-    assert market.pairs() == frozenset(PAIRS)
+    exchange.script(*["reset"] * 50, path="time")
+    answer = market.fetch([request_of()], 1.0)[0]
+    assert isinstance(answer, Retryable)
+    assert "time of binance" in str(answer)
+    assert not exchange.asked()
+
+
+def test_a_time_that_came_broken_is_asked_for_again(exchange, connect, request_of, wrong_rows):
+    market = connect(exchange)
+    exchange.script("reset", "truncated", path="time")
+    request = request_of()
+    assert wrong_rows(request, market.fetch([request], 5.0)[0]) == []
+    assert abs(market.now_ms() - exchange.clock.now_ms()) < 2000
+
+
+def test_a_refused_question_for_the_time_tells_it_all_the_same(exchange, connect):
+    market = connect(exchange)
+    exchange.script("unavailable", path="time")
+    assert abs(market.now_ms() - exchange.clock.now_ms()) < 3000
 
 
 def newest_of_all(exchange, candles):
