@@ -137,7 +137,7 @@ class ArtifactStore:
 
     def newest(self, pair: Pair) -> Artifact | None:
         """The newest intact artifact of a pair; None if there is none."""
-        for name, _ in self._of(pair):
+        for name in self.names_of(pair):
             try:
                 return self.open(name)
             except (Corrupt, Refused):
@@ -160,6 +160,10 @@ class ArtifactStore:
             return []
         return sorted(path.name for path in self._folder.path.iterdir() if _FOLDER.fullmatch(path.name))
 
+    def names_of(self, pair: Pair) -> list[str]:
+        """Names of a pair's model folders, newest first, without a look at their files."""
+        return [name for name, _ in self._of(pair)]
+
     def purge(self, pair: Pair, keep: int, live: str) -> list[str]:
         """Delete a pair's old artifacts.
 
@@ -171,7 +175,7 @@ class ArtifactStore:
         Returns:
             Names of those that were deleted.
         """
-        names = [name for name, _ in self._of(pair)]
+        names = self.names_of(pair)
         kept = {live} & set(names)
         for name in names:
             if len(kept) < max(keep, 1):

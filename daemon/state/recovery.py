@@ -205,6 +205,13 @@ class _Recovery:
         whole = any(not each.hurt for each in self._candidates)
         if self._adopted is None and not whole:
             self._adopted = adopt(path)
+            if (
+                path == self._folder.historic_predictions_backup
+                and not self._candidates
+                and not self._journals
+            ):
+                what = "FreqAI's history is damaged or missing: what it wrote after its backup is lost"
+                self._losses += after_the_last(self._adopted.pairs, what)
 
     def _head(self, generation: int) -> JournalHead:
         """Of the newest journal; a new one where there is none."""

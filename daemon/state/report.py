@@ -63,12 +63,17 @@ class Loss:
         return asdict(self)
 
 
+def relative(why: Exception, folder: StateFolder) -> str:
+    """A message in which files are named as they are inside the identifier folder."""
+    return str(why).replace(f"{folder.path}/", "")
+
+
 def damage(path: Path, why: CandledError, folder: StateFolder, *, touch: bool) -> Damage:
     """Set a damaged file aside (with ``touch``), and say so in one log line.
 
     A file that cannot be moved (read-only disk) stays where it is; it is not read as good either way.
     """
-    fault = str(why).removeprefix(f"{path} ").removeprefix(f"{path}: ")
+    fault = relative(why, folder).removeprefix(f"{path.name} ").removeprefix(f"{path.name}: ")
     name = path.relative_to(folder.path).as_posix() if path.is_relative_to(folder.path) else path.name
     remedy = "would be set aside"
     if touch:

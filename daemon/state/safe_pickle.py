@@ -9,8 +9,10 @@ checked shapes, into fresh arrays. Every other name is refused.
 
 from __future__ import annotations
 
+import io
 import pickle
 import re
+import struct
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, TypeVar
 
 import numpy as np
@@ -69,11 +71,47 @@ class _Inert:
         self.state = state
 
 
-class _InertUnpickler(pickle.Unpickler):
+# The unpickler in C makes room for whatever a length or a memo number says before it looks at what is there:
+# one flipped bit asks for all memory. The one in Python keeps its memo in a dict, and reads through us.
+class _InertUnpickler(pickle._Unpickler):  # noqa: SLF001 - the pure-Python class has no other name
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # noqa: SLF001 - as above
+
     def find_class(self, module: str, name: str) -> type[_Inert]:
         if name not in _ALLOWED.get(module.partition(".")[0], ()):
             raise Corrupt(f"asks for {module}.{name}, which no history of predictions needs: refused")
         return type(name, (_Inert,), {"name": name})
+
+    def load_bytearray8(self) -> None:
+        (length,) = struct.unpack("<Q", self.read(8))  # type: ignore[attr-defined] # not in typeshed
+        self.append(bytearray(self.read(length)))  # type: ignore[attr-defined] # not in typeshed
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
+
+
+class _Bounded:
+    """A stream that refuses to read more than it has, before anybody makes room for it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        start = stream.tell()
+        self._left = stream.seek(0, io.SEEK_END) - start
+        stream.seek(start)
+
+    def read(self, n: int = -1) -> bytes:
+        if n > self._left:
+            raise EOFError
+        self._left -= n
+        return self._stream.read(n)
+
+    def readline(self) -> bytes:
+        line = self._stream.readline()
+        self._left -= len(line)
+        return line
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[:] = data
+        return len(data)
 
 
 def read_frames(stream: BinaryIO) -> Frames:
@@ -83,7 +121,7 @@ def read_frames(stream: BinaryIO) -> Frames:
         Corrupt: it is something else, cut off, or asks for what it does not need. Nothing was run.
     """
     try:
-        content = _a(dict, _InertUnpickler(stream).load())
+        content = _a(dict, _InertUnpickler(_Bounded(stream)).load())
         return {_a(str, pair): _frame(frame) for pair, frame in content.items()}
     except Corrupt:
         raise
@@ -118,7 +156,9 @@ def _placement(value: Any, limit: int) -> list[int]:
 
 def _index(value: Any) -> NDArray[Any]:
     """Labels of an axis."""
-    return _values(_a(dict, _named(value, "_new_Index").args[1])["data"])
+    described = _a(dict, _named(value, "_new_Index").args[1])
+    # A range names the columns of an empty frame only.
+    return _values(described["data"]) if "data" in described else np.arange(min(_length(value), 1))
 
 
 def _length(value: Any) -> int:
@@ -159,7 +199,8 @@ def _array(value: Any) -> NDArray[Any]:
         flat = np.empty(len(_a(list, data)), dtype=object)
         flat[:] = [_scalar(each) for each in data]
     else:
-        flat = np.frombuffer(_bytes(data), kind)
+        raw = _bytes(data)
+        flat = np.frombuffer(raw, kind) if raw else np.empty(0, kind)
     return flat.reshape(shape, order="F" if fortran else "C")
 
 
