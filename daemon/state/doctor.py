@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daemon.core.errors import Corrupt, Refused
-from daemon.state import atomic
+from daemon.state import atomic, documents
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.history import PredictionHistory
 from daemon.state.models import Served, served_models
@@ -87,6 +87,7 @@ def diagnose(
     served = served_models(folder, store, book.entries, now_ms, touch=repair)
     damages = [*history.damages, *book.damages, *served.damages]
     damages += _other_models(folder, store, damages, touch=repair)
+    damages += _documents(folder, touch=repair)
     serves = {
         str(pair): _serves(pair, history, served, predictions)
         for pair in sorted({*history.pairs, *book.entries})
@@ -129,6 +130,19 @@ def _other_models(
     return found
 
 
+def _documents(folder: StateFolder, *, touch: bool) -> list[Damage]:
+    """Copies of the configuration, figures: files without a checksum, which the daemon writes anew."""
+    found = []
+    for path in (*sorted(folder.path.glob("config_*.json")), folder.status, folder.metric_tracker):
+        try:
+            documents.read_object(path)
+        except FileNotFoundError:
+            continue
+        except Corrupt as exc:
+            found.append(damage(path, exc, folder, touch=touch))
+    return found
+
+
 def _serves(
     pair: Pair, history: PredictionHistory, served: Served, predictions: Callable[[Artifact], str] | None
 ) -> dict[str, Any]:
@@ -149,7 +163,7 @@ def _digest(pair: Pair, history: PredictionHistory) -> dict[str, Any]:
     frame = history.frame(pair)
     times = frame.pop("date_pred").astype("int64").to_numpy()
     digest = hashlib.sha256(times.astype("<i8").tobytes())
-    for name in sorted(frame):
+    for name in sorted(map(str, frame)):
         values = frame[name].to_numpy()
         digest.update(name.encode())
         if values.dtype.kind == "f":
