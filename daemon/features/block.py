@@ -106,6 +106,8 @@ class Block:
         rows = self._computer.rows(self.key, frame, first, stop, give_way)
         with self._lock:
             current = self._view
+            if not len(current):
+                return current  # as in `extend`: rows were found unsound or forgotten meanwhile
             self._check_names(current, rows.names)
             new = int(np.searchsorted(frame.open_ms[first:stop], current.open_ms[0]))
             self._show(

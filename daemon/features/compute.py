@@ -132,6 +132,8 @@ def _features(key: BlockKey, made: list[tuple[pd.DataFrame, str]]) -> BlockRows:
     names: list[str] = []
     columns: list[NDArray[np.float32]] = []
     for frame, suffix in made:
+        if not frame.columns.is_unique:
+            _refuse_doubles(key, frame)
         for name in frame.columns:
             if str(name).startswith("%"):
                 names.append(name + suffix)
@@ -141,6 +143,16 @@ def _features(key: BlockKey, made: list[tuple[pd.DataFrame, str]]) -> BlockRows:
     for i, column in enumerate(columns):
         values[:, i] = column
     return BlockRows(tuple(names), values)
+
+
+def _refuse_doubles(key: BlockKey, frame: pd.DataFrame) -> None:
+    doubled = frame.columns[frame.columns.duplicated()]
+    features = [str(name) for name in doubled if str(name).startswith("%")]
+    if features:
+        raise StrategyError(
+            f"{key.pair} {key.timeframe}: the hooks make two columns named {features[0]!r}: "
+            "give each feature a name of its own"
+        )
 
 
 def _float32(key: BlockKey, frame: pd.DataFrame, name: str) -> NDArray[np.float32]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from daemon.core.errors import StrategyError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -67,7 +69,10 @@ def label_columns(hooks: Hooks, pair: Pair, frame: CandleFrame) -> list[LabelCol
         StrategyError: the hook raised, or made no target.
     """
     made = hooks.targets(frame.to_pandas(), {"pair": str(pair)})
-    return [_column(made[name], name) for name in made.columns if str(name).startswith("&")]
+    names = [name for name in made.columns if str(name).startswith("&")]
+    if len(set(names)) < len(names):
+        raise StrategyError(f"{pair}: set_freqai_targets makes two columns of one name: {', '.join(names)}")
+    return [_column(made[name], name) for name in names]
 
 
 def _column(values: pd.Series, name: str) -> LabelColumn:

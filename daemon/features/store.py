@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from daemon.core.errors import Refused
 from daemon.core.prediction import Reason
 from daemon.features.block import Block
 
@@ -123,10 +124,17 @@ class FeatureStore:
             pair: the pair.
             open_ms: int64[n], base candles, increasing.
             give_way: called before each hook call and each gathering, so that a more urgent thread may go first.
+
+        Raises:
+            StrategyError: a hook raised.
+            Refused: a series has no candle in all that time, so that not even its columns are known.
         """
         close_ms = open_ms + self.plan.base.ms
         keys = self.plan.blocks(pair)
         views = [self._reach_back(key, int(close_ms[0]), give_way) for key in keys]
+        for key, view in zip(keys, views, strict=True):
+            if not len(view):
+                raise Refused(f"{key.pair} {key.timeframe} has no candles in the training window of {pair}")
         schema = self._schema(pair, views)
         out = np.empty((len(open_ms), len(schema)), np.float32)
         column = 0
@@ -146,8 +154,9 @@ class FeatureStore:
     def forget_before(self, base_ms: int) -> None:
         """Drop rows older than the oldest training window needs."""
         for key, block in list(self._blocks.items()):
-            shifts = (self.plan.shifts_of(key) + 1) * key.timeframe.ms
-            block.forget_before(base_ms - shifts)
+            # At a base candle's close, the newest closed candle of a block opened up to two of its lengths before.
+            before_ms = (self.plan.shifts_of(key) + 2) * key.timeframe.ms
+            block.forget_before(base_ms - before_ms)
 
     def names(self, key: BlockKey) -> tuple[str, ...]:
         """Columns of a block; empty while it has no row."""

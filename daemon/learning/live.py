@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from daemon.core.errors import Corrupt
 from daemon.core.schema import FeatureSchema
 from daemon.learning.models.registry import model_class
@@ -15,6 +13,7 @@ from daemon.learning.pipeline import Pipeline
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from daemon.core.pair import Pair

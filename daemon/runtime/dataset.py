@@ -79,20 +79,20 @@ def data_set(
 
     Raises:
         StrategyError: a hook raised, or the targets do not fit the model.
-        Refused: the pair has no candles in the window.
+        Refused: the pair has no candles in the window, or its target no value there.
     """
     base = features.plan.base
     frame = frame_of(CandleKey(pair, base))
     first_ms = close_ms - options.train_period_ms
     window = frame.between(first_ms, close_ms - base.ms)
-    if not len(window):
+    cut = options.buffer_train_data_candles
+    rows = slice(cut, len(window) - cut)
+    if rows.start >= rows.stop:
         raise Refused(f"{pair}: no candles in the training window")
     give_way()
     label = _label(hooks, pair, window, options)
-    numbers, classes = _coded(label)
+    numbers, classes = _coded(label, options.label_period_candles)
     horizon = max(options.label_period_candles, _unknown_tail(label))
-    cut = options.buffer_train_data_candles
-    rows = slice(cut, len(window) - cut if cut else None)
     matrix = features.matrix(pair, window.open_ms[rows], give_way)
     window_end_ms = int(window.open_ms[-1]) + base.ms
     job = TrainingJob(
@@ -130,13 +130,21 @@ def _label(hooks: Hooks, pair: Pair, window: CandleFrame, options: TrainingOptio
     return label
 
 
-def _coded(label: LabelColumn) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """Numbers as they are; classes as codes in the sorted order of their names, NaN where unknown."""
+def _coded(label: LabelColumn, horizon: int) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Numbers as they are; classes as codes in the sorted order of their names, NaN where unknown.
+
+    ``np.where(later > now, "up", "down")`` gives the newest candles a class although nobody knows it yet, because
+    a comparison with NaN is false. What lies within the label's horizon of the end is not learnt from.
+    """
     if label.kind is LabelKind.NUMBER:
         return label.numbers, ()
     names = label.class_names
+    if not names:
+        raise Refused(f"label {label.name!r} has no value in the whole training window")
     codes = np.searchsorted(np.array(names), label.classes).astype(np.float64)
-    return np.where(label.known, codes, np.nan), names
+    codes[~label.known] = np.nan
+    codes[len(codes) - min(horizon, len(codes)) :] = np.nan
+    return codes, names
 
 
 def _unknown_tail(label: LabelColumn) -> int:

@@ -76,6 +76,7 @@ def strategy_warm_up(computer: BlockComputer, plan: FeaturePlan, pair: Pair, fee
     for key in [*keys, BlockKey(pair, plan.base, Hook.STANDARD)]:
         frame = feed.frame(key.candles)[-MEASURED_ON:]
         if not len(frame):
+            longest = max(longest, computer.warm_up)  # nothing to measure on: better too many than none
             continue
         found: WarmUp = measured_warm_up(computer, key, frame)
         longest = max(longest, found.candles)

@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from daemon.core.prediction import Prediction
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def signals(pair: Pair, analysed: pd.DataFrame, outcome: Outcome) -> list[Signal
         side at once cancel the entry.
     """
     row = analysed.iloc[-1]
-    asked = [kind for kind in SignalKind if kind.value in row.index and row[kind.value] == 1]
+    asked = [kind for kind in SignalKind if _asks(row.get(kind.value))]
     blocked = "" if isinstance(outcome, Prediction) and not outcome.late else _why_not(outcome)
     found = []
     for kind in asked:
@@ -75,6 +77,11 @@ def signals(pair: Pair, analysed: pd.DataFrame, outcome: Outcome) -> list[Signal
             )
         )
     return found
+
+
+def _asks(value: object) -> bool:
+    """Whether a cell is 1 or true; the missing value of pandas' own types has no truth at all."""
+    return isinstance(value, int | float | np.generic) and bool(value == 1)
 
 
 def _why_not(outcome: Outcome) -> str:
