@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import pandas as pd
 
 from daemon.core.errors import StrategyError
 from daemon.core.market import CandleKey
 from daemon.core.prediction import Abstention, Prediction
 from daemon.state.history import HistoryRow
-from daemon.trading.signals import signals
+from daemon.trading.signals import SignalKind, signals
 
 if TYPE_CHECKING:
     import threading
-
-    import pandas as pd
 
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
@@ -125,15 +124,19 @@ class Engine:
             for close_ms in closes:
                 if self._stop.is_set():
                     break
-                self._handle(close_ms, report, fetched_s)
+                self._handle(close_ms, report, fetched_s, newest=close_ms == newest_ms)
         finally:
             self._between_ticks.set()
         return True
 
     def _last_recorded_close(self) -> int | None:
+        """The close up to which all is done; the newest recorded candle is due again if some pair lacks it."""
         recorded = [self._history.last_ms(pair) for pair in self._options.pairs]
-        known = [ms for ms in recorded if ms is not None]
-        return max(known) + self._options.base.ms if known else None
+        newest_ms = max((ms for ms in recorded if ms is not None), default=None)
+        if newest_ms is None:
+            return None
+        whole = all(ms == newest_ms for ms in recorded)
+        return newest_ms + self._options.base.ms if whole else newest_ms
 
     def _fetched(self, close_ms: int) -> FeedReport:
         """Ask until every pair has its candle or the time for it is over."""
@@ -151,12 +154,12 @@ class Engine:
             found.update((times[first:stop] + base.ms).tolist())
         return sorted(found)
 
-    def _handle(self, close_ms: int, report: FeedReport, fetched_s: float) -> None:
-        """One tick."""
+    def _handle(self, close_ms: int, report: FeedReport, fetched_s: float, *, newest: bool) -> None:
+        """One tick; only the newest candle may trade, and only while it is younger than its own length."""
         base = self._options.base
         started = self._clock.monotonic_s()
         skipped = 0 if self._handled_ms is None else (close_ms - self._handled_ms) // base.ms - 1
-        late = self._clock.now_ms() - close_ms > base.ms
+        late = not newest or self._clock.now_ms() - close_ms >= base.ms
         pairs = [pair for pair in self._options.pairs if self._wants(pair, close_ms - base.ms)]
         faults = self._forecaster.advance(pairs, close_ms)
         outcomes = [self._forecaster.outcome(pair, close_ms, late=late) for pair in pairs]
@@ -210,7 +213,7 @@ class Engine:
         if candles.empty or int(candles["date"].iloc[-1].timestamp() * 1000) != outcome.candle_ms:
             return []
         try:
-            analysed = self._hooks.populate(candles, {"pair": str(pair)})
+            analysed = self._analysed(outcome, candles)
         except StrategyError as exc:
             if self._strategy_faults.get(pair) != str(exc):  # the first of a streak
                 log.error("strategy_failed", extra={"fields": {"pair": pair, "error": str(exc)}})  # noqa: TRY400
@@ -220,6 +223,32 @@ class Engine:
             log.info("strategy_recovered", extra={"fields": {"pair": pair}})
         self._frames.keep(pair, analysed)
         return signals(pair, analysed, outcome)
+
+    def _analysed(self, outcome: Outcome, candles: pd.DataFrame) -> pd.DataFrame:
+        """The strategy's frame, whose last row is the outcome's candle.
+
+        Raises:
+            StrategyError: the strategy raised, or its frame is not that.
+        """
+        analysed = self._hooks.populate(candles, {"pair": str(outcome.pair)})
+        fault = _frame_fault(analysed, outcome.candle_ms)
+        if fault:
+            raise StrategyError(f"{self._hooks.strategy.file}: populate_* [{outcome.pair}]: {fault}")
+        return analysed
+
+
+def _frame_fault(analysed: pd.DataFrame, candle_ms: int) -> str:
+    """Why no signal can be read from a strategy's frame; empty if all is well. freqtrade checks much the same."""
+    read = {"date", "enter_tag", "exit_tag", *(kind.value for kind in SignalKind)}
+    doubled = sorted(read.intersection(analysed.columns[analysed.columns.duplicated()]))
+    if doubled:
+        return f"returned two columns named {doubled[0]!r}"
+    if "date" not in analysed.columns:
+        return "returned a frame without the column 'date'"
+    last, wanted = analysed["date"].iloc[-1], pd.Timestamp(candle_ms, unit="ms", tz="UTC")
+    if not (isinstance(last, pd.Timestamp) and last == wanted):
+        return f"returned a frame that ends at {last} instead of at the newest candle, {wanted}"
+    return ""
 
 
 def _words(outcome: Abstention) -> str:
