@@ -28,7 +28,8 @@ class Runner(threading.Thread):
     """Runs steps until told to stop.
 
     Waiting is on `wake`: a timer or another thread sets it when there may be work. An exception that
-    reaches this loop is a bug: it is logged, kept in `failure`, and stops the daemon.
+    reaches this loop is a bug: it is logged, kept in `failure`, and stops the daemon. So is a ``sys.exit``
+    in a strategy, which would end the thread in silence.
 
     Args:
         name: of the thread.
@@ -60,7 +61,7 @@ class Runner(threading.Thread):
                 if not worked:
                     self._clock.wait(self.wake, self._idle_s)
                     self.wake.clear()
-        except Exception as exc:  # the root of a thread: the supervisor ends the daemon
+        except BaseException as exc:  # the root of a thread: the supervisor ends the daemon
             self.failure = exc
             log.critical("thread_died", exc_info=exc, extra={"fields": {"thread": self.name}})
             self._stopping.set()

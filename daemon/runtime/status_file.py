@@ -76,9 +76,11 @@ def read_status(path: Path) -> dict[str, Any]:
         Corrupt: the file is not what a daemon writes.
     """
     try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        found = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as exc:
         raise Corrupt(f"{path}: {exc}; a running daemon writes it anew at the next candle") from exc
+    if not isinstance(found, dict):
+        raise Corrupt(f"{path}: not a daemon's figures; a running daemon writes it anew at the next candle")
     return found

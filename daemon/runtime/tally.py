@@ -128,6 +128,11 @@ class Tally:
                 self._counts.trainings += 1
                 self._trained_at_s.append(self._clock.monotonic_s())
 
+    def training_stopped(self) -> None:
+        """The training was abandoned because the daemon stops: neither a success nor a failure."""
+        with self._lock:
+            self._training = ""
+
     def outcome(self, pair: Pair) -> Outcome | None:
         """The newest outcome of a pair in this run."""
         return self._outcomes.get(pair)

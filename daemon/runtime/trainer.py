@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from daemon.core.errors import CandledError, Corrupt, Refused
+from daemon.core.errors import CandledError, ConfigError, Corrupt, Refused
+from daemon.core.market import CandleKey
 from daemon.learning.live import live_model
 from daemon.runtime.dataset import data_set
 from daemon.runtime.training_process import TrainingStopped
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
     from daemon.core.candles import CandleFrame
     from daemon.core.clock import Clock
-    from daemon.core.market import CandleKey
     from daemon.core.pair import Pair
     from daemon.features.store import FeatureStore
     from daemon.learning.job import TrainingResult
@@ -131,12 +132,14 @@ class Trainer:
             self._trained(pair)
         except TrainingStopped:
             self._book.update(pair, queue.interrupted(self._book.entry(pair)))
-            self._tally.training_ended(failed=True)
+            self._tally.training_stopped()
             return False
-        except (CandledError, OSError) as exc:
+        except (CandledError, OSError, MemoryError) as exc:
             self._book.update(pair, queue.failed(self._book.entry(pair), str(exc), self._clock.now_ms()))
             self._tally.training_ended(failed=True)
             log.warning("training_failed", extra={"fields": {"pair": pair, "error": str(exc)}})
+            with contextlib.suppress(OSError):
+                self._artifacts.clear_staging()  # lest failures on a full disk fill it further
         else:
             self._tally.training_ended(failed=False)
         return True
@@ -147,12 +150,15 @@ class Trainer:
             if entry.state is not queue.QueueState.IDLE:
                 continue
             stale = self._recipes.get(pair) != self._options.recipe  # the strategy or its settings changed
-            if stale or self._due(entry, now_ms):
+            if stale or self._due(pair, entry, now_ms):
                 self._book.update(pair, queue.queued(entry, now_ms))
 
-    def _due(self, entry: queue.PairEntry, now_ms: int) -> bool:
-        # A model of this very candle cannot be improved upon: at least one more must have closed.
-        newer = self._features.plan.base.floor(now_ms) > entry.trained_timestamp * 1000
+    def _due(self, pair: Pair, entry: queue.PairEntry, now_ms: int) -> bool:
+        # A model of the newest candle cannot be improved upon: one more must be here. The clock does not tell:
+        # while a pair is halted, its model would be the oldest for ever, and take every turn.
+        base = self._features.plan.base
+        candles = self._frame_of(CandleKey(pair, base)).open_ms[-1:]
+        newer = bool((candles + base.ms > entry.trained_timestamp * 1000).any())
         return newer and queue.due(entry, now_ms, self._options.retrain_ms)
 
     def _trained(self, pair: Pair) -> None:
@@ -178,6 +184,7 @@ class Trainer:
             metadata=training_metadata(data, result, self._options.recipe),
         )
         artifact = self._artifacts.open(name)
+        model = _model_of(pair, artifact)  # what cannot be loaded is never named in the dictionary
         seconds = self._clock.monotonic_s() - started
         entry = queue.trained(
             self._book.entry(pair),
@@ -187,21 +194,25 @@ class Trainer:
             train_seconds=seconds,
         )
         self._book.update(pair, entry)
-        self._install(pair, artifact)
-        if self._options.keep_models:
-            self._artifacts.purge(pair, keep=self._options.keep_models, live=name)
+        self._install(model, artifact)
+        self._purge(pair, name)
         self._report(pair, result, seconds, len(data.job.features))
 
     def _give_way(self) -> None:
         """Let a tick that is being handled end first; both threads share one interpreter."""
         self._clock.wait(self._between_ticks, GIVE_WAY_S)
 
-    def _install(self, pair: Pair, artifact: Artifact) -> None:
-        files = {name.rsplit("_", 1)[-1].split(".")[0]: path for name, path in artifact.files.items()}
-        contents = {part: path.read_bytes() for part, path in files.items() if part in ("model", "pipeline")}
-        model = live_model(pair, artifact.name, artifact.metadata, contents)
-        self._recipes[pair] = str(artifact.metadata.get("recipe", ""))
-        self._models[pair] = model
+    def _install(self, model: LiveModel, artifact: Artifact) -> None:
+        self._recipes[model.pair] = str(artifact.metadata.get("recipe", ""))
+        self._models[model.pair] = model
+
+    def _purge(self, pair: Pair, live: str) -> None:
+        if not self._options.keep_models:
+            return
+        try:
+            self._artifacts.purge(pair, keep=self._options.keep_models, live=live)
+        except OSError as exc:  # the training itself is done and recorded: the next one purges again
+            log.warning("models_not_purged", extra={"fields": {"pair": pair, "error": str(exc)}})
 
     def _restored(self, pair: Pair, name: str) -> Artifact | None:
         """Install the artifact of that name, or the newest of the pair that is whole."""
@@ -209,12 +220,12 @@ class Trainer:
         while wanted is not None:
             try:
                 artifact = self._artifacts.open(wanted)
-                self._install(pair, artifact)
+                self._install(_model_of(pair, artifact), artifact)
             except Corrupt as exc:
                 log.error("model_damaged", extra={"fields": {"pair": pair, "error": str(exc)}})  # noqa: TRY400
                 if wanted in self._artifacts.names():
                     self._artifacts.set_aside(wanted)
-            except Refused as exc:  # whole, but another version's: left where it lies
+            except (Refused, ConfigError) as exc:  # whole, but another version's: left where it lies
                 log.warning("model_not_ours", extra={"fields": {"pair": pair, "error": str(exc)}})
                 return None
             else:
@@ -246,6 +257,12 @@ class Trainer:
         if result.dropped > (result.rows + result.test_rows) // 9:  # a tenth of all rows
             worst = {"pair": pair, "dropped": result.dropped, "features": dict(result.worst_features)}
             log.warning("many_rows_dropped", extra={"fields": worst})
+
+
+def _model_of(pair: Pair, artifact: Artifact) -> LiveModel:
+    files = {name.rsplit("_", 1)[-1].split(".")[0]: path for name, path in artifact.files.items()}
+    contents = {part: path.read_bytes() for part, path in files.items() if part in ("model", "pipeline")}
+    return live_model(pair, artifact.name, artifact.metadata, contents)
 
 
 def training_metadata(data: DataSet, result: TrainingResult, recipe: str) -> dict[str, Any]:

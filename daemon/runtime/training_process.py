@@ -7,6 +7,7 @@ capped threads, and dies with its parent.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
@@ -254,8 +255,9 @@ def main(arguments: list[str]) -> None:
     """Entry point of the child."""
     memory, answers, parent, nice = map(int, arguments)
     _die_with(parent)
-    os.nice(nice)
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    with contextlib.suppress(OSError):  # where a container forbids it, trainings are less polite
+        os.nice(nice)
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     _serve(memory, answers)
 
 
