@@ -1,15 +1,12 @@
 """Fixtures that several rooms' tests share."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from desk import BASE, DAY_MS, NOW_MS, PAIRS, STRATEGIES, strategy_config
 
 from daemon.core.candles import CandleFrame
 from daemon.core.clock import FakeClock
 from daemon.core.market import CandleKey, CandleRequest
-from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 from daemon.features.compute import BlockComputer
 from daemon.features.plan import FeaturePlan
@@ -17,31 +14,6 @@ from daemon.features.store import FeatureStore
 from daemon.market.simulated import SimulatedMarket
 from daemon.strategy.hooks import Hooks
 from daemon.strategy.loader import load_strategy
-
-STRATEGIES = Path(__file__).parent / "strategies"
-DAY_MS = 86_400_000
-NOW_MS = 1_767_225_600_000  # 2026-01-01 00:00 UTC
-PAIRS = tuple(Pair(text) for text in ("BTC/USDT", "ETH/USDT", "SOL/USDT"))
-BASE = Timeframe("5m")
-
-sys.path.insert(0, str(Path(__file__).parent))  # test helpers are imported by name
-
-
-def strategy_config(**feature_parameters):
-    parameters = {
-        "include_timeframes": ["5m", "15m"],
-        "include_corr_pairlist": ["BTC/USDT"],
-        "indicator_periods_candles": [10],
-        "include_shifted_candles": 1,
-        "label_period_candles": 12,
-    }
-    return {
-        "timeframe": "5m",
-        "stake_currency": "USDT",
-        "dry_run": True,
-        "exchange": {"pair_whitelist": [str(pair) for pair in PAIRS]},
-        "freqai": {"enabled": True, "feature_parameters": {**parameters, **feature_parameters}},
-    }
 
 
 @pytest.fixture(scope="session")

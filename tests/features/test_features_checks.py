@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import BASE, PAIRS
+from desk import BASE, PAIRS
 
 from daemon.features.checks import TAILS, measured_warm_up
 from daemon.features.compute import BlockComputer

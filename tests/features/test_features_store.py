@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import BASE, DAY_MS, NOW_MS, PAIRS
+from desk import BASE, DAY_MS, NOW_MS, PAIRS
 
 from daemon.core.candles import CandleFrame
 from daemon.core.errors import StrategyError

@@ -25,7 +25,7 @@ def test_the_newest_rows_columns_are_the_signals():
     assert found == [Signal(pair=PAIR, candle_ms=300_000, kind=SignalKind.ENTER_LONG, tag="dip")]
 
 
-@pytest.mark.parametrize("value", [0, float("nan"), None])
+@pytest.mark.parametrize("value", [0, float("nan"), None, pd.NA, "1"])
 def test_anything_but_one_is_no_signal(value):
     assert signals(PAIR, frame(enter_long=value), predicted()) == []
 

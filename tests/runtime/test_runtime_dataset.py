@@ -1,0 +1,178 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from desk import BASE, DAY_MS, NOW_MS, PAIRS
+
+from daemon.core.candles import CandleFrame
+from daemon.core.errors import Refused, StrategyError
+from daemon.core.market import CandleKey
+from daemon.features.compute import BlockComputer
+from daemon.features.store import FeatureStore
+from daemon.learning.split import split_by_time
+from daemon.runtime.dataset import TrainingOptions, data_set
+
+BTC, ETH, SOL = PAIRS
+OPTIONS = TrainingOptions(
+    train_period_ms=2 * DAY_MS,
+    label_period_candles=12,
+    buffer_train_data_candles=0,
+    model="CatboostRegressor",
+    parameters={"iterations": 5},
+    test_size=0.2,
+    weight_factor=0.5,
+    seed=3,
+    threads=1,
+)
+CLASSIFIER = replace(OPTIONS, model="CatboostClassifier")
+ROWS = 2 * DAY_MS // BASE.ms
+
+
+@pytest.fixture
+def made(hooks, plan, candles):
+    """made(options, strategy, close_ms, frame_of): the data set of SOL."""
+
+    def build(options=OPTIONS, *, strategy="Plain", close_ms=NOW_MS, frame_of=None, pair=SOL):
+        frames = frame_of or (lambda key: candles(key, NOW_MS + DAY_MS // 2))
+        loaded = hooks(strategy)
+        return data_set(
+            pair,
+            close_ms,
+            options,
+            features=FeatureStore(plan, BlockComputer(loaded, plan, 256), frames),
+            hooks=loaded,
+            frame_of=frames,
+            give_way=lambda: None,
+        )
+
+    return build
+
+
+def test_the_window_is_the_train_period_before_the_close(made):
+    found = made()
+    assert (found.first_ms, found.window_end_ms) == (NOW_MS - 2 * DAY_MS, NOW_MS)
+    assert found.features.shape == (ROWS, len(found.job.features))
+    assert found.labels.shape == (ROWS,)
+    assert found.job.file_stem == f"cb_sol_{NOW_MS // 1000}"
+
+
+def test_nothing_later_than_the_close_is_read(made, candles):
+    cut = made(frame_of=lambda key: candles(key, NOW_MS))
+    found = made()  # half a day of later candles is in memory
+    assert found.features.tobytes() == cut.features.tobytes()
+    assert np.array_equal(found.labels, cut.labels, equal_nan=True)
+    assert np.isnan(found.labels[-12:]).all()
+    assert np.isfinite(found.labels[11:-12]).all()  # a rolling mean begins with its first full window
+
+
+def test_a_label_is_the_one_of_its_own_row(made, candles):
+    found = made()
+    close = candles(CandleKey(SOL, BASE), NOW_MS, 2).close
+    assert found.labels[100] == pytest.approx(close[101:113].mean() / close[100] - 1)
+
+
+def test_the_window_ends_with_the_newest_candle_that_is_here(made, candles):
+    found = made(frame_of=lambda key: candles(key, NOW_MS - 3 * BASE.ms))
+    assert found.window_end_ms == NOW_MS - 3 * BASE.ms
+    assert found.first_ms == NOW_MS - 2 * DAY_MS
+
+
+@pytest.mark.parametrize(("label_period", "horizon"), [(3, 12), (12, 12), (40, 40)])
+def test_the_purge_covers_what_the_label_really_looks_ahead(made, hooks, label_period, horizon):
+    found = made(replace(OPTIONS, label_period_candles=label_period))
+    assert found.job.horizon == horizon
+    known = np.flatnonzero(np.isfinite(found.labels))
+    train, test = split_by_time(len(known), found.job.test_size, found.job.horizon)
+    assert known[train][-1] + 12 < known[test][0]  # no training label sees a price of the test
+
+
+def test_buffer_candles_are_cut_off_both_ends(made):
+    whole, cut = made(), made(replace(OPTIONS, buffer_train_data_candles=50))
+    assert cut.features.tobytes() == whole.features[50:-50].tobytes()
+    assert np.array_equal(cut.labels, whole.labels[50:-50])
+    assert cut.job.horizon == 12
+    assert cut.window_end_ms == NOW_MS
+
+
+@pytest.mark.parametrize("buffer", [ROWS // 2, ROWS])
+def test_a_buffer_that_leaves_nothing_is_refused(made, buffer):
+    with pytest.raises(Refused, match=r"SOL/USDT: no candles"):
+        made(replace(OPTIONS, buffer_train_data_candles=buffer))
+
+
+def test_a_pair_without_candles_is_refused(made, candles):
+    with pytest.raises(Refused, match=r"SOL/USDT: no candles in the training window"):
+        made(frame_of=lambda key: candles(key, NOW_MS - 3 * DAY_MS))
+
+
+@pytest.mark.parametrize("days", [3, 30])
+def test_a_correlated_pair_without_candles_is_named(made, candles, days):
+    def frame_of(key):
+        return candles(key, NOW_MS - days * DAY_MS) if key.pair == BTC else candles(key)
+
+    with pytest.raises(Refused, match=r"BTC/USDT 5m has no candles in the training window of SOL/USDT"):
+        made(frame_of=frame_of)
+
+
+def test_a_series_that_was_never_served_is_named(made, candles):
+    def frame_of(key):
+        return CandleFrame.empty() if key == ("BTC/USDT", "15m") else candles(key)
+
+    with pytest.raises(Refused, match=r"BTC/USDT 15m has no candles"):
+        made(frame_of=frame_of)
+
+
+def test_classes_are_coded_in_the_order_of_their_names(made, candles):
+    found = made(CLASSIFIER, strategy="Classes")
+    close = candles(CandleKey(SOL, BASE), NOW_MS, 2).close
+    up = close[12:] > close[:-12]
+    assert found.job.classes == ("down", "up")
+    assert found.labels[:-12].tolist() == up.astype(float).tolist()
+
+
+def test_candles_whose_class_nobody_knows_yet_have_none(made):
+    """np.where(NaN > x, "up", "down") says "down" for the newest candles."""
+    found = made(CLASSIFIER, strategy="Classes")
+    assert np.isnan(found.labels[-12:]).all()
+
+
+def test_a_class_target_without_any_value_is_refused(made):
+    with pytest.raises(Refused, match=r"label '&s-kind' has no value in the whole training window"):
+        made(CLASSIFIER, strategy="Unclassed")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options", "words"),
+    [
+        ("Classes", OPTIONS, "CatboostRegressor, which learns numbers: .* CatboostClassifier"),
+        ("Plain", CLASSIFIER, "CatboostClassifier, which learns text: .* CatboostRegressor"),
+        ("TwoTargets", OPTIONS, r"makes 2 targets \(&-a, &-b\), CatboostRegressor learns one"),
+        ("NoTarget", OPTIONS, "made no target"),
+        ("DoubledTarget", OPTIONS, "two columns of one name: &-s_close"),
+    ],
+)
+def test_targets_that_do_not_fit_the_model_are_the_strategys_fault(made, strategy, options, words):
+    with pytest.raises(StrategyError, match=words):
+        made(options, strategy=strategy)
+
+
+def test_the_job_says_all_that_decides_the_model(made):
+    job = made().job
+    assert (job.pair, job.label, job.classes, job.model) == ("SOL/USDT", "&-s_close", (), "CatboostRegressor")
+    assert (job.test_size, job.weight_factor, job.seed, job.threads) == (0.2, 0.5, 3, 1)
+    assert job.parameters == {"iterations": 5}
+    assert job.features[0] == "%-rsi-period_10_SOL/USDT_5m"
+
+
+def test_it_gives_way_before_each_piece_of_work(hooks, plan, candles):
+    loaded, calls = hooks(), []
+    data_set(
+        SOL,
+        NOW_MS,
+        OPTIONS,
+        features=FeatureStore(plan, BlockComputer(loaded, plan, 256), candles),
+        hooks=loaded,
+        frame_of=candles,
+        give_way=lambda: calls.append(1),
+    )
+    assert len(calls) > 10

@@ -1,0 +1,139 @@
+"""The whole daemon in this process, on the simulated exchange and a fast clock."""
+
+import json
+import threading
+
+import pytest
+from desk import BASE, NOW_MS, PAIRS, STRATEGIES
+
+from daemon import app
+from daemon.config import load_settings
+from daemon.core.clock import FastClock
+from daemon.core.errors import FolderInUse, StrategyError
+from daemon.market.simulated import SimulatedMarket
+from daemon.runtime.status_file import read_status
+from daemon.state.folder import StateFolder
+from daemon.state.history import PredictionHistory
+
+WHITELIST = PAIRS[:2]
+SPEED = 500.0  # a candle every 0.6 s
+
+
+@pytest.fixture
+def settings(tmp_path):
+    def made(**changes):
+        document = {
+            "timeframe": "5m",
+            "stake_currency": "USDT",
+            "strategy": "Plain",
+            "strategy_path": str(STRATEGIES),
+            "user_data_dir": str(tmp_path / "user_data"),
+            "exchange": {"name": "simulated", "pair_whitelist": [str(pair) for pair in WHITELIST]},
+            "freqai": {
+                "identifier": "one",
+                "train_period_days": 1,
+                "live_retrain_hours": 12,
+                "feature_parameters": {
+                    "include_timeframes": ["5m", "15m"],
+                    "include_corr_pairlist": ["BTC/USDT"],
+                    "indicator_periods_candles": [10],
+                    "include_shifted_candles": 1,
+                    "label_period_candles": 12,
+                },
+                "model_training_parameters": {"iterations": 5},
+            },
+            **changes,
+        }
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps(document), "utf-8")
+        return load_settings([path], env={})
+
+    return made
+
+
+class Run:
+    """One run of the daemon that ends by itself when `enough` says so of its figures."""
+
+    def __init__(self, settings, now_ms, *, ticks=None, enough=lambda figures: False):
+        self.stop, self.shown = threading.Event(), []
+        self.enough = enough
+        clock = FastClock(now_ms, SPEED)
+        options = app.Options(
+            ticks=ticks,
+            show=self.show,
+            clock=clock,
+            market=SimulatedMarket(pairs=PAIRS, seed=7, clock=clock, base=BASE),
+        )
+        self.status = app.run(settings, self.stop, options)
+
+    def show(self, figures):
+        self.shown.append(figures)
+        if self.enough(figures):
+            self.stop.set()
+
+
+def record(settings):
+    history = PredictionHistory.read(StateFolder(settings.identifier_folder))
+    return {pair: history.frame(pair) for pair in WHITELIST}
+
+
+def all_pairs_predicted(figures):
+    return all("values" in pair for pair in figures["pairs"].values())
+
+
+def times(frame):
+    return frame["date_pred"].astype("int64").tolist()
+
+
+def test_it_trains_predicts_stops_and_goes_on_where_it_was(settings):
+    chosen = settings()
+    first = Run(chosen, NOW_MS, enough=all_pairs_predicted)
+    assert first.status == 0
+    folder = StateFolder(chosen.identifier_folder)
+    figures = read_status(folder.status)
+    assert (figures["state"], figures["trainings"], figures["failed_trainings"]) == ("stopped", 2, 0)
+    assert {shown["state"] for shown in first.shown} == {"running", "stopped"}
+    before = record(chosen)
+    assert before.keys() == set(WHITELIST)
+    assert all(frame["do_predict"].max() == 1 for frame in before.values())
+    assert folder.holder() is None
+
+    last_ms = max(times(before[WHITELIST[0]])) + BASE.ms
+    again = Run(chosen, last_ms + 2 * BASE.ms, ticks=4)  # it was off for two candles
+    assert again.status == 0
+    after = record(chosen)
+    figures = read_status(folder.status)
+    assert (figures["trainings"], figures["ticks"], figures["skipped"]) == (0, 4, 0)
+    assert figures["abstentions"] == 0  # the models were there from the first tick on
+    for pair in WHITELIST:
+        found = times(after[pair])
+        assert found == list(
+            range(found[0], found[-1] + 1, BASE.ms)
+        )  # every candle once, the missed ones too
+        assert len(found) == len(before[pair]) + 4
+        assert after[pair]["late"].iloc[len(before[pair])] == 1.0
+
+
+def test_a_stop_before_the_first_candle_is_an_end_like_any_other(settings):
+    stop = threading.Event()
+    stop.set()
+    clock = FastClock(NOW_MS, SPEED)
+    market = SimulatedMarket(pairs=PAIRS, seed=7, clock=clock, base=BASE)
+    assert app.run(settings(), stop, app.Options(clock=clock, market=market)) == 0
+    assert StateFolder(settings().identifier_folder).holder() is None
+
+
+def test_a_second_daemon_on_the_same_identifier_is_refused(settings):
+    folder = StateFolder(settings().identifier_folder)
+    with folder.acquire(NOW_MS), pytest.raises(FolderInUse, match="is in use by process"):
+        app.run(settings(), threading.Event())
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"), [("NoTarget", "made no target"), ("DoubledTarget", "two columns of one name")]
+)
+def test_a_strategy_that_cannot_work_ends_the_start_and_frees_the_folder(settings, strategy, words):
+    chosen = settings(strategy=strategy)
+    with pytest.raises(StrategyError, match=words):
+        Run(chosen, NOW_MS)
+    assert StateFolder(chosen.identifier_folder).holder() is None
