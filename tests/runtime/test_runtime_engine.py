@@ -324,7 +324,7 @@ def moved(desk, what, by):
     return desk
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(moves=MOVES)
 def test_whatever_happens_each_pair_and_candle_is_handled_once_in_order_and_none_is_left_out(
     tmp_path_factory, moves
