@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
+import itertools
 import os
 import platform
 import re
@@ -212,8 +213,8 @@ class ArtifactStore:
         return name
 
     def _free_name(self, wanted: str) -> str:
-        numbered = (f"{wanted}-{n}" for n in range(2, 1_000_000))
-        return next(n for n in (wanted, *numbered) if not os.path.lexists(self._folder.path / n))
+        names = itertools.chain((wanted,), (f"{wanted}-{n}" for n in itertools.count(2)))
+        return next(name for name in names if not os.path.lexists(self._folder.path / name))
 
     def _path(self, name: str) -> Path:
         if not _FOLDER.fullmatch(name):

@@ -66,17 +66,17 @@ def lost_tails(
 ) -> list[Loss]:
     """Records at a journal's end that were acknowledged and that no file has whole.
 
-    A torn end of the journal itself proves nothing: the kill came before the acknowledgement. But the copy
-    is written after that, so whatever begins there was acknowledged; and so may be a record in the
-    journal that has its full length and a wrong checksum.
+    A broken end of the journal itself proves nothing: a kill or a power cut came before the
+    acknowledgement. But the copy is written after that, so whatever begins there was acknowledged. Without
+    a copy, a record of full length with a wrong checksum is taken for an acknowledged one.
     """
+    files = list(files)
     known = max((record.sequence for record in records), default=-1)
-    for file in files:
+    copies = [file for file in files if file.is_copy]
+    for file in copies or [file for file in files if not file.torn]:
         fault = file.faults[-1] if file.faults else None
-        if fault is None or fault.end < file.size or (file.torn and not file.is_copy):
-            continue
         last = max((record.sequence for record in file.records), default=-1)
-        if last + fault.traces > known:
+        if fault is not None and fault.end == file.size and last + fault.traces > known:
             return after_the_last(pairs, "the last ticks of the journal and of its copy are damaged")
     return []
 
