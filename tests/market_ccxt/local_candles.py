@@ -3,6 +3,7 @@
 Prices and volumes are whole numbers of ticks, so that longer candles are exactly what their parts say.
 """
 
+import threading
 import zlib
 
 import numpy as np
@@ -35,6 +36,7 @@ class LocalCandles:
         self._seed = seed
         self._origin_ms = BASE.ceil(origin_ms)
         self._made = {pair: [] for pair in pairs}
+        self._lock = threading.Lock()  # the exchange and the tests ask from different threads
 
     def rows(self, pair, timeframe, first_ms, last_ms, now_ms):
         """int64[n, 6]: open time, open, high, low, close, volume in ticks; the last may be in progress at now."""
@@ -72,7 +74,8 @@ class LocalCandles:
 
     def _base(self, pair, first_ms, last_ms, now_ms):
         first, last = ((ms - self._origin_ms) // BASE.ms for ms in (first_ms, last_ms))
-        days = [self._day(pair, day) for day in range(first // _DAY, last // _DAY + 1)]
+        with self._lock:
+            days = [self._day(pair, day) for day in range(first // _DAY, last // _DAY + 1)]
         start = first // _DAY * _DAY
         values = np.concatenate(days)[first - start : last - start + 1]
         open_ms = self._origin_ms + np.arange(first, last + 1) * BASE.ms

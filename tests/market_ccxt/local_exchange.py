@@ -36,6 +36,7 @@ INTERVALS = tuple(
 )
 START_MS = 1_709_553_630_000  # 2024-03-04 12:00:30 UTC, a Monday
 DAY_MS = 86_400_000
+FAULT = web.RequestKey("fault", str)
 
 
 class Seen(NamedTuple):
@@ -137,7 +138,7 @@ class LocalExchange:
     async def _weather(self, request, handler):
         fault = self._fault(request.path)
         self.requests.append(Seen(time.monotonic(), request.path, dict(request.query), fault))
-        request["fault"] = fault
+        request[FAULT] = fault
         response = await handler(request)
         if fault in {"too_many", "ban"} and self.retry_after is not None:
             now_s = time.monotonic()
@@ -163,8 +164,8 @@ class LocalExchange:
         return suitable[0] if suitable else ""
 
     async def _answer(self, request, body):
-        if request["fault"] in HTTP_FAULTS:
-            return await suffer(request["fault"], request, body, self.retry_after)
+        if request[FAULT] in HTTP_FAULTS:
+            return await suffer(request[FAULT], request, body, self.retry_after)
         return web.json_response(body)
 
     async def _ping(self, request):
@@ -188,8 +189,8 @@ class LocalExchange:
         timeframe = Timeframe(query["interval"])
         now_ms = self.clock.now_ms()
         rows = self._page(pair, timeframe, query, now_ms)
-        if request["fault"] and request["fault"] not in HTTP_FAULTS:
-            rows = spoiled(request["fault"], rows, self._rng, timeframe.newest_closed(now_ms))
+        if request[FAULT] and request[FAULT] not in HTTP_FAULTS:
+            rows = spoiled(request[FAULT], rows, self._rng, timeframe.newest_closed(now_ms))
         return await self._answer(request, rows)
 
     def _page(self, pair, timeframe, query, now_ms):

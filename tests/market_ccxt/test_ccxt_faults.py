@@ -21,6 +21,12 @@ def test_a_broken_answer_is_asked_for_again(exchange, market, request_of, wrong_
     assert [seen.fault for seen in exchange.asked()] == [fault, ""]
 
 
+def test_a_hanging_server_is_given_up_in_time_for_a_second_try(exchange, connect, request_of):
+    market = connect(exchange)  # ccxt itself would wait for ten seconds
+    exchange.script("hang")
+    assert len(market.fetch([request_of()], 3.0)[0]) == 100
+
+
 @pytest.mark.parametrize("fault", BROKEN)
 def test_what_stays_broken_is_a_passing_fault(exchange, market, request_of, fault):
     exchange.script(*[fault] * 20)
@@ -51,6 +57,24 @@ def test_without_a_header_the_default_is_kept(exchange, market, request_of, faul
     assert isinstance(again, RateLimited)
     assert 0 < again.wait_s <= answer.wait_s
     assert len(exchange.asked()) == 1
+
+
+def test_after_the_silence_they_leave_one_by_one(exchange, connect, request_of):
+    market = connect(exchange, rateLimit=250)  # 100 ms between two pages
+    market.pairs()
+    exchange.script("too_many")
+    market.fetch([request_of(str(pair), candles=2) for pair in PAIRS], 10.0)
+    after = [seen.at_s for seen in exchange.asked() if seen.at_s > exchange.told[0].until_s]
+    assert len(after) == 8
+    # One may have had its turn when the silence began.
+    assert after[-1] - after[0] >= 6 * 0.1 - 0.05
+
+
+@pytest.mark.timeout(30)
+def test_a_silence_beyond_the_budget_is_not_waited_for(exchange, market, request_of):
+    exchange.retry_after = 3600
+    exchange.script("ban")
+    assert isinstance(market.fetch([request_of()], 600.0)[0], RateLimited)
 
 
 def test_silence_holds_for_every_kind_of_request(exchange, connect):
@@ -94,6 +118,14 @@ def test_unsound_rows_never_get_out(exchange, market, request_of, wrong_rows):
         assert len(frame) == 19
         assert wrong_rows(request, frame) == []
     assert market.rejected == 60
+
+
+def test_candles_of_the_future_never_get_out(market, request_of):
+    market.fetch([request_of()], 5.0)
+    market._time._offset_ms -= 3_600_000
+    frame = market.fetch([request_of()], 5.0)[0]
+    assert frame.open_ms[-1] <= market.now_ms() + 5_000
+    assert market.rejected == 12
 
 
 def test_a_late_revision_is_served_as_the_exchange_has_it(exchange, market, request_of, wrong_rows):
@@ -170,6 +202,7 @@ def newest_of_all(exchange, candles):
     ]
 
 
+@pytest.mark.slow
 def test_the_storm(connect, caplog):
     caplog.set_level(logging.CRITICAL)
     with LocalExchange(days=2, storm=0.25, seed=3) as exchange:

@@ -5,7 +5,7 @@ from ccxt.base.errors import RateLimitExceeded
 from local_exchange import START_MS
 
 from daemon.core.clock import FakeClock, SystemClock
-from daemon.core.errors import RateLimited
+from daemon.core.errors import RateLimited, Retryable
 from daemon.market import ccxt_wire
 from daemon.market.ccxt_client import CcxtClient
 from daemon.market.ccxt_wire import Trip
@@ -68,6 +68,37 @@ def test_a_refusal_in_the_body_of_a_good_answer_is_one(exchange, run, monkeypatc
 
     wait_s, left_s = run(act, FakeClock(START_MS))
     assert wait_s == left_s == 5
+
+
+def test_refusals_are_in_a_row_until_a_request_is_served(exchange, run):
+    clock = FakeClock(START_MS)
+    exchange.retry_after = None
+    exchange.script("too_many", "too_many", "", "too_many", path="time")
+
+    async def act(client, _silence):
+        waits_s = []
+        for _ in range(4):
+            try:
+                await client.see_time(deadline_s=1e9)
+            except RateLimited as told:
+                waits_s.append(told.wait_s)
+                clock.advance(int(told.wait_s * 1000))
+        return waits_s
+
+    assert run(act, clock) == [5, 10, 5]
+
+
+def test_what_is_no_json_is_no_answer(exchange, run):
+    exchange.script("cut", "page", path="ping")
+
+    async def act(client, _silence):
+        with Trip(deadline_s=1e9, timeout_s=5.0).taken():
+            client._wire.open()
+            for _ in range(2):
+                with pytest.raises(Retryable, match="JSON"):
+                    await client._ccxt.publicGetPing()
+
+    run(act)
 
 
 def test_each_trip_knows_its_own_way(run):

@@ -58,7 +58,7 @@ def test_one_unsound_row_is_left_out_alone(unsound):
         [START + FIVE, 10.0, 12.0, 9.0, 13.0, 7.0],
         [START + FIVE, 0.0, 12.0, 0.0, 11.0, 7.0],
         [START + FIVE, 10.0, 12.0, 9.0, 11.0, -1.0],
-        [START + FIVE, True, 12.0, 9.0, 11.0, 7.0],
+        [START + FIVE, True, True, True, True, True],
         [START + FIVE, 10.0, 12.0, 9.0, 11.0, 7.0, 8.0],
         [10**400, 10.0, 12.0, 9.0, 11.0, 7.0],
         [float("inf"), 10.0, 12.0, 9.0, 11.0, 7.0],
