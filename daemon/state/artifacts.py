@@ -183,6 +183,10 @@ class ArtifactStore:
                 kept.add(name)
         return [self._delete(name) for name in names if name not in kept]
 
+    def free_bytes(self) -> int:
+        """Room on the disk for more, in bytes."""
+        return self._folder.free_bytes()
+
     def purge_to(self, limit_bytes: int, live: Collection[str]) -> list[str]:
         """Delete artifacts, oldest first, until all that remain take at most ``limit_bytes``; never a live one."""
         known = [(trained_s, name) for pair in self.pairs() for name, trained_s in self._of(pair)]

@@ -13,7 +13,7 @@ from daemon.core.pair import Pair
 from daemon.state import atomic, documents
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.queue import NEW, PairEntry, QueueState
-from daemon.state.report import Damage, damage
+from daemon.state.report import Damage, damage, missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,16 +65,19 @@ class PairDictionary:
     def _load(cls, folder: StateFolder, *, touch: bool) -> Self:
         found: list[tuple[int, dict[Pair, PairEntry]]] = []
         damages: list[Damage] = []
+        absent: list[Path] = []
         paths = (folder.pair_dictionary, folder.pair_dictionary_backup)
         for path in paths:
             try:
                 found.append(_read(path))
             except FileNotFoundError:
-                continue
+                absent.append(path)
             except Corrupt as exc:
                 damages.append(damage(path, exc, folder, touch=touch))
         if found:
             generation, entries = max(found, key=lambda copy: copy[0])
+            # A kill during the very first write leaves one copy; later, both were there.
+            damages += [missing(path, touch=touch) for path in absent if generation > 1]
         else:
             generation, entries = 0, _rebuilt(folder)
             if damages or entries:

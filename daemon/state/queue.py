@@ -96,7 +96,8 @@ def next_pair(entries: Mapping[Pair, PairEntry], whitelist: Sequence[Pair], now_
 
 def _ready(entry: PairEntry, now_ms: int) -> bool:
     if entry.state is QueueState.BACKING_OFF:
-        return entry.not_before_ms <= now_ms
+        # A time further off than any back-off was written while the clock was wrong.
+        return entry.not_before_ms <= now_ms or entry.not_before_ms > now_ms + _LONGEST_BACK_OFF_MS
     return entry.state is QueueState.QUEUED
 
 

@@ -26,7 +26,7 @@ from daemon.state.journal import (
 )
 from daemon.state.losses import Known, after_the_last, holes, lost_tails
 from daemon.state.replay import groups_of, replay
-from daemon.state.report import Damage, Loss, damage
+from daemon.state.report import Damage, Loss, damage, missing
 from daemon.state.snapshot import Snapshot, Unsealed, publish_snapshot
 
 if TYPE_CHECKING:
@@ -260,11 +260,7 @@ class _Recovery:
 
     def _missing(self, path: Path) -> None:
         if path.name not in {each.file for each in self._damages}:
-            remedy = "written anew from the other files" + ("" if self._touch else " by the next start")
-            self._damages.append(Damage(file=path.name, fault="missing", remedy=remedy))
-            (logger.warning if self._touch else logger.debug)(
-                "state_file_missing", extra={"fields": self._damages[-1].fields()}
-            )
+            self._damages.append(missing(path, touch=self._touch))
 
     def _damaged(self, path: Path, why: Corrupt) -> None:
         self._damages.append(damage(path, why, self._folder, touch=self._touch))

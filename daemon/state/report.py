@@ -85,3 +85,11 @@ def damage(path: Path, why: CandledError, folder: StateFolder, *, touch: bool) -
     event = "state_file_newer" if isinstance(why, NewerFormat) else "state_file_damaged"
     (logger.warning if touch else logger.debug)(event, extra={"fields": report.fields()})
     return report
+
+
+def missing(path: Path, *, touch: bool) -> Damage:
+    """Report a file that ought to be there; in one log line (with ``touch``)."""
+    remedy = "written anew from the other files" + ("" if touch else " by the next start")
+    report = Damage(file=path.name, fault="missing", remedy=remedy)
+    (logger.warning if touch else logger.debug)("state_file_missing", extra={"fields": report.fields()})
+    return report

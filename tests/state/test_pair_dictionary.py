@@ -58,6 +58,7 @@ def test_a_snapshot_of_the_entries_does_not_change(book):
     [
         lambda path: path.write_bytes(path.read_bytes()[:-20]),
         lambda path: path.write_bytes(b""),
+        lambda path: path.unlink(),
         lambda path: path.write_bytes(path.read_bytes().replace(b"1732000000", b"1732000001")),
         lambda path: path.write_bytes(bytes(len(path.read_bytes()))),
         lambda path: path.write_bytes(b"[" * 100_000),
@@ -65,7 +66,7 @@ def test_a_snapshot_of_the_entries_does_not_change(book):
         lambda path: (path.unlink(), path.mkdir()),
         lambda path: (path.unlink(), path.symlink_to("/etc/hostname")),
     ],
-    ids=["cut", "empty", "changed", "zeros", "nested", "seal", "folder", "link"],
+    ids=["cut", "empty", "deleted", "changed", "zeros", "nested", "seal", "folder", "link"],
 )
 def test_damage_to_one_copy_costs_nothing_and_is_named(folder, book, which, harm):
     path = getattr(folder, which)

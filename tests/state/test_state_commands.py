@@ -1,0 +1,143 @@
+"""``candled doctor``, ``backup`` and ``restore`` as they are typed."""
+
+import json
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from daemon.cli.backup import backup, restore
+from daemon.cli.doctor import doctor, predictions_digest
+from daemon.core.clock import SystemClock
+from daemon.core.errors import ConfigError, FolderInUse
+from daemon.core.pair import Pair
+from daemon.learning.fit import train
+from daemon.learning.job import TrainingJob
+from daemon.state.artifacts import ArtifactStore
+from daemon.state.folder import StateFolder
+from daemon.state.history import PredictionHistory
+
+T = 1_732_000_000
+app = typer.Typer()
+for command in (doctor, backup, restore):
+    app.command()(command)
+
+
+@pytest.fixture
+def config(tmp_path, folder):
+    """A configuration of the folder."""
+    document = {
+        "timeframe": "5m",
+        "stake_currency": "USDT",
+        "strategy": "CandledExampleStrategy",
+        "user_data_dir": str(tmp_path),
+        "exchange": {"name": "simulated", "pair_whitelist": ["BTC/USDT", "ETH/USDT"]},
+        "freqai": {
+            "identifier": folder.path.name,
+            "train_period_days": 30,
+            "feature_parameters": {"include_timeframes": ["5m"]},
+        },
+    }
+    (tmp_path / "config.json").write_text(json.dumps(document))
+    return ["-c", str(tmp_path / "config.json")]
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=True)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_a_healthy_folder(config, folder, filled):
+    filled((1, 30), close=True)
+    result = run("doctor", *config)
+    assert result.exit_code == 0
+    assert "BTC/USDT: 29 predictions from 1970-01-01 00:05 to 1970-01-01 02:25, no model" in result.stdout
+    assert result.stdout.endswith("0 damaged\n")
+
+
+def test_damage_is_named_repaired_and_gone(config, folder, filled):
+    filled((1, 30), True, (30, 40), True, (40, 45))
+    folder.historic_predictions.write_bytes(b"rubbish")
+    assert run("doctor", *config).exit_code == 1
+    result = run("doctor", *config, "--repair")
+    assert result.exit_code == 1
+    assert "damaged  historic_predictions.pkl: is cut off" in result.stdout
+    assert "repaired: " in result.stdout
+    assert run("doctor", *config).exit_code == 0
+
+
+def test_what_is_lost_is_told_with_its_time(config, folder, filled):
+    filled((1, 30), True, (30, 40))
+    for path in folder.path.glob("*.journal-000001*"):
+        path.unlink()
+    result = run("doctor", *config)
+    assert result.exit_code == 2
+    assert "lost     ETH/USDT, from 1970-01-01 02:25 to the end" in result.stdout
+
+
+def test_json_is_the_same_every_time(config, folder, filled):
+    filled((1, 30), close=True)
+    first, second = (run("doctor", *config, "--json").stdout for _ in range(2))
+    assert first == second
+    assert json.loads(first)["serves"]["BTC/USDT"]["rows"] == 29
+
+
+def test_repair_leaves_a_running_daemon_alone(config, folder):
+    with folder.acquire(0), pytest.raises(FolderInUse):
+        run("doctor", *config, "--repair")
+
+
+def test_nothing_to_examine_is_said(config, folder):
+    folder.path.rmdir()
+    with pytest.raises(ConfigError, match="nothing to examine"):
+        run("doctor", *config)
+
+
+def test_a_backup_and_back(config, folder, filled, tmp_path):
+    filled((1, 30), close=True)
+    result = run("backup", tmp_path / "b.tar", *config)
+    assert "b.tar: " in result.stdout
+    folder.historic_predictions.unlink()
+    result = run("restore", tmp_path / "b.tar", *config)
+    assert "example.before-restore" in result.stdout
+    assert PredictionHistory.open(StateFolder(folder.path)).rows(Pair("BTC/USDT")) == 29
+
+
+def test_the_digest_of_a_model_is_that_of_its_predictions(folder):
+    random = np.random.default_rng(0)
+    features = random.standard_normal((300, 3)).astype(np.float32)
+    store, digests = ArtifactStore(folder), []
+    for seed in (1, 1, 2):
+        job = TrainingJob(
+            pair="BTC/USDT",
+            label="&-s_close",
+            classes=(),
+            features=("%-a", "%-b", "%-c"),
+            model="CatboostRegressor",
+            parameters={"iterations": 5},
+            test_size=0.2,
+            horizon=2,
+            weight_factor=0.0,
+            seed=seed,
+            threads=1,
+            file_stem=f"cb_btc_{T}",
+        )
+        staging = store.new_staging()
+        result = train(job, features, features[:, 0] * (seed * 1.0), staging, SystemClock().monotonic_s)
+        metadata = {
+            "window_end_ms": T * 1000,
+            "label": job.label,
+            "classes": [],
+            "labels_mean": {job.label: result.label_mean},
+            "labels_std": {job.label: result.label_std},
+            "training_features_list": list(job.features),
+            "model_class": job.model,
+            "metrics": dict(result.metrics),
+        }
+        name = store.publish(staging, pair=Pair("BTC/USDT"), trained_s=T, metadata=metadata)
+        digests.append(predictions_digest(store.open(name)))
+    assert digests[0] == digests[1] != digests[2]
+    assert len(digests[0]) == 64
