@@ -135,19 +135,27 @@ class _Assembly:
         self.process = TrainingProcess(
             threads=settings.candled.training.thread_count,
             nice=settings.candled.training.nice,
+            longest_s=settings.candled.training.max_minutes * 60,
             stop=stop,
             clock=self.clock,
         )
 
     def run(self) -> int:
+        # A request under way ends at once when the daemon is told to stop: nobody waits for a dead network.
+        threading.Thread(target=self._hang_up, name="hang-up", daemon=True).start()
         try:
             computer = self._prepared()
             if self.stop.is_set():
                 return 0
             return self._daemon(computer).run()
         finally:
+            self.stop.set()
             self.process.close()
             self.market.close()
+
+    def _hang_up(self) -> None:
+        self.stop.wait()
+        self.market.close()
 
     def _recorded_ms(self) -> int:
         """The newest moment of market time in the state folder; 0 if there is none."""
@@ -162,9 +170,9 @@ class _Assembly:
         if self.stop.is_set():
             return computer
         self.hooks.bot_start()
-        first = self.settings.pairs[0]
-        self.view.expect(preparation.strategy_labels(self.hooks, first, self.plan.base, self.feed))
-        computer.warm_up = preparation.strategy_warm_up(computer, self.plan, first, self.feed)
+        tried = preparation.longest_known(self.settings.pairs, self.plan.base, self.feed)
+        self.view.expect(preparation.strategy_labels(self.hooks, tried, self.plan.base, self.feed))
+        computer.warm_up = preparation.strategy_warm_up(computer, self.plan, tried, self.feed)
         if computer.warm_up > preparation.FIRST_GUESS:
             self._fetch(computer.warm_up)
         return computer
@@ -239,12 +247,14 @@ class _Assembly:
         )
 
     def _trainer(self, features: FeatureStore) -> Trainer:
+        most_gb = self.settings.candled.max_disk_gb
         return Trainer(
             TrainerOptions(
                 pairs=self.settings.pairs,
                 training=training_options(self.settings),
                 retrain_ms=int(self.settings.freqai.live_retrain_hours * HOUR_MS),
                 keep_models=self.settings.freqai.purge_old_models,
+                max_disk_bytes=None if most_gb is None else int(most_gb * 1e9),
                 recipe=recipe(self.settings, self.strategy.digest),
             ),
             clock=self.clock,

@@ -92,7 +92,7 @@ def test_it_trains_predicts_stops_and_goes_on_where_it_was(settings):
     folder = StateFolder(chosen.identifier_folder)
     figures = read_status(folder.status)
     assert (figures["state"], figures["trainings"], figures["failed_trainings"]) == ("stopped", 2, 0)
-    assert {shown["state"] for shown in first.shown} == {"running", "stopped"}
+    assert {shown["state"] for shown in first.shown} == {"running", "stopping", "stopped"}
     before = record(chosen)
     assert before.keys() == set(WHITELIST)
     assert all(frame["do_predict"].max() == 1 for frame in before.values())

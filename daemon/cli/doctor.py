@@ -46,14 +46,12 @@ def predictions_digest(artifact: Artifact) -> str:
     """SHA-256 over what a model predicts for a fixed frame of features."""
     import numpy as np  # noqa: PLC0415
 
-    from daemon.core.errors import Corrupt  # noqa: PLC0415
-    from daemon.learning.live import live_model  # noqa: PLC0415
+    from daemon.core.errors import ConfigError, Corrupt  # noqa: PLC0415
+    from daemon.runtime.training_record import model_of  # noqa: PLC0415
 
-    parts = {name.rpartition("_")[2].partition(".")[0]: path for name, path in artifact.files.items()}
-    contents = {part: path.read_bytes() for part, path in parts.items()}
     try:
-        model = live_model(artifact.pair, artifact.name, artifact.metadata, contents)
-    except Corrupt as exc:
+        model = model_of(artifact)
+    except (ConfigError, Corrupt) as exc:
         return f"none: {exc}"
     frame = np.random.default_rng(0).normal(size=(_ROWS, len(model.schema))).astype(np.float32)
     predicted = [model.values(row) for row in frame]

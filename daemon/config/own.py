@@ -35,6 +35,12 @@ class TrainingSettings(Section):
     threads: int | None = described(
         None, "Threads of a training; left out: one fewer than the machine has cores, at least 1.", ge=1
     )
+    max_minutes: float = described(
+        60.0,
+        "Longest training; one that takes longer is ended and its pair backs off.",
+        unit="real min",
+        gt=0,
+    )
     nice: int = described(10, "Priority of a training: 0 as the daemon, 19 lowest.", ge=0, le=19)
 
     @property
@@ -50,6 +56,9 @@ class CandledSettings(Section):
     training: TrainingSettings = described(TrainingSettings(), "The process that trains models.")
     grace_s: float = described(
         2.0, "Wait after a candle's close before it is fetched.", unit="market s", ge=0, le=60
+    )
+    max_disk_gb: float | None = described(
+        None, "Most that all models may take; the oldest ones go first, never a live one.", unit="GB", gt=0
     )
     log_format: Literal["auto", "text", "json"] = described(
         "auto",

@@ -109,9 +109,10 @@ class FeatureStore:
                     Reason.MISSING_CANDLE if own else Reason.MISSING_CORRELATED, f"{key.pair} {key.timeframe}"
                 )
             shifts = self.plan.shifts_of(key)
-            if i < shifts:
-                return NoRow(Reason.WARM_UP, f"{key.pair} {key.timeframe}: no earlier candles")
-            parts.append(view.values[i - shifts : i + 1][::-1].ravel())
+            rows = view.values[max(0, i - shifts) : i + 1]
+            if len(rows) <= shifts or (rows.size and np.isnan(rows).all(axis=1).any()):
+                return NoRow(Reason.WARM_UP, f"{key.pair} {key.timeframe}: too few earlier candles")
+            parts.append(rows[::-1].ravel())
             views.append(view)
         return LiveRow(np.concatenate(parts), self._schema(pair, views))
 

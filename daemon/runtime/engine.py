@@ -163,12 +163,12 @@ class Engine:
         pairs = [pair for pair in self._options.pairs if self._wants(pair, close_ms - base.ms)]
         faults = self._forecaster.advance(pairs, close_ms)
         outcomes = [self._forecaster.outcome(pair, close_ms, late=late) for pair in pairs]
-        self._history.append([self._row(outcome) for outcome in outcomes])
+        recorded = self._history.append([self._row(outcome) for outcome in outcomes]).saved
         self._handled_ms = close_ms
         found: list[Signal] = []
         if not late:
             for outcome in outcomes:
-                found.extend(self._signals(outcome))
+                found.extend(self._signals(outcome, recorded=recorded))
         self._forecaster.forget_before(close_ms - self._options.keep_ms)
         for key, message in faults.items():
             log.debug("feature_hook_failed", extra={"fields": {"block": str(key), "error": message}})
@@ -206,7 +206,7 @@ class Engine:
         }
         return HistoryRow(pair=outcome.pair, candle_ms=outcome.candle_ms, values=values)
 
-    def _signals(self, outcome: Outcome) -> list[Signal]:
+    def _signals(self, outcome: Outcome, *, recorded: bool) -> list[Signal]:
         """What the strategy asks for at the newest candle; its own faults stop only this pair."""
         pair = outcome.pair
         candles = self._frames.frame(pair)
@@ -222,7 +222,7 @@ class Engine:
         if self._strategy_faults.pop(pair, None) is not None:
             log.info("strategy_recovered", extra={"fields": {"pair": pair}})
         self._frames.keep(pair, analysed)
-        return signals(pair, analysed, outcome)
+        return signals(pair, analysed, outcome, recorded=recorded)
 
     def _analysed(self, outcome: Outcome, candles: pd.DataFrame) -> pd.DataFrame:
         """The strategy's frame, whose last row is the outcome's candle.

@@ -109,6 +109,7 @@ class Daemon:
     def _shut_down(self) -> int:
         """Stop in stages; one that hangs is named and does not hold up the others."""
         log.info("stopping")
+        self._show("stopping")
         self._stop.set()
         self._ticker.stop()
         deadline_s = self._clock.monotonic_s() + STOP_S

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from daemon.core.errors import ConfigError
+from daemon.core.market import CandleKey
 from daemon.features.checks import measured_warm_up
 from daemon.features.compute import SPAN
 from daemon.features.labels import label_columns
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
-    from daemon.core.market import CandleKey
     from daemon.core.pair import Pair
     from daemon.core.timeframe import Timeframe
     from daemon.features.checks import WarmUp
@@ -63,6 +64,21 @@ def fetch_history(
     missing = {str(key): why for key, why in report.missing.items()}
     counts = {"candles": sum(report.appended.values()), "requests": report.requests, "gaps": report.gaps}
     log.info("candles_fetched", extra={"fields": {**counts, **({"missing": missing} if missing else {})}})
+
+
+def longest_known(pairs: Sequence[Pair], base: Timeframe, feed: Feed) -> Pair:
+    """The pair with the longest history: the strategy is tried on it.
+
+    Raises:
+        ConfigError: the exchange has no candles of any of them.
+    """
+    lengths = {pair: len(feed.frame(CandleKey(pair, base))) for pair in pairs}
+    longest = max(pairs, key=lengths.__getitem__)
+    if not lengths[longest]:
+        raise ConfigError(
+            f"the exchange has no {base} candles of {', '.join(pairs)}: choose other pairs in exchange.pair_whitelist"
+        )
+    return longest
 
 
 def strategy_warm_up(computer: BlockComputer, plan: FeaturePlan, pair: Pair, feed: Feed) -> int:

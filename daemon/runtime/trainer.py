@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from daemon.core.errors import CandledError, ConfigError, Corrupt, Refused
+from daemon.core.errors import CandledError, ConfigError, Corrupt, Refused, Retryable
 from daemon.core.market import CandleKey
-from daemon.learning.live import live_model
 from daemon.runtime.dataset import data_set
 from daemon.runtime.training_process import TrainingStopped
+from daemon.runtime.training_record import model_of, report, training_metadata
 from daemon.state import queue
 
 if TYPE_CHECKING:
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
     from daemon.features.store import FeatureStore
-    from daemon.learning.job import TrainingResult
     from daemon.learning.live import LiveModel
-    from daemon.runtime.dataset import DataSet, TrainingOptions
+    from daemon.runtime.dataset import TrainingOptions
     from daemon.runtime.tally import Tally
     from daemon.runtime.training_process import TrainingProcess
     from daemon.state.artifacts import Artifact, ArtifactStore
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LEAST_FREE_BYTES = 20_000_000
+"""Room for an artifact and for some days of predictions, which must not be lost to it."""
 GIVE_WAY_S = 5.0
 """Longest wait of a training for a tick: a candle that takes longer must not hold up trainings for ever."""
 
@@ -46,6 +47,7 @@ class TrainerOptions:
         training: what each training is asked to do.
         retrain_ms: market milliseconds after which a model is trained anew; 0: as often as possible.
         keep_models: how many artifacts of a pair stay on disk; 0: all.
+        max_disk_bytes: most that all artifacts may take on the disk; None: no limit.
         recipe: digest of everything but the candles that decides what a model is; a model of another recipe is
             trained anew at once.
     """
@@ -54,6 +56,7 @@ class TrainerOptions:
     training: TrainingOptions
     retrain_ms: int
     keep_models: int
+    max_disk_bytes: int | None
     recipe: str
 
 
@@ -163,6 +166,7 @@ class Trainer:
 
     def _trained(self, pair: Pair) -> None:
         """Train, publish, swap in; the queue entry is written last and makes it so."""
+        self._check_room()
         started = self._clock.monotonic_s()
         close_ms = self._features.plan.base.floor(self._clock.now_ms())
         data = data_set(
@@ -184,7 +188,7 @@ class Trainer:
             metadata=training_metadata(data, result, self._options.recipe),
         )
         artifact = self._artifacts.open(name)
-        model = _model_of(pair, artifact)  # what cannot be loaded is never named in the dictionary
+        model = model_of(artifact)  # what cannot be loaded is never named in the dictionary
         seconds = self._clock.monotonic_s() - started
         entry = queue.trained(
             self._book.entry(pair),
@@ -196,7 +200,20 @@ class Trainer:
         self._book.update(pair, entry)
         self._install(model, artifact)
         self._purge(pair, name)
-        self._report(pair, result, seconds, len(data.job.features))
+        report(pair, result, seconds, len(data.job.features))
+
+    def _check_room(self) -> None:
+        """Refuse to begin what could not be written down.
+
+        Raises:
+            Retryable: the disk is nearly full.
+        """
+        free = self._artifacts.free_bytes()
+        if free < LEAST_FREE_BYTES:
+            raise Retryable(
+                f"the disk has {free / 1e6:.0f} MB free, a training needs {LEAST_FREE_BYTES / 1e6:.0f} MB: "
+                "free some space, or set candled.max_disk_gb"
+            )
 
     def _give_way(self) -> None:
         """Let a tick that is being handled end first; both threads share one interpreter."""
@@ -207,10 +224,12 @@ class Trainer:
         self._models[model.pair] = model
 
     def _purge(self, pair: Pair, live: str) -> None:
-        if not self._options.keep_models:
-            return
         try:
-            self._artifacts.purge(pair, keep=self._options.keep_models, live=live)
+            if self._options.keep_models:
+                self._artifacts.purge(pair, keep=self._options.keep_models, live=live)
+            if self._options.max_disk_bytes is not None:
+                in_use = {model.name for model in self._models.values()}
+                self._artifacts.purge_to(self._options.max_disk_bytes, in_use | {live})
         except OSError as exc:  # the training itself is done and recorded: the next one purges again
             log.warning("models_not_purged", extra={"fields": {"pair": pair, "error": str(exc)}})
 
@@ -220,7 +239,7 @@ class Trainer:
         while wanted is not None:
             try:
                 artifact = self._artifacts.open(wanted)
-                self._install(_model_of(pair, artifact), artifact)
+                self._install(model_of(artifact), artifact)
             except Corrupt as exc:
                 log.error("model_damaged", extra={"fields": {"pair": pair, "error": str(exc)}})  # noqa: TRY400
                 if wanted in self._artifacts.names():
@@ -233,60 +252,3 @@ class Trainer:
             newest = self._artifacts.newest(pair)
             wanted = None if newest is None or newest.name == wanted else newest.name
         return None
-
-    def _report(self, pair: Pair, result: TrainingResult, seconds: float, features: int) -> None:
-        shown = (
-            "r2",
-            "ic",
-            "hit_rate",
-            "naive_hit_rate",
-            "accuracy",
-            "naive_accuracy",
-            "log_loss",
-            "naive_log_loss",
-        )
-        fields: dict[str, Any] = {
-            "pair": pair,
-            "seconds": round(seconds, 2),
-            "rows": result.rows,
-            "features": features,
-        }
-        fields |= {name: round(result.metrics[name], 4) for name in shown if name in result.metrics}
-        fields |= {"dropped": result.dropped} if result.dropped else {}
-        log.info("trained", extra={"fields": fields})
-        if result.dropped > (result.rows + result.test_rows) // 9:  # a tenth of all rows
-            worst = {"pair": pair, "dropped": result.dropped, "features": dict(result.worst_features)}
-            log.warning("many_rows_dropped", extra={"fields": worst})
-
-
-def _model_of(pair: Pair, artifact: Artifact) -> LiveModel:
-    files = {name.rsplit("_", 1)[-1].split(".")[0]: path for name, path in artifact.files.items()}
-    contents = {part: path.read_bytes() for part, path in files.items() if part in ("model", "pipeline")}
-    return live_model(pair, artifact.name, artifact.metadata, contents)
-
-
-def training_metadata(data: DataSet, result: TrainingResult, recipe: str) -> dict[str, Any]:
-    """What an artifact says about itself; FreqAI's names where it has them, times in ms UTC."""
-    job = data.job
-    return {
-        "label": job.label,
-        "label_list": [job.label],
-        "classes": list(job.classes),
-        "labels_mean": {job.label: result.label_mean},
-        "labels_std": {job.label: result.label_std},
-        "training_features_list": list(job.features),
-        "model_class": job.model,
-        "model_training_parameters": dict(job.parameters),
-        "seed": job.seed,
-        "test_size": job.test_size,
-        "purged_candles": job.horizon,
-        "weight_factor": job.weight_factor,
-        "window_start_ms": data.first_ms,
-        "window_end_ms": data.window_end_ms,
-        "rows": result.rows,
-        "test_rows": result.test_rows,
-        "dropped_rows": result.dropped,
-        "metrics": dict(result.metrics),
-        "seconds": dict(result.seconds),
-        "recipe": recipe,
-    }

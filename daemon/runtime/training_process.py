@@ -52,11 +52,15 @@ class TrainingProcess:
     Args:
         threads: cap on the child's threads.
         nice: added to the child's niceness.
+        longest_s: real seconds after which a training is ended.
         stop: abandons a running job.
         clock: for waiting.
     """
 
-    def __init__(self, *, threads: int, nice: int, stop: threading.Event, clock: Clock) -> None:
+    def __init__(
+        self, *, threads: int, nice: int, stop: threading.Event, clock: Clock, longest_s: float = 3600.0
+    ) -> None:
+        self._longest_s = longest_s
         self._threads = threads
         self._nice = nice
         self._stop = stop
@@ -118,6 +122,7 @@ class TrainingProcess:
         return self._child
 
     def _answer(self, child: _Child) -> dict[str, Any]:
+        deadline_s = self._clock.monotonic_s() + self._longest_s
         while True:
             line = child.receive(timeout_s=0.2)
             if line is not None:
@@ -126,6 +131,12 @@ class TrainingProcess:
             if self._stop.is_set():
                 self.close()
                 raise TrainingStopped("the daemon is stopping")
+            if self._clock.monotonic_s() > deadline_s:
+                self.close()
+                raise TrainingFailed(
+                    f"the training took longer than {self._longest_s / 60:g} minutes (candled.training.max_minutes) "
+                    "and was ended"
+                )
 
     def _obituary(self) -> str:
         """What is known about the child's death; it is buried."""

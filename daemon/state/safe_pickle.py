@@ -125,8 +125,7 @@ def read_frames(stream: BinaryIO) -> Frames:
         return {_a(str, pair): _frame(frame) for pair, frame in content.items()}
     except Corrupt:
         raise
-    # Bytes that are no pickle make the unpickler raise nearly anything.
-    except Exception as exc:
+    except Exception as exc:  # bytes that are no pickle make the unpickler raise nearly anything
         raise Corrupt(f"is not a pickle of {{pair: DataFrame}}: {type(exc).__name__}: {exc}") from exc
 
 

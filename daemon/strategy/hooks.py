@@ -143,7 +143,7 @@ class Hooks:
     ) -> object:
         try:
             return hook(*arguments, **named)
-        except Exception as exc:  # a user's code may raise anything; it becomes our error, with its place
+        except (Exception, SystemExit) as exc:  # a user's code may raise anything; it becomes our error
             fault = describe_fault(exc, self.strategy.files, self._place(hook))
             raise StrategyError(f"{fault} [{_context(name, context)}]") from exc
 

@@ -47,13 +47,14 @@ class Signal:
     blocked: str = ""
 
 
-def signals(pair: Pair, analysed: pd.DataFrame, outcome: Outcome) -> list[Signal]:
+def signals(pair: Pair, analysed: pd.DataFrame, outcome: Outcome, *, recorded: bool = True) -> list[Signal]:
     """Signals of the newest candle.
 
     Args:
         pair: the pair.
         analysed: the strategy's frame after populate_exit_trend; its last row is the newest closed candle.
         outcome: what the model said about that candle. Without a prediction nothing may be entered.
+        recorded: whether the outcome is on the disk. What a crash could make forgotten must not trade.
 
     Returns:
         One signal for each signal column that is set to 1. As in freqtrade, an entry and an exit of the same
@@ -61,7 +62,7 @@ def signals(pair: Pair, analysed: pd.DataFrame, outcome: Outcome) -> list[Signal
     """
     row = analysed.iloc[-1]
     asked = [kind for kind in SignalKind if _asks(row.get(kind.value))]
-    blocked = "" if isinstance(outcome, Prediction) and not outcome.late else _why_not(outcome)
+    blocked = _obstacle(outcome, recorded=recorded)
     found = []
     for kind in asked:
         conflict = kind.enters and SignalKind(kind.value.replace("enter", "exit")) in asked
@@ -84,7 +85,10 @@ def _asks(value: object) -> bool:
     return isinstance(value, int | float | np.generic) and bool(value == 1)
 
 
-def _why_not(outcome: Outcome) -> str:
-    if isinstance(outcome, Prediction):
+def _obstacle(outcome: Outcome, *, recorded: bool) -> str:
+    """Why nothing may be entered; empty if nothing speaks against it."""
+    if not isinstance(outcome, Prediction):
+        return f"{outcome.reason}: {outcome.detail}" if outcome.detail else str(outcome.reason)
+    if outcome.late:
         return "the candle is late"
-    return f"{outcome.reason}: {outcome.detail}" if outcome.detail else str(outcome.reason)
+    return "" if recorded else "the prediction is not on the disk yet"

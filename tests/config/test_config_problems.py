@@ -66,7 +66,10 @@ def test_a_value_that_is_not_allowed_is_named_with_what_is(refusal, document, do
         ("exchange.pair_witelist", "did you mean 'pair_whitelist'?"),
         ("identifier", "identifier: unknown key; 'identifier' belongs in 'freqai'"),
         ("freqai.timeframe", "'timeframe' belongs to the outermost object"),
-        ("candled.zzz", "candled.zzz: unknown key; candled knows: grace_s, log_format, simulated, training"),
+        (
+            "candled.zzz",
+            "candled.zzz: unknown key; candled knows: grace_s, log_format, max_disk_gb, simulated, training",
+        ),
         ("freqai.rl_config.train_cycle", "did you mean 'train_cycles'?"),
     ],
 )

@@ -191,7 +191,7 @@ def test_a_pair_too_young_for_its_features(hooks, candles):
     made.models[SOL] = model_for(made.schema())
     young = Desk(hooks, plan, candles, days=0.5)
     young.models |= made.models
-    assert why(young.outcome()) == (Reason.WARM_UP, "%-rsi-period_10_SOL/USDT_5m and 4 more")
+    assert why(young.outcome()) == (Reason.WARM_UP, "SOL/USDT 5m: too few earlier candles")
 
 
 def test_a_hook_that_raises_stops_only_the_pairs_that_need_its_block(desk):

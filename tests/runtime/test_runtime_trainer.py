@@ -63,7 +63,7 @@ class Desk:
             seed=1,
             threads=1,
         )
-        chosen = {"retrain_ms": HOUR_MS, "keep_models": 2, "recipe": "one", **options}
+        chosen = {"retrain_ms": HOUR_MS, "keep_models": 2, "max_disk_bytes": None, "recipe": "one", **options}
         between_ticks = threading.Event()
         between_ticks.set()
         self.trainer = Trainer(

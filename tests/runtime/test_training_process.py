@@ -105,6 +105,13 @@ def test_a_stop_abandons_a_training(process, numbers, tmp_path, stop):
     assert not Path(f"/proc/{pid}").exists()
 
 
+def test_a_training_that_never_ends_is_ended(stop, numbers, tmp_path):
+    process = TrainingProcess(threads=1, nice=5, stop=stop, clock=SystemClock(), longest_s=0.5)
+    with pytest.raises(TrainingFailed, match="longer than"):
+        process.run(ENDLESS, *numbers, tmp_path)
+    assert process.pid is None
+
+
 def test_a_bug_in_a_training_is_reported_and_the_process_lives_on(process, numbers, tmp_path):
     with pytest.raises(TrainingFailed, match="FileNotFoundError"):
         process.run(JOB, *numbers, tmp_path / "absent")

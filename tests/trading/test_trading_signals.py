@@ -45,6 +45,11 @@ def test_a_late_candle_enters_nothing():
     assert found.blocked == "the candle is late"
 
 
+def test_what_is_not_on_the_disk_enters_nothing():
+    (found,) = signals(PAIR, frame(enter_long=1), predicted(), recorded=False)
+    assert found.blocked == "the prediction is not on the disk yet"
+
+
 def test_an_exit_is_never_blocked():
     (found,) = signals(PAIR, frame(exit_long=1, exit_tag="top"), abstained())
     assert (found.kind, found.tag, found.blocked) == (SignalKind.EXIT_LONG, "top", "")

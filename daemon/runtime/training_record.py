@@ -1,0 +1,82 @@
+"""What is kept and told of a training, and the model that is made of it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from daemon.learning.live import live_model
+
+if TYPE_CHECKING:
+    from daemon.core.pair import Pair
+    from daemon.learning.job import TrainingResult
+    from daemon.learning.live import LiveModel
+    from daemon.runtime.dataset import DataSet
+    from daemon.state.artifacts import Artifact
+
+log = logging.getLogger(__name__)
+
+
+def report(pair: Pair, result: TrainingResult, seconds: float, features: int) -> None:
+    """Log a good training with its main figures, and warn where much data was lost."""
+    shown = (
+        "r2",
+        "ic",
+        "hit_rate",
+        "naive_hit_rate",
+        "accuracy",
+        "naive_accuracy",
+        "log_loss",
+        "naive_log_loss",
+    )
+    fields: dict[str, Any] = {
+        "pair": pair,
+        "seconds": round(seconds, 2),
+        "rows": result.rows,
+        "features": features,
+    }
+    fields |= {name: round(result.metrics[name], 4) for name in shown if name in result.metrics}
+    fields |= {"dropped": result.dropped} if result.dropped else {}
+    log.info("trained", extra={"fields": fields})
+    if result.dropped > (result.rows + result.test_rows) // 9:  # a tenth of all rows
+        worst = {"pair": pair, "dropped": result.dropped, "features": dict(result.worst_features)}
+        log.warning("many_rows_dropped", extra={"fields": worst})
+
+
+def model_of(artifact: Artifact) -> LiveModel:
+    """The model of an artifact, ready to predict.
+
+    Raises:
+        Corrupt: its files are whole, but do not make a model.
+        ConfigError: it is of a model class that this candled does not have.
+    """
+    files = {name.rsplit("_", 1)[-1].split(".")[0]: path for name, path in artifact.files.items()}
+    contents = {part: path.read_bytes() for part, path in files.items() if part in ("model", "pipeline")}
+    return live_model(artifact.pair, artifact.name, artifact.metadata, contents)
+
+
+def training_metadata(data: DataSet, result: TrainingResult, recipe: str) -> dict[str, Any]:
+    """What an artifact says about itself; FreqAI's names where it has them, times in ms UTC."""
+    job = data.job
+    return {
+        "label": job.label,
+        "label_list": [job.label],
+        "classes": list(job.classes),
+        "labels_mean": {job.label: result.label_mean},
+        "labels_std": {job.label: result.label_std},
+        "training_features_list": list(job.features),
+        "model_class": job.model,
+        "model_training_parameters": dict(job.parameters),
+        "seed": job.seed,
+        "test_size": job.test_size,
+        "purged_candles": job.horizon,
+        "weight_factor": job.weight_factor,
+        "window_start_ms": data.first_ms,
+        "window_end_ms": data.window_end_ms,
+        "rows": result.rows,
+        "test_rows": result.test_rows,
+        "dropped_rows": result.dropped,
+        "metrics": dict(result.metrics),
+        "seconds": dict(result.seconds),
+        "recipe": recipe,
+    }
