@@ -32,12 +32,9 @@ class Compaction:
     4. Journals that neither of the two needs are deleted.
     """
 
-    def __init__(
-        self, folder: StateFolder, head: JournalHead, next_sequence: int, pairs: Mapping[Pair, FrozenPair]
-    ) -> None:
+    def __init__(self, folder: StateFolder, head: JournalHead, pairs: Mapping[Pair, FrozenPair]) -> None:
         self._folder = folder
         self._head = head
-        self._next_sequence = next_sequence
         self.pairs = pairs
 
     def begin(self) -> Journal | None:
@@ -59,7 +56,9 @@ class Compaction:
     def write(self) -> Snapshot | None:
         """Write and publish the snapshot; None, and logged, if that failed: then all older files are there."""
         seal = Seal(
-            generation=self._head.generation, next_sequence=self._next_sequence, lineage=self._head.lineage
+            generation=self._head.generation,
+            next_sequence=self._head.first_sequence,
+            lineage=self._head.lineage,
         )
         new = self._folder.historic_predictions_new
         try:

@@ -249,9 +249,13 @@ class PredictionHistory:
             if not (self._dirty and self._flush() and self._journal is not None):
                 return False
             old = self._journal
-            head = JournalHead(generation=old.head.generation + 1, lineage=old.head.lineage)
+            head = JournalHead(
+                generation=old.head.generation + 1,
+                lineage=old.head.lineage,
+                first_sequence=self._next_sequence,
+            )
             frozen = {pair: columns.frozen() for pair, columns in self._pairs.items()}
-            job = Compaction(self._folder, head, self._next_sequence, frozen)
+            job = Compaction(self._folder, head, frozen)
             journal = job.begin()
             if journal is None:
                 return False

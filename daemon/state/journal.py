@@ -45,12 +45,14 @@ class JournalHead:
     Attributes:
         generation: number of the snapshot whose rows come before its first record.
         lineage: what all files of one history share and no other history has.
+        first_sequence: number of its first record: journals before it end just below.
         adopted: fingerprint of FreqAI's file with which this history began; "" without one. Only in the
             journal of generation 0.
     """
 
     generation: int
     lineage: str
+    first_sequence: int = 0
     adopted: str = ""
 
     def encoded(self) -> bytes:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from daemon.core.pair import Pair
 from daemon.state.report import Loss
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from daemon.core.pair import Pair
     from daemon.state.columns import PairColumns
     from daemon.state.journal import JournalFile
     from daemon.state.records import Record
@@ -18,16 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Known:
-    """What the snapshots gave.
+    """What snapshots and journals say of themselves.
 
     Attributes:
-        next_sequence: of the newest snapshot whose index could be read.
+        next_sequence: number up to which there were records: of the newest snapshot whose index could be
+            read, or of the newest journal's beginning.
         since: pair -> number of the first record that its snapshot does not contain.
+        until_ms: pair -> last candle in its snapshot, ms.
         hurt: pair -> first and last candle in ms, where every snapshot's rows of it are damaged.
     """
 
     next_sequence: int
     since: dict[Pair, int] = field(default_factory=dict)
+    until_ms: dict[Pair, int] = field(default_factory=dict)
     hurt: dict[Pair, tuple[int, int]] = field(default_factory=dict)
 
     @property
@@ -54,10 +57,9 @@ def holes(known: Known, records: list[Record], pairs: Mapping[Pair, PairColumns]
         after = [record.first_ms for record in records if record.sequence > end]
         names: list[str] = sorted(pair for pair in pairs if known.since.get(pair, first) <= end) or [""]
         what = f"{end - start + 1} ticks are in no journal"
-        found += [
-            Loss(pair=pair, from_ms=max(before, default=0), to_ms=min(after, default=0), what=what)
-            for pair in names
-        ]
+        for pair in names:
+            from_ms = max([known.until_ms.get(Pair(pair), 0) if pair else 0, *before])
+            found.append(Loss(pair=pair, from_ms=from_ms, to_ms=min(after, default=0), what=what))
     return found
 
 

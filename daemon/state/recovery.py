@@ -221,11 +221,13 @@ class _Recovery:
         lineage = self._candidates[0].snapshot.seal.lineage if self._candidates else None
         lineage = lineage or (heads[0].lineage if heads else secrets.token_hex(8))
         adopted = self._adopted.fingerprint if self._adopted and not generation else ""
-        return JournalHead(generation=generation, lineage=lineage, adopted=adopted)
+        first = max((each.snapshot.seal.next_sequence for each in self._candidates), default=0)
+        return JournalHead(generation=generation, lineage=lineage, first_sequence=first, adopted=adopted)
 
     def _base(self) -> tuple[dict[Pair, PairColumns], Known]:
         """Every pair from the newest snapshot in which it is intact."""
-        known = Known(next_sequence=0)
+        began = [file.head.first_sequence for file in self._journals if file.head is not None]
+        known = Known(next_sequence=max(began, default=0))
         pairs: dict[Pair, PairColumns] = {}
         for candidate in self._candidates:
             seal = candidate.snapshot.seal
@@ -236,6 +238,7 @@ class _Recovery:
                 elif pair not in known.since:
                     pairs[pair] = PairColumns(stored)
                     known.since[pair] = seal.next_sequence
+                    known.until_ms[pair] = candidate.snapshot.span(pair)[1]
         for pair, columns in (self._adopted.pairs if self._adopted else {}).items():
             if pair not in known.since:
                 pairs[pair] = columns
