@@ -101,7 +101,7 @@ class ArtifactStore:
             the same coin has that name: they never share a folder.
 
         Raises:
-            Corrupt: what can be read back is not what was written.
+            Corrupt: what can be read back is not what was written; nothing was published.
             OSError: disk full or the like; nothing was published.
         """
         coin = _coin(pair)
@@ -116,8 +116,7 @@ class ArtifactStore:
             "libraries": dict(_libraries()),
             "files": {path.name: _fingerprint(path) for path in sorted(staging.iterdir())},
         }
-        document["checksum"] = documents.digest(document)
-        sealed = documents.encoded(document)
+        sealed = documents.encoded(document | {"checksum": documents.digest(document)})
         atomic.write_atomic_bytes(staging / f"{stem}_metadata.json", sealed)
         _verified(staging, name)
         atomic.publish_folder(staging, self._folder.path / name)

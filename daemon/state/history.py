@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from daemon.state.columns import PairColumns
 from daemon.state.compaction import Compaction
-from daemon.state.journal import Journal, JournalHead
+from daemon.state.journal import Journal
 from daemon.state.records import Appended, HistoryRow, Record, encode
 from daemon.state.recovery import Recovered, recover
 from daemon.state.stored import TIME
@@ -57,7 +57,7 @@ class PredictionHistory:
         self._compacting = threading.Lock()
         self._failing = False
         self.losses: tuple[Loss, ...] = tuple(found.losses)
-        """What was acknowledged once and no file holds any more, found at opening."""
+        """Found at opening: what was acknowledged once and no file holds any more."""
         self.damages: tuple[Damage, ...] = tuple(found.damages)
         """Files that were not what was written, found at opening; with the backups, nothing need be lost."""
 
@@ -65,8 +65,7 @@ class PredictionHistory:
     def open(cls, folder: StateFolder) -> Self:
         """Recover the history and get ready to append. The caller holds the folder's lock.
 
-        Damage never stops a start: damaged files are set aside, and what is gone is in `losses`. FreqAI's
-        own file is adopted.
+        Damage never stops a start: damaged files are set aside, what is gone is in `losses`. FreqAI's file is adopted.
         """
         found = recover(folder, touch=True)
         self = cls(folder, found, writable=True)
@@ -249,11 +248,7 @@ class PredictionHistory:
             if not (self._dirty and self._flush() and self._journal is not None):
                 return False
             old = self._journal
-            head = JournalHead(
-                generation=old.head.generation + 1,
-                lineage=old.head.lineage,
-                first_sequence=self._next_sequence,
-            )
+            head = old.head.next(self._next_sequence)
             frozen = {pair: columns.frozen() for pair, columns in self._pairs.items()}
             job = Compaction(self._folder, head, frozen)
             journal = job.begin()
@@ -274,7 +269,7 @@ class PredictionHistory:
     def close(self) -> None:
         """Save what is pending, fold the journal into the snapshot if that is quick, and let go of the files.
 
-        With a large snapshot the journal stays beside it: it is just as safe, and the next start reads both.
+        Beside a large snapshot the journal stays: it is just as safe, and the next start reads both.
         """
         with self._lock:
             quick = self._snapshot_bytes() <= _STOP_BYTES or self.compaction_due

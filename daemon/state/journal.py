@@ -55,6 +55,12 @@ class JournalHead:
     first_sequence: int = 0
     adopted: str = ""
 
+    def next(self, first_sequence: int) -> JournalHead:
+        """Head of the journal that follows, with the number of its first record."""
+        return JournalHead(
+            generation=self.generation + 1, lineage=self.lineage, first_sequence=first_sequence
+        )
+
     def encoded(self) -> bytes:
         """The first bytes of the file."""
         note = json.dumps(asdict(self)).encode()
