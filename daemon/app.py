@@ -261,6 +261,7 @@ class _Assembly:
             features=features,
             hooks=self.hooks,
             frame_of=self.feed.frame,
+            folder=self.folder,
             book=self.book,
             artifacts=self.artifacts,
             process=self.process,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from daemon.core.errors import CandledError, ConfigError, Corrupt, Refused, Retryable
+from daemon.core.errors import CandledError, ConfigError, Corrupt, Retryable
 from daemon.core.market import CandleKey
 from daemon.runtime.dataset import data_set
 from daemon.runtime.training_process import TrainingStopped
 from daemon.runtime.training_record import model_of, report, training_metadata
 from daemon.state import queue
+from daemon.state.models import served_models
 
 if TYPE_CHECKING:
     import threading
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from daemon.runtime.tally import Tally
     from daemon.runtime.training_process import TrainingProcess
     from daemon.state.artifacts import Artifact, ArtifactStore
+    from daemon.state.folder import StateFolder
     from daemon.state.pair_dictionary import PairDictionary
     from daemon.strategy.hooks import Hooks
 
@@ -75,6 +77,7 @@ class Trainer:
         features: FeatureStore,
         hooks: Hooks,
         frame_of: Callable[[CandleKey], CandleFrame],
+        folder: StateFolder,
         book: PairDictionary,
         artifacts: ArtifactStore,
         process: TrainingProcess,
@@ -88,6 +91,7 @@ class Trainer:
         self._features = features
         self._hooks = hooks
         self._frame_of = frame_of
+        self._folder = folder
         self._book = book
         self._artifacts = artifacts
         self._process = process
@@ -98,29 +102,19 @@ class Trainer:
         self._recipes: dict[Pair, str] = {}
 
     def load_models(self) -> None:
-        """Put the newest intact model of every pair in place, as the dictionary has it.
-
-        A damaged model makes way for the one before it, and its pair goes to the head of the queue.
-        """
+        """Put the newest intact model of every pair in place; what has to change in the queue is written down."""
         now_ms = self._clock.now_ms()
-        for pair in self._options.pairs:
-            entry = found = self._book.entry(pair)
-            if entry.state is queue.QueueState.TRAINING:  # the daemon ended in the middle of it
-                entry = queue.interrupted(entry)
-            if entry.data_path:
-                served = self._restored(pair, entry.data_path)
-                if served is None:
-                    entry = queue.without_model(entry, now_ms, "its model is gone")
-                elif served.name != entry.data_path:
-                    entry = replace(
-                        entry,
-                        data_path=served.name,
-                        model_filename=served.stem,
-                        trained_timestamp=served.trained_s,
-                    )
-                    entry = queue.queued(entry, now_ms, urgent="its newest model was damaged")
-            if entry != found:
-                self._book.update(pair, entry)
+        entries = {pair: self._book.entry(pair) for pair in self._options.pairs}
+        served = served_models(self._folder, self._artifacts, entries, now_ms, touch=True)
+        changed = dict(served.entries)
+        for pair, artifact in served.artifacts.items():
+            try:
+                self._install(model_of(artifact), artifact)
+            except (Corrupt, ConfigError) as exc:  # whole, but not for this candled: left where it lies
+                log.warning("model_not_ours", extra={"fields": {"pair": pair, "error": str(exc)}})
+                changed[pair] = queue.without_model(changed.get(pair, entries[pair]), now_ms, str(exc))
+        if changed:
+            self._book.update_all(changed)
 
     def step(self) -> bool:
         """Queue what is due, then train the first pair in line."""
@@ -232,23 +226,3 @@ class Trainer:
                 self._artifacts.purge_to(self._options.max_disk_bytes, in_use | {live})
         except OSError as exc:  # the training itself is done and recorded: the next one purges again
             log.warning("models_not_purged", extra={"fields": {"pair": pair, "error": str(exc)}})
-
-    def _restored(self, pair: Pair, name: str) -> Artifact | None:
-        """Install the artifact of that name, or the newest of the pair that is whole."""
-        wanted: str | None = name
-        while wanted is not None:
-            try:
-                artifact = self._artifacts.open(wanted)
-                self._install(model_of(artifact), artifact)
-            except Corrupt as exc:
-                log.error("model_damaged", extra={"fields": {"pair": pair, "error": str(exc)}})  # noqa: TRY400
-                if wanted in self._artifacts.names():
-                    self._artifacts.set_aside(wanted)
-            except (Refused, ConfigError) as exc:  # whole, but another version's: left where it lies
-                log.warning("model_not_ours", extra={"fields": {"pair": pair, "error": str(exc)}})
-                return None
-            else:
-                return artifact
-            newest = self._artifacts.newest(pair)
-            wanted = None if newest is None or newest.name == wanted else newest.name
-        return None

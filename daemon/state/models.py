@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from daemon.state.artifacts import Artifact, ArtifactStore
     from daemon.state.folder import StateFolder
     from daemon.state.queue import PairEntry
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +75,19 @@ def _newest(
         try:
             return _opened(store, name, pair)
         except Refused as exc:
-            damages.append(Damage(file=name, fault=relative(exc, folder), remedy="left as it is"))
+            damages.append(_told(Damage(file=name, fault=relative(exc, folder), remedy="left as it is")))
         except Corrupt as exc:
             if name in store.names():
                 damages.append(damage(folder.path / name, exc, folder, touch=touch))
             else:
-                damages.append(
-                    Damage(file=name, fault=relative(exc, folder), remedy="an older model is looked for")
-                )
+                gone = Damage(file=name, fault=relative(exc, folder), remedy="an older model is looked for")
+                damages.append(_told(gone))
     return None
+
+
+def _told(found: Damage) -> Damage:
+    logger.warning("model_not_served", extra={"fields": found.fields()})
+    return found
 
 
 def _opened(store: ArtifactStore, name: str, pair: Pair) -> Artifact:

@@ -72,6 +72,7 @@ class Desk:
             features=FeatureStore(plan, BlockComputer(hooks(strategy), plan, 64), self.frame),
             hooks=hooks(strategy),
             frame_of=self.frame,
+            folder=self.folder,
             book=self.book,
             artifacts=self.artifacts,
             process=self.process,
@@ -362,7 +363,7 @@ def test_a_damaged_model_makes_way_for_the_one_before_it_and_is_trained_first(de
     damage(made, made.models[SOL].name)
     again = made.restarted()
     assert again.models[SOL].name == again.entry(SOL).data_path == first
-    assert again.entry(SOL).urgent == "its newest model was damaged"
+    assert again.entry(SOL).urgent == "its newest model is damaged or gone"
     assert len(events("model_damaged")) == 1
     assert made.models[SOL].name not in again.artifacts.names()  # it lies in set-aside now
     again.clock.advance(HOUR_MS)
@@ -377,7 +378,7 @@ def test_a_pair_whose_models_are_all_damaged_is_trained_first(desk):
     again = made.restarted()
     assert set(again.models) == {BTC, ETH}
     entry = again.entry(SOL)
-    assert (entry.data_path, entry.trained_timestamp, entry.urgent) == ("", 0, "its model is gone")
+    assert (entry.data_path, entry.trained_timestamp, entry.urgent) == ("", 0, "its model is damaged or gone")
     assert again.steps() == ["SOL/USDT"]
     assert SOL in again.models
 
