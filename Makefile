@@ -1,19 +1,23 @@
 # Two commands do everything on a machine with Python 3.11 to 3.13, pip, git and make:
 #   make run    the daemon on the embedded simulated exchange, with config.example.json
 #   make test   linters, types and the whole test suite
+# And one for patience: make crash, the long version of the fault tests (an hour).
 PYTHON ?= python3
 CONFIG ?= config.example.json
 ARGS ?=
 UV := .tools/bin/uv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: run test install lint clean
+.PHONY: run test crash install lint clean
 
 run: .venv/.installed
 	.venv/bin/candled run -c $(CONFIG) $(ARGS)
 
 test: .venv/.installed-dev lint
 	.venv/bin/pytest --cov --cov-report=term:skip-covered $(ARGS)
+
+crash: .venv/.installed-dev
+	CANDLED_LONG=1 .venv/bin/pytest tests/crash --timeout 7200 $(ARGS)
 
 lint: .venv/.installed-dev
 	.venv/bin/ruff check

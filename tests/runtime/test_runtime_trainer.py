@@ -364,7 +364,7 @@ def test_a_damaged_model_makes_way_for_the_one_before_it_and_is_trained_first(de
     again = made.restarted()
     assert again.models[SOL].name == again.entry(SOL).data_path == first
     assert again.entry(SOL).urgent == "its newest model is damaged or gone"
-    assert len(events("model_damaged")) == 1
+    assert len(events("state_file_damaged")) == 1
     assert made.models[SOL].name not in again.artifacts.names()  # it lies in set-aside now
     again.clock.advance(HOUR_MS)
     assert again.steps()[0] == "SOL/USDT"
