@@ -1,7 +1,7 @@
 # Two commands do everything on a machine with Python 3.11 to 3.13, pip, git and make:
 #   make run    the daemon on the embedded simulated exchange, with config.example.json
 #   make test   linters, types and the whole test suite
-# And one for patience: make crash, the long version of the fault tests (an hour).
+# And one for patience: make crash, the long version of the fault tests (some minutes).
 PYTHON ?= python3
 CONFIG ?= config.example.json
 ARGS ?=

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from daemon.core.clock import SystemClock
+from daemon.core.errors import Retryable
 from daemon.core.market import CandleKey
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
@@ -108,10 +109,9 @@ class _Assembly:
         self.book = PairDictionary.open(folder)
         self.artifacts = ArtifactStore(folder)
         self.artifacts.clear_staging()
-        folder.save_config(
-            settings.config_files[0].name if settings.config_files else "config", settings.document
-        )
+        self._save_config()
         self.clock = options.clock or market_clock(settings, self._recorded_ms())
+        self._check_record()
         self.market = options.market or market_of(settings, self.clock)
         self.plan = feature_plan(settings)
         self.view = StrategyView(
@@ -163,6 +163,23 @@ class _Assembly:
         closes = [ms + self.settings.timeframe.ms for ms in candles if ms is not None]
         return max([0, *closes, *(entry.trained_timestamp * 1000 for entry in self.book.entries.values())])
 
+    def _save_config(self) -> None:
+        name = self.settings.config_files[0].name if self.settings.config_files else "config"
+        try:
+            self.folder.save_config(name, self.settings.document)
+        except Retryable as exc:  # a copy for people: the daemon does its work without it
+            log.warning("config_not_saved", extra={"fields": {"error": str(exc)}})
+
+    def _check_record(self) -> None:
+        """Say so where nothing can happen before time has caught up with the record."""
+        ahead_ms = self._recorded_ms() - self.clock.now_ms()
+        if ahead_ms > self.settings.timeframe.ms:
+            fields = {
+                "hours": round(ahead_ms / HOUR_MS, 1),
+                "remedy": "another market's or a wrong clock's record: choose another freqai.identifier, or wait",
+            }
+            log.warning("record_lies_in_the_future", extra={"fields": fields})
+
     def _prepared(self) -> BlockComputer:
         """History in memory and the strategy's warm-up measured on it."""
         computer = BlockComputer(self.hooks, self.plan, preparation.FIRST_GUESS)
@@ -170,9 +187,16 @@ class _Assembly:
         if self.stop.is_set():
             return computer
         self.hooks.bot_start()
-        tried = preparation.longest_known(self.settings.pairs, self.plan.base, self.feed)
-        self.view.expect(preparation.strategy_labels(self.hooks, tried, self.plan.base, self.feed))
-        computer.warm_up = preparation.strategy_warm_up(computer, self.plan, tried, self.feed)
+        tried = preparation.tried_strategy(
+            self.hooks,
+            computer,
+            self.plan,
+            pairs=self.settings.pairs,
+            model=self.settings.freqaimodel,
+            feed=self.feed,
+        )
+        self.view.expect(tried.labels)
+        computer.warm_up = tried.warm_up
         if computer.warm_up > preparation.FIRST_GUESS:
             self._fetch(computer.warm_up)
         return computer
@@ -220,7 +244,14 @@ class _Assembly:
             stop=self.stop,
         )
         engine_runner = Runner("engine", engine, clock=self.clock, stop=self.stop, idle_s=IDLE_S)
-        trainer_runner = Runner("trainer", trainer, clock=self.clock, stop=self.stop, idle_s=IDLE_S)
+        trainer_runner = Runner(
+            "trainer",
+            trainer,
+            clock=self.clock,
+            stop=self.stop,
+            idle_s=IDLE_S,
+            patience_s=60 * settings.candled.training.max_minutes + 300,
+        )
         end_ms = self.market.span_ms()[1] if isinstance(self.market, ReplayMarket) else None
         keeper = Runner(
             "housekeeping",

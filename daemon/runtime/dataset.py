@@ -13,7 +13,7 @@ from daemon.features.labels import LabelKind, label_columns
 from daemon.learning.job import TrainingJob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -90,7 +90,7 @@ def data_set(
     if rows.start >= rows.stop:
         raise Refused(f"{pair}: no candles in the training window")
     give_way()
-    label = _label(hooks, pair, window, options)
+    label = fitting_label(label_columns(hooks, pair, window), options.model)
     numbers, classes = _coded(label, options.label_period_candles)
     horizon = max(options.label_period_candles, _unknown_tail(label))
     matrix = features.matrix(pair, window.open_ms[rows], give_way)
@@ -112,19 +112,23 @@ def data_set(
     return DataSet(job, matrix.values, numbers[rows], int(window.open_ms[0]), window_end_ms)
 
 
-def _label(hooks: Hooks, pair: Pair, window: CandleFrame, options: TrainingOptions) -> LabelColumn:
-    columns = label_columns(hooks, pair, window)
+def fitting_label(columns: Sequence[LabelColumn], model: str) -> LabelColumn:
+    """The one target that a model of this kind can learn.
+
+    Raises:
+        StrategyError: there are several, or it is of the other kind.
+    """
     if len(columns) > 1:
         raise StrategyError(
             f"set_freqai_targets makes {len(columns)} targets ({', '.join(c.name for c in columns)}), "
-            f"{options.model} learns one: keep one column that begins with '&'"
+            f"{model} learns one: keep one column that begins with '&'"
         )
     label = columns[0]
-    wants_classes = options.model.endswith("Classifier")
+    wants_classes = model.endswith("Classifier")
     if wants_classes != (label.kind is LabelKind.CLASS):
         kind, other = ("text", "Regressor") if wants_classes else ("numbers", "Classifier")
         raise StrategyError(
-            f"target {label.name!r} does not fit {options.model}, which learns {kind}: "
+            f"target {label.name!r} does not fit {model}, which learns {kind}: "
             f"change the target, or set freqaimodel to Catboost{other}"
         )
     return label

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
+import sys
+import traceback
 from typing import TYPE_CHECKING, Protocol
 
 from daemon.runtime.systemd import notify
@@ -23,6 +26,8 @@ log = logging.getLogger(__name__)
 
 STOP_S = 6.0
 """What all threads together have to end; with writing what is in memory a stop takes less than ten seconds."""
+DEADLINE_S = 9.0
+"""What a stop may take in all; then the process ends by itself, with status 1."""
 WATCH_S = 0.5
 STATUS_S = 1.0
 
@@ -38,13 +43,18 @@ class Closing(Protocol):
 def stop_on_signals(stop: threading.Event) -> None:
     """Have SIGINT and SIGTERM set ``stop``; a second one ends the process at once.
 
-    Ending at once is safe: what was acknowledged is on disk, and a start is a recovery.
+    Ending at once is safe: what was acknowledged is on disk, and a start is a recovery. For the same reason the
+    first signal sets a deadline: whatever hangs (a strategy's own loop, before there are threads to wait for),
+    the process ends, and says where it hung.
     """
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
+            if os.isatty(2):
+                os.write(2, b"\x1b[?25h")  # the live view had hidden the cursor
             os._exit(128 + number)
         stop.set()
+        faulthandler.dump_traceback_later(DEADLINE_S, exit=True)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handle)
@@ -84,6 +94,7 @@ class Daemon:
         self._finished = finished
         self._show = show
         self._closings = closings
+        self._hung: set[str] = set()
 
     def run(self) -> int:
         """Run until told to stop; return the exit status: 0, or 1 where a thread died."""
@@ -103,8 +114,22 @@ class Daemon:
             if self._clock.monotonic_s() - shown_s >= STATUS_S:
                 shown_s = self._clock.monotonic_s()
                 self._show("running")
+            self._name_hung_threads()
             if self._finished():
                 self._stop.set()
+
+    def _name_hung_threads(self) -> None:
+        """Log once, with its stack, a thread that has made no progress for longer than any step may take."""
+        for runner in self._runners:
+            quiet_s = self._clock.monotonic_s() - runner.progress_s
+            if quiet_s <= runner.patience_s:
+                self._hung.discard(runner.name)
+            elif runner.name not in self._hung:
+                self._hung.add(runner.name)
+                frame = sys._current_frames().get(runner.ident or 0)  # noqa: SLF001 - the one way to another's stack
+                stack = "".join(traceback.format_stack(frame)[-6:]) if frame is not None else ""
+                fields = {"thread": runner.name, "seconds": round(quiet_s), "stack": stack}
+                log.error("thread_hangs", extra={"fields": fields})
 
     def _shut_down(self) -> int:
         """Stop in stages; one that hangs is named and does not hold up the others."""

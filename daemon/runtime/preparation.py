@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from daemon.core.errors import ConfigError
+from daemon.core.errors import ConfigError, StrategyError
 from daemon.core.market import CandleKey
 from daemon.features.checks import measured_warm_up
 from daemon.features.compute import SPAN
 from daemon.features.labels import label_columns
 from daemon.features.plan import BlockKey, Hook
+from daemon.runtime.dataset import fitting_label
 
 if TYPE_CHECKING:
     import threading
@@ -66,19 +68,55 @@ def fetch_history(
     log.info("candles_fetched", extra={"fields": {**counts, **({"missing": missing} if missing else {})}})
 
 
-def longest_known(pairs: Sequence[Pair], base: Timeframe, feed: Feed) -> Pair:
-    """The pair with the longest history: the strategy is tried on it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What a trial of the strategy has shown.
+
+    Attributes:
+        labels: its targets.
+        warm_up: candles before a row that its features need.
+    """
+
+    labels: list[LabelColumn]
+    warm_up: int
+
+
+def tried_strategy(
+    hooks: Hooks, computer: BlockComputer, plan: FeaturePlan, *, pairs: Sequence[Pair], model: str, feed: Feed
+) -> Tried:
+    """Try the strategy on the pair with the longest history; on the next one where it fails.
+
+    A strategy that fails with one pair may do its work with the others.
+
+    Args:
+        hooks: the strategy.
+        computer: calls its feature hooks.
+        plan: which features there are.
+        pairs: the whitelist.
+        model: ``freqaimodel``, which the targets must fit.
+        feed: candles.
 
     Raises:
+        StrategyError: it fails with every pair; the first failure is told.
         ConfigError: the exchange has no candles of any of them.
     """
-    lengths = {pair: len(feed.frame(CandleKey(pair, base))) for pair in pairs}
-    longest = max(pairs, key=lengths.__getitem__)
-    if not lengths[longest]:
+    lengths = {pair: len(feed.frame(CandleKey(pair, plan.base))) for pair in pairs}
+    known = sorted((pair for pair in pairs if lengths[pair]), key=lambda pair: -lengths[pair])
+    if not known:
         raise ConfigError(
-            f"the exchange has no {base} candles of {', '.join(pairs)}: choose other pairs in exchange.pair_whitelist"
+            f"the exchange has no {plan.base} candles of {', '.join(pairs)}: "
+            "choose other pairs in exchange.pair_whitelist"
         )
-    return longest
+    faults: list[StrategyError] = []
+    for pair in known:
+        try:
+            labels = strategy_labels(hooks, pair, plan.base, feed)
+            fitting_label(labels, model)
+            return Tried(labels=labels, warm_up=strategy_warm_up(computer, plan, pair, feed))
+        except StrategyError as exc:
+            faults.append(exc)
+            log.warning("strategy_failed_on_trial", extra={"fields": {"pair": pair, "error": str(exc)}})
+    raise faults[0]
 
 
 def strategy_warm_up(computer: BlockComputer, plan: FeaturePlan, pair: Pair, feed: Feed) -> int:

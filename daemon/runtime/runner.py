@@ -37,16 +37,25 @@ class Runner(threading.Thread):
         clock: for waiting.
         stop: ends the loop.
         idle_s: longest wait between two steps, real seconds: a missed wake-up costs no more than this.
+        patience_s: real seconds after which a step that has not ended is taken to hang.
     """
 
     def __init__(
-        self, name: str, steps: Steps, *, clock: Clock, stop: threading.Event, idle_s: float
+        self,
+        name: str,
+        steps: Steps,
+        *,
+        clock: Clock,
+        stop: threading.Event,
+        idle_s: float,
+        patience_s: float = 300.0,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._steps = steps
         self._clock = clock
         self._stopping = stop
         self._idle_s = idle_s
+        self.patience_s = patience_s
         self.wake = threading.Event()
         self.failure: BaseException | None = None
         self.progress_s = clock.monotonic_s()

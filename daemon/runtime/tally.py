@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
     from daemon.core.prediction import Outcome
-    from daemon.trading.signals import Signal
+    from daemon.trading.signals import Signal, SignalKind
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ class Tally:
         self._outcomes: dict[Pair, Outcome] = {}
         self._signals: deque[Signal] = deque(maxlen=20)
         self._streaks: dict[Pair, str] = {}
+        self._blocked: dict[tuple[Pair, SignalKind], str] = {}
         self._last: dict[str, Any] = {}
         self._training: str = ""
         self.started_ms = clock.now_ms()
@@ -170,13 +171,17 @@ class Tally:
 
     def _log(self, outcomes: Sequence[Outcome], signals: Sequence[Signal]) -> None:
         """Log signals, and for each pair the first abstention of a streak and its end."""
+        blocked = {(signal.pair, signal.kind): signal.blocked for signal in signals if signal.blocked}
         for signal in signals:
             fields = {"pair": signal.pair, "signal": signal.kind.value, "candle": _iso(signal.candle_ms)}
             fields |= {"tag": signal.tag} if signal.tag else {}
+            if signal.blocked and self._blocked.get((signal.pair, signal.kind)) == signal.blocked:
+                continue  # told when the streak began
             if signal.blocked:
                 log.info("signal_blocked", extra={"fields": {**fields, "why": signal.blocked}})
             else:
                 log.info("signal", extra={"fields": fields})
+        self._blocked = blocked
         for outcome in outcomes:
             self._outcomes[outcome.pair] = outcome
             reason = str(outcome.reason) if isinstance(outcome, Abstention) else ""

@@ -247,6 +247,8 @@ def _serve(memory: int, answers: int) -> None:
             answer = {"result": result.to_json()}
         except CandledError as exc:
             answer = {"refused": str(exc)}
+        except OSError as exc:  # the disk is full, say: no bug of ours, and no traceback for the user
+            answer = {"bug": f"{type(exc).__name__}: {exc}"}
         except Exception:  # noqa: BLE001  the root of the process: the parent reports it
             answer = {"bug": traceback.format_exc(limit=-6)}
         os.write(answers, json.dumps(answer).encode() + b"\n")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from filelock import FileLock, Timeout
 
-from daemon.core.errors import ConfigError, FolderInUse
+from daemon.core.errors import CandledError, ConfigError, FolderInUse, Retryable
 from daemon.state import atomic
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ class StateFolder:
         Raises:
             FolderInUse: another process holds it; the message names its pid and since when.
             ConfigError: the folder cannot be made or written; the message names path and remedy.
+            Retryable: the disk is full.
         """
         lock = FileLock(
             self.lock,
@@ -158,6 +159,7 @@ class StateFolder:
 
         Raises:
             ConfigError: the copy cannot be written; the message names path and remedy.
+            Retryable: the disk is full.
         """
         stem = re.sub(r"[^A-Za-z0-9_.-]", "_", name.removesuffix(".json").removeprefix("config_")) or "config"
         path = self.path / f"config_{stem}.json"
@@ -173,9 +175,11 @@ class StateFolder:
         return shutil.disk_usage(self.path).free
 
 
-def _unusable(path: Path, exc: OSError) -> ConfigError:
+def _unusable(path: Path, exc: OSError) -> CandledError:
+    """A full disk passes, and a service manager should try again; all else waits for a human."""
     remedy = _REMEDIES.get(exc.errno or 0, "see the error")
-    return ConfigError(f"cannot use {path}: {exc.strerror or exc}: {remedy}")
+    kind = Retryable if exc.errno in (errno.ENOSPC, errno.EDQUOT) else ConfigError
+    return kind(f"cannot use {path}: {exc.strerror or exc}: {remedy}")
 
 
 def _write_holder(fd: int, now_ms: int) -> None:

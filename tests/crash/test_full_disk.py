@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from crash_life import PAIRS, check, rows, train
 
-from daemon.core.errors import ConfigError
+from daemon.core.errors import Retryable
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
 from daemon.state.history import PredictionHistory
@@ -92,7 +92,7 @@ def test_a_full_file_system_until_the_stop(small_disk):
 
 def test_a_start_on_a_full_file_system_says_so(small_disk):
     fill(small_disk)
-    with pytest.raises(ConfigError, match="disk is full"):
+    with pytest.raises(Retryable, match="disk is full"):
         StateFolder(small_disk / "example").acquire(0)
 
 

@@ -118,9 +118,6 @@ def test_a_model_that_is_too_old_predicts_no_more_and_the_reason_is_shown(place)
     assert_whole(record, PAIRS)
 
 
-@pytest.mark.xfail(
-    run=False, reason="the strategy is tried on the first pair only, and its fault is taken for every pair's"
-)
 def test_the_first_pair_alone_raising_does_not_keep_the_others_from_starting(place):
     here = place(strategy="Mine", exchange__pair_whitelist=["ETH/USDT", "BTC/USDT"])
     here.mine(RAISES.format(hook="feature_engineering_standard", error="KeyError('absent')"))

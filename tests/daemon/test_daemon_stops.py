@@ -73,7 +73,6 @@ def test_a_second_signal_ends_it_at_once(place):
     assert_whole(here.record, PAIRS)
 
 
-@pytest.mark.xfail(run=False, reason="nothing stops a strategy that hangs before the daemon is ready")
 @pytest.mark.parametrize(
     "hook", ["bot_start(self, **kwargs)", "set_freqai_targets(self, dataframe, **kwargs)"]
 )

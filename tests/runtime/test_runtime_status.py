@@ -7,8 +7,9 @@ from desk import BASE, DAY_MS, NOW_MS, PAIRS
 from daemon.config import load_settings
 from daemon.core.candles import CandleFrame
 from daemon.core.clock import FakeClock
-from daemon.core.errors import Corrupt
+from daemon.core.errors import ConfigError, Corrupt, StrategyError
 from daemon.core.market import CandleKey
+from daemon.core.pair import Pair
 from daemon.core.prediction import Abstention, Prediction, Reason
 from daemon.core.timeframe import Timeframe
 from daemon.features.compute import SPAN, BlockComputer
@@ -299,3 +300,37 @@ def test_the_targets_are_tried_on_real_candles(hooks, candles):
     (label,) = preparation.strategy_labels(hooks(), SOL, BASE, Served(candles))
     assert label.name == "&-s_close"
     assert len(label.numbers) == min(len(candles(CandleKey(SOL, BASE))), preparation.MEASURED_ON)
+
+
+def test_a_strategy_that_fails_with_one_pair_is_tried_on_the_next(hooks, plan, candles, caplog):
+    pairs = (Pair("ETH/USDT"), SOL)
+    computer = BlockComputer(hooks("RaisesForEth"), plan, 64)
+    tried = preparation.tried_strategy(
+        hooks("RaisesForEth"), computer, plan, pairs=pairs, model="CatboostRegressor", feed=Served(candles)
+    )
+    assert [label.name for label in tried.labels] == ["&-s_close"]
+    assert tried.warm_up >= 64
+    assert [r.fields["pair"] for r in caplog.records if r.getMessage() == "strategy_failed_on_trial"] == [
+        pairs[0]
+    ]
+
+
+def test_a_strategy_that_fails_with_every_pair_is_refused(hooks, plan, candles):
+    computer = BlockComputer(hooks("TwoTargets"), plan, 64)
+    with pytest.raises(StrategyError, match="makes 2 targets"):
+        preparation.tried_strategy(
+            hooks("TwoTargets"), computer, plan, pairs=(SOL,), model="CatboostRegressor", feed=Served(candles)
+        )
+
+
+def test_an_exchange_without_candles_is_named(hooks, plan):
+    computer = BlockComputer(hooks(), plan, 64)
+    with pytest.raises(ConfigError, match="no 5m candles of SOL/USDT"):
+        preparation.tried_strategy(
+            hooks(),
+            computer,
+            plan,
+            pairs=(SOL,),
+            model="CatboostRegressor",
+            feed=Served(lambda key: CandleFrame.empty()),
+        )

@@ -7,11 +7,13 @@ import threading
 import pytest
 
 from daemon.core.clock import FakeClock, FastClock, SystemClock
+from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 from daemon.runtime.lifecycle import Daemon
 from daemon.runtime.runner import Runner
 from daemon.runtime.tally import Tally
 from daemon.runtime.ticker import Ticker
+from daemon.trading.signals import Signal, SignalKind
 
 
 class Counting:
@@ -178,6 +180,21 @@ def test_a_thread_that_hangs_is_named_and_nothing_is_closed_under_it(caplog, mon
     assert any(record.getMessage() == "threads_hang" for record in caplog.records)
 
 
+def test_a_thread_that_makes_no_progress_is_named_once_with_its_stack(caplog, monkeypatch):
+    monkeypatch.setattr("daemon.runtime.lifecycle.WATCH_S", 0.05)
+    monkeypatch.setattr("daemon.runtime.lifecycle.STOP_S", 0.1)
+    stop, release = threading.Event(), threading.Event()
+    made, _, _ = daemon(Counting(block=release), Counting(), stop)
+    made._runners[0].patience_s = 0.1
+    threading.Timer(1.0, stop.set).start()
+    made.run()
+    release.set()
+    hangs = [record.fields for record in caplog.records if record.getMessage() == "thread_hangs"]
+    assert len(hangs) == 1
+    assert hangs[0]["thread"] == "engine"
+    assert "self.block.wait()" in hangs[0]["stack"]
+
+
 def test_the_end_of_a_replay_stops_it():
     stop = threading.Event()
     made, _, _ = daemon(Counting(), Counting(), stop, finished=lambda: True)
@@ -215,6 +232,29 @@ def test_one_signal_stops_and_a_second_ends_at_once(number):
         assert process.stdout.readline() == "stopping\n"
         os.kill(process.pid, number)
         assert process.wait(10) == 128 + number
+
+
+def test_a_blocked_signal_is_logged_when_its_streak_begins(caplog):
+    caplog.set_level("INFO")
+    tally, pair = Tally(FakeClock(0)), Pair("BTC/USDT")
+    given = {"close_ms": 0, "outcomes": [], "late": False, "skipped": 0, "seconds": 0.1, "missing": []}
+
+    def tick(*reasons):
+        made = [
+            Signal(pair=pair, candle_ms=0, kind=SignalKind.ENTER_LONG, blocked=reason) for reason in reasons
+        ]
+        tally.tick(**given, signals=made)
+        told = [
+            record.fields.get("why") for record in caplog.records if record.getMessage() == "signal_blocked"
+        ]
+        caplog.clear()
+        return told
+
+    assert tick("expired") == ["expired"]
+    assert tick("expired") == []
+    assert tick("late") == ["late"]
+    assert tick() == []
+    assert tick("late") == ["late"]
 
 
 def test_the_tally_tells_idle_ticks_from_those_during_a_training():
