@@ -18,19 +18,25 @@ from daemon.market.feed import Feed
 from daemon.market.replay import ReplayMarket
 from daemon.market.store import CandleStore
 from daemon.runtime import preparation
-from daemon.runtime.engine import Engine, EngineOptions
+from daemon.runtime.engine import Engine
 from daemon.runtime.forecaster import Forecaster
 from daemon.runtime.housekeeping import Housekeeping
 from daemon.runtime.lifecycle import Daemon
-from daemon.runtime.recipe import DAY_MS, feature_plan, recipe, training_options
+from daemon.runtime.recipe import (
+    DAY_MS,
+    engine_options,
+    expiration_ms,
+    feature_plan,
+    trainer_options,
+)
 from daemon.runtime.runner import Runner
 from daemon.runtime.status_file import status, write_status
 from daemon.runtime.strategy_view import StrategyView
 from daemon.runtime.tally import Tally
 from daemon.runtime.ticker import Ticker
-from daemon.runtime.trainer import Trainer, TrainerOptions
+from daemon.runtime.trainer import Trainer
 from daemon.runtime.training_process import TrainingProcess
-from daemon.runtime.world import candle_folder, market_clock, market_of
+from daemon.runtime.world import candle_folder, market_clock, market_of, recorded_ms, warn_of_the_future
 from daemon.state import atomic
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
@@ -49,11 +55,13 @@ if TYPE_CHECKING:
     from daemon.core.clock import Clock
     from daemon.core.market import Market
     from daemon.learning.live import LiveModel
+    from daemon.runtime.runner import Steps
 
 log = logging.getLogger(__name__)
 
 HOUSEKEEPING_S = 30.0
-HOUR_MS = 3_600_000
+PATIENCE_S = 300.0
+"""A step that takes longer than this (a training: than this beyond its own limit) is taken to hang."""
 IDLE_S = 5.0
 """Longest sleep of a thread between two looks at the clock, real seconds."""
 
@@ -110,8 +118,9 @@ class _Assembly:
         self.artifacts = ArtifactStore(folder)
         self.artifacts.clear_staging()
         self._save_config()
-        self.clock = options.clock or market_clock(settings, self._recorded_ms())
-        self._check_record()
+        recorded = recorded_ms(settings, self.history, self.book)
+        self.clock = options.clock or market_clock(settings, recorded)
+        warn_of_the_future(recorded - self.clock.now_ms(), settings.timeframe)
         self.market = options.market or market_of(settings, self.clock)
         self.plan = feature_plan(settings)
         self.view = StrategyView(
@@ -157,28 +166,12 @@ class _Assembly:
         self.stop.wait()
         self.market.close()
 
-    def _recorded_ms(self) -> int:
-        """The newest moment of market time in the state folder; 0 if there is none."""
-        candles = [self.history.last_ms(pair) for pair in self.settings.pairs]
-        closes = [ms + self.settings.timeframe.ms for ms in candles if ms is not None]
-        return max([0, *closes, *(entry.trained_timestamp * 1000 for entry in self.book.entries.values())])
-
     def _save_config(self) -> None:
         name = self.settings.config_files[0].name if self.settings.config_files else "config"
         try:
             self.folder.save_config(name, self.settings.document)
         except Retryable as exc:  # a copy for people: the daemon does its work without it
             log.warning("config_not_saved", extra={"fields": {"error": str(exc)}})
-
-    def _check_record(self) -> None:
-        """Say so where nothing can happen before time has caught up with the record."""
-        ahead_ms = self._recorded_ms() - self.clock.now_ms()
-        if ahead_ms > self.settings.timeframe.ms:
-            fields = {
-                "hours": round(ahead_ms / HOUR_MS, 1),
-                "remedy": "another market's or a wrong clock's record: choose another freqai.identifier, or wait",
-            }
-            log.warning("record_lies_in_the_future", extra={"fields": fields})
 
     def _prepared(self) -> BlockComputer:
         """History in memory and the strategy's warm-up measured on it."""
@@ -214,58 +207,24 @@ class _Assembly:
         )
 
     def _daemon(self, computer: BlockComputer) -> Daemon:
-        settings, base = self.settings, self.plan.base
         features = FeatureStore(self.plan, computer, self.feed.frame)
         trainer = self._trainer(features)
         trainer.load_models()
-        hours = settings.freqai.expiration_hours
-        forecaster = Forecaster(
-            features=features,
-            models=self.models,
-            frame_of=self.feed.frame,
-            expiration_ms=int(hours * HOUR_MS) if hours else None,
-        )
-        grace_ms = int(settings.candled.grace_s * 1000)
-        engine = Engine(
-            EngineOptions(
-                pairs=settings.pairs,
-                base=base,
-                grace_ms=grace_ms,
-                keep_ms=settings.freqai.train_period_days * DAY_MS + base.ms,
-            ),
-            clock=self.clock,
-            feed=self.feed,
-            forecaster=forecaster,
-            history=self.history,
-            hooks=self.hooks,
-            frames=self.view,
-            tally=self.tally,
-            between_ticks=self.between_ticks,
-            stop=self.stop,
-        )
-        engine_runner = Runner("engine", engine, clock=self.clock, stop=self.stop, idle_s=IDLE_S)
-        trainer_runner = Runner(
-            "trainer",
-            trainer,
-            clock=self.clock,
-            stop=self.stop,
-            idle_s=IDLE_S,
-            patience_s=60 * settings.candled.training.max_minutes + 300,
-        )
+        engine = self._engine(features)
+        longest_s = self.settings.candled.training.max_minutes * 60
+        engine_runner = self._runner("engine", engine, IDLE_S)
+        trainer_runner = self._runner("trainer", trainer, IDLE_S, patience_s=longest_s + PATIENCE_S)
         end_ms = self.market.span_ms()[1] if isinstance(self.market, ReplayMarket) else None
-        keeper = Runner(
-            "housekeeping",
-            Housekeeping(self.history),
-            clock=self.clock,
-            stop=self.stop,
-            idle_s=HOUSEKEEPING_S,
-        )
         return Daemon(
-            runners=[engine_runner, trainer_runner, keeper],
+            runners=[
+                engine_runner,
+                trainer_runner,
+                self._runner("housekeeping", Housekeeping(self.history), HOUSEKEEPING_S),
+            ],
             ticker=Ticker(
                 clock=self.clock,
-                base=base,
-                grace_ms=grace_ms,
+                base=self.plan.base,
+                grace_ms=engine_options(self.settings).grace_ms,
                 engine=engine_runner.wake,
                 trainer=trainer_runner.wake,
             ),
@@ -277,17 +236,32 @@ class _Assembly:
             closings=[("history", self.history.close), ("candles", self.feed.flush)],
         )
 
+    def _runner(self, name: str, steps: Steps, idle_s: float, *, patience_s: float = PATIENCE_S) -> Runner:
+        return Runner(name, steps, clock=self.clock, stop=self.stop, idle_s=idle_s, patience_s=patience_s)
+
+    def _engine(self, features: FeatureStore) -> Engine:
+        forecaster = Forecaster(
+            features=features,
+            models=self.models,
+            frame_of=self.feed.frame,
+            expiration_ms=expiration_ms(self.settings),
+        )
+        return Engine(
+            engine_options(self.settings),
+            clock=self.clock,
+            feed=self.feed,
+            forecaster=forecaster,
+            history=self.history,
+            hooks=self.hooks,
+            frames=self.view,
+            tally=self.tally,
+            between_ticks=self.between_ticks,
+            stop=self.stop,
+        )
+
     def _trainer(self, features: FeatureStore) -> Trainer:
-        most_gb = self.settings.candled.max_disk_gb
         return Trainer(
-            TrainerOptions(
-                pairs=self.settings.pairs,
-                training=training_options(self.settings),
-                retrain_ms=int(self.settings.freqai.live_retrain_hours * HOUR_MS),
-                keep_models=self.settings.freqai.purge_old_models,
-                max_disk_bytes=None if most_gb is None else int(most_gb * 1e9),
-                recipe=recipe(self.settings, self.strategy.digest),
-            ),
+            trainer_options(self.settings, self.strategy.digest),
             clock=self.clock,
             features=features,
             hooks=self.hooks,

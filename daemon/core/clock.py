@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -113,3 +114,8 @@ class FakeClock:
 def cpu_time_s() -> float:
     """CPU seconds of this process, all threads."""
     return time.process_time()
+
+
+def system_time() -> datetime:
+    """The machine's own time, UTC: only for a library that schedules by it."""
+    return datetime.now(UTC)

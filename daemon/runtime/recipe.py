@@ -1,4 +1,4 @@
-"""What the settings say about features and trainings, and the digest that names it."""
+"""What the settings say to each part: features, engine, trainer; and the digest that names a model's recipe."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.features.plan import FeaturePlan
 from daemon.runtime.dataset import TrainingOptions
+from daemon.runtime.engine import EngineOptions
+from daemon.runtime.trainer import TrainerOptions
 
 if TYPE_CHECKING:
     from daemon.config import Settings
 
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
 DEFAULT_SEED = 1
 
 
@@ -54,3 +57,32 @@ def recipe(settings: Settings, strategy_digest: str) -> str:
         "training": {name: getattr(training, name) for name in training.__slots__ if name != "threads"},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def trainer_options(settings: Settings, strategy_digest: str) -> TrainerOptions:
+    """The part of the settings that decides when which pair is trained, and what is kept."""
+    most_gb = settings.candled.max_disk_gb
+    return TrainerOptions(
+        pairs=settings.pairs,
+        training=training_options(settings),
+        retrain_ms=int(settings.freqai.live_retrain_hours * HOUR_MS),
+        keep_models=settings.freqai.purge_old_models,
+        max_disk_bytes=None if most_gb is None else int(most_gb * 1e9),
+        recipe=recipe(settings, strategy_digest),
+    )
+
+
+def engine_options(settings: Settings) -> EngineOptions:
+    """The part of the settings that decides which candles are handled, and when."""
+    return EngineOptions(
+        pairs=settings.pairs,
+        base=settings.timeframe,
+        grace_ms=int(settings.candled.grace_s * 1000),
+        keep_ms=settings.freqai.train_period_days * DAY_MS + settings.timeframe.ms,
+    )
+
+
+def expiration_ms(settings: Settings) -> int | None:
+    """Age at which a model predicts no more; None: never."""
+    hours = settings.freqai.expiration_hours
+    return int(hours * HOUR_MS) if hours else None

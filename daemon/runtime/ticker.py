@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
+
+from daemon.core.clock import system_time
 
 if TYPE_CHECKING:
     import threading
@@ -55,7 +57,7 @@ class Ticker:
         until_s = (next_close_ms - now_ms) / 1000 / clock.speed
         candle = IntervalTrigger(
             seconds=base.ms / 1000 / clock.speed,
-            start_date=datetime.now(UTC) + timedelta(seconds=until_s),
+            start_date=system_time() + timedelta(seconds=until_s),
             timezone=UTC,
         )
         heartbeat = IntervalTrigger(seconds=HEARTBEAT_S, timezone=UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from daemon.core.clock import FastClock, SystemClock
@@ -9,7 +10,7 @@ from daemon.market.ccxt_market import CcxtMarket
 from daemon.market.replay import ReplayMarket
 from daemon.market.simulated import SimulatedMarket
 from daemon.runtime.preparation import FIRST_GUESS
-from daemon.runtime.recipe import DAY_MS, feature_plan
+from daemon.runtime.recipe import DAY_MS, HOUR_MS, feature_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +18,28 @@ if TYPE_CHECKING:
     from daemon.config import Settings
     from daemon.core.clock import Clock
     from daemon.core.market import Market
+    from daemon.core.timeframe import Timeframe
+    from daemon.state.history import PredictionHistory
+    from daemon.state.pair_dictionary import PairDictionary
+
+log = logging.getLogger(__name__)
+
+
+def recorded_ms(settings: Settings, history: PredictionHistory, book: PairDictionary) -> int:
+    """The newest moment of market time in the state folder; 0 if there is none."""
+    candles = [history.last_ms(pair) for pair in settings.pairs]
+    closes = [ms + settings.timeframe.ms for ms in candles if ms is not None]
+    return max([0, *closes, *(entry.trained_timestamp * 1000 for entry in book.entries.values())])
+
+
+def warn_of_the_future(ahead_ms: int, base: Timeframe) -> None:
+    """Say so where nothing can happen before time has caught up with the record."""
+    if ahead_ms > base.ms:
+        fields = {
+            "hours": round(ahead_ms / HOUR_MS, 1),
+            "remedy": "another market's or a wrong clock's record: choose another freqai.identifier, or wait",
+        }
+        log.warning("record_lies_in_the_future", extra={"fields": fields})
 
 
 def market_clock(settings: Settings, recorded_ms: int) -> Clock:
