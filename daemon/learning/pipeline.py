@@ -122,8 +122,8 @@ def prepared(points: Points, options: PipelineOptions, seed: int) -> Prepared:
         detectors.append(detector)
         removed[detector.name] = count
         points = points.only(~outlier) if count else points
-    if not len(points):
-        raise Refused(f"the outlier methods removed every training row: {removed}")
+        if not len(points):
+            raise Refused(f"the outlier methods removed every training row: {removed}")
     pipeline = FeaturePipeline(transforms, tuple(detectors))
     return Prepared(pipeline, _noisy(points, options.noise_standard_deviation, seed), removed, left_out)
 

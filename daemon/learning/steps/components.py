@@ -47,12 +47,10 @@ class Components:
 
     def transform(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Transform`."""
-        centred = rows - self.mean
-        out = np.empty((len(rows), len(self.axes)), np.float32)
         # A matrix product sums in another order than a matrix-vector product, so a row would depend in its last
-        # bits on the rows beside it. Each row is therefore a product of its own, in a batch as well as live.
-        for i in range(len(rows)):
-            np.dot(self.axes, centred[i], out=out[i])
+        # bits on the rows beside it. Here each number is a dot product of its own, in a batch as well as live.
+        centred = rows - self.mean
+        out: NDArray[np.float32] = np.vecdot(self.axes, centred[:, None, :])
         return out
 
     def saved(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
