@@ -145,3 +145,27 @@ def test_constants_teach_nothing_and_that_is_said():
 def test_points_of_unequal_length_cannot_be():
     with pytest.raises(ValueError, match="same number of rows"):
         Points(cloud_of(3), np.zeros(2), np.ones(3))
+
+
+def test_a_radius_that_ends_at_a_point_is_decided_exactly():
+    points = cloud_of(300, 40)
+    row = cloud_of(1, 40, 1)
+    squares = ((row.astype(np.float64) - points) ** 2).sum(axis=1)
+    cloud = Cloud(points)
+    for i in range(300):
+        for factor in (1 + 1e-9, 1 - 1e-9):
+            ((_, near),) = cloud.within(row, float(np.sqrt(squares[i])) * factor)
+            assert near[0, i] == (factor > 1)
+
+
+def test_a_row_counts_itself_into_its_crowd():
+    trained = Cloud(np.float32([[0], [1], [9]]))
+    step = Dbscan(radius=1.5, crowd=3, trained=trained, core=np.zeros(3, bool))
+    assert step.judge(np.float32([[0.5], [9.5]])).outlier.tolist() == [False, True]
+
+
+def test_the_svms_decision_of_one_row_has_the_bits_of_the_batch():
+    rows = cloud_of(300, 200)
+    step = OneClassSvm(np.random.default_rng(0).standard_normal(200), 0.1)
+    batch = step.decisions(rows)
+    assert [step.decisions(rows[i : i + 1])[0] for i in range(300)] == batch.tolist()
