@@ -104,6 +104,7 @@ def test_only_atomic_renames_and_syncs():
     [
         ("ccxt", {"market", "trading"}),
         ("catboost", {"learning"}),
+        ("sklearn", {"learning"}),
         ("apscheduler", {"runtime"}),
         ("filelock", {"state"}),
         ("rich", {"cli", "runtime"}),

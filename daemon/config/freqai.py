@@ -50,29 +50,38 @@ class FeatureParameters(Section):
         0.0, "Recent rows weigh more in a training: exponential, typically below 1. 0: all alike.", ge=0
     )
     indicator_max_period_candles: int | None = described(None, "Not used by FreqAI any more.", ge=0)
-    principal_component_analysis: bool = described(False, "Reduce features to principal components.")
+    principal_component_analysis: bool = described(
+        False, "Replace features by the principal components that keep 99.9 % of their variance."
+    )
     plot_feature_importances: int = described(
         0, "Plot the importance of this many features, best and worst, beside each model.", ge=0
     )
     DI_threshold: float = described(
-        0.0, "Dissimilarity index above which a row is an outlier; typically below 1. 0: off.", ge=0
+        0.0, "Dissimilarity index from which on a row is an outlier; typically below 1. 0: off.", ge=0
     )
     use_SVM_to_remove_outliers: bool = described(  # noqa: N815 - FreqAI's name
-        False, "Remove outliers by a one-class SVM."
+        False, "A one-class SVM removes outliers from the training, and forbids predictions on them."
     )
     svm_params: dict[str, Any] = described(
-        {"shuffle": False, "nu": 0.01}, "Parameters of scikit-learn's SGDOneClassSVM."
+        {"shuffle": False, "nu": 0.01},
+        "Parameters of scikit-learn's SGDOneClassSVM; what is set here replaces the default as a whole.",
     )
     use_DBSCAN_to_remove_outliers: bool = described(  # noqa: N815 - FreqAI's name
-        False, "Remove outliers by DBSCAN clusters."
+        False, "DBSCAN removes outliers from the training, and forbids predictions on them."
     )
     noise_standard_deviation: float = described(
         0.0, "Noise added to the training features, in their normalised space (-1 to 1).", ge=0
     )
     outlier_protection_percentage: float = described(
-        30.0, "No row is removed when a method would remove more than this share.", unit="%", ge=0, le=100
+        30.0,
+        "The SVM or DBSCAN is left out of a model if it would remove more than this share of its training rows.",
+        unit="%",
+        ge=0,
+        le=100,
     )
-    reverse_train_test_order: bool = described(False, "Train on the newest rows, test on the oldest.")
+    reverse_train_test_order: bool = described(
+        False, "Swap the two: train on the `test_size` newest rows, test on the older ones."
+    )
     shuffle_after_split: bool = described(False, "Shuffle training and test rows, each by themselves.")
     buffer_train_data_candles: int = described(
         0, "Candles cut off both ends of the training data after features were made.", unit="candles", ge=0
@@ -84,7 +93,9 @@ class DataSplitParameters(Section):
 
     test_size: float = described(0.1, "Share of the rows kept for the test. 0: no test.", ge=0, lt=1)
     train_size: float | None = described(None, "Share of the rows to train on.", gt=0, lt=1)
-    shuffle: bool = described(False, "Shuffle rows before the split; this breaks the order of time.")
+    shuffle: bool = described(
+        False, "Draw the test rows at random; nothing is purged then, and metrics flatter."
+    )
     random_state: int | None = described(
         None, "Seed of a training: the same seed and candles give the same model.", ge=0
     )

@@ -116,10 +116,6 @@ EXCHANGE: Mapping[KeyPath, Inert] = {
 """The same, of freqtrade's ``exchange`` section."""
 
 _LATER = Inert("it comes later")
-_TUNING_KEYS = """
-principal_component_analysis plot_feature_importances DI_threshold use_SVM_to_remove_outliers
-use_DBSCAN_to_remove_outliers noise_standard_deviation reverse_train_test_order shuffle_after_split
-"""
 
 NOT_ACTING: Mapping[KeyPath, Inert] = {
     ("freqaimodel_path",): _LATER,
@@ -133,12 +129,8 @@ NOT_ACTING: Mapping[KeyPath, Inert] = {
     ("freqai", "conv_width"): Inert("there are no network models yet", _unless(1)),
     ("freqai", "rl_config"): Inert("there is no reinforcement learning yet"),
     ("freqai", "model_save_type"): Inert("models are saved in their library's own format"),
-    **{("freqai", "feature_parameters", key): _LATER for key in _TUNING_KEYS.split()},
-    # These two act only together with a method above.
-    ("freqai", "feature_parameters", "svm_params"): Inert("it comes later", _always),
-    ("freqai", "feature_parameters", "outlier_protection_percentage"): Inert("it comes later", _always),
+    ("freqai", "feature_parameters", "plot_feature_importances"): _LATER,
     ("freqai", "feature_parameters", "indicator_max_period_candles"): Inert("FreqAI has dropped it, too"),
-    ("freqai", "data_split_parameters", "shuffle"): _LATER,
     ("freqai", "data_split_parameters", "train_size"): _LATER,
     ("freqai", "data_split_parameters", "stratify"): _LATER,
     # In FreqAI, too, these do nothing here: a back-test's, TensorBoard's (needs torch).

@@ -77,6 +77,8 @@ class Abstention:
 
     Attributes:
         values: what is known all the same (for an outlier, the prediction that is not to be trusted).
+        di: dissimilarity index of the row; NaN where it is off or was not computed.
+        objections: how many outlier methods the row does not pass.
     """
 
     pair: Pair
@@ -87,10 +89,13 @@ class Abstention:
     # mappingproxy is unhashable on Python 3.11, where dataclasses refuse it as a plain default
     values: Mapping[str, float | str] = field(default_factory=lambda: _NOTHING)
     di: float = float("nan")
+    objections: int = 0
 
     @property
     def do_predict(self) -> float:
-        """FreqAI's code: 2 for an expired model, else 0."""
+        """FreqAI's code: 2 for an expired model, 1 less each objection for an outlier (0, -1, -2), else 0."""
+        if self.reason is Reason.OUTLIER:
+            return 1.0 - max(self.objections, 1)
         return _DO_PREDICT.get(self.reason, 0.0)
 
 

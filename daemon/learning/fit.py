@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +12,10 @@ from daemon.learning.evaluate import classification_metrics, regression_metrics
 from daemon.learning.job import TrainingResult
 from daemon.learning.models.port import FitOptions, Rows
 from daemon.learning.models.registry import model_class
-from daemon.learning.pipeline import FeaturePipeline, LabelScaling, Pipeline
-from daemon.learning.split import recency_weights, split_by_time
+from daemon.learning.pipeline import LabelScaling, Pipeline, prepared
+from daemon.learning.pipeline_files import pipeline_files
+from daemon.learning.split import SplitOptions, recency_weights, split
+from daemon.learning.steps.port import Points
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,36 +61,40 @@ def train(
     """
     started = monotonic_s()
     clean = _clean(job, features, labels)
-    train_rows, test_rows = split_by_time(len(clean.labels), job.test_size, job.horizon)
+    rows = split(len(clean.labels), _split_options(job))
     weights = recency_weights(len(clean.labels), job.weight_factor)
-    pipeline = _fitted_pipeline(job, clean, train_rows)
+    made = prepared(_points(clean, weights, rows.train), job.pipeline, job.seed)
+    pipeline = Pipeline(made.pipeline, _label_scaling(job, made.points))
+    test, judged = _test(pipeline, _points(clean, weights, rows.test))
     prepared_s = monotonic_s()
 
-    rows = _rows(pipeline, clean, weights, train_rows)
-    test = _rows(pipeline, clean, weights, test_rows) if test_rows.start < test_rows.stop else None
     options = FitOptions(
         parameters=job.parameters, seed=job.seed, threads=job.threads, classes=len(job.classes)
     )
-    model = model_class(job.model).fit(rows, test, options)
+    model = model_class(job.model).fit(_rows(pipeline, made.points), test, options)
     fitted_s = monotonic_s()
 
-    metrics = {} if test is None else _judged(job, model, pipeline, clean, (train_rows, test_rows))
+    train_labels = clean.labels[rows.train]
+    metrics = {} if test is None else _judged(job, model, pipeline, train_labels, judged)
     files = _saved(job, model, pipeline, folder)
     regression = not job.classes
     return TrainingResult(
         files=files,
-        rows=train_rows.stop,
-        test_rows=test_rows.stop - test_rows.start,
+        rows=len(made.points),
+        test_rows=len(judged),
         dropped=clean.dropped,
         worst_features=clean.worst,
-        label_mean=float(clean.labels[train_rows].mean()) if regression else 0.0,
-        label_std=float(clean.labels[train_rows].std()) if regression else 0.0,
+        label_mean=float(train_labels.mean()) if regression else 0.0,
+        label_std=float(train_labels.std()) if regression else 0.0,
         metrics=metrics,
         seconds={
             "prepare": round(prepared_s - started, 4),
             "fit": round(fitted_s - prepared_s, 4),
             "judge_and_save": round(monotonic_s() - fitted_s, 4),
         },
+        outliers=dict(made.removed),
+        outliers_left_in=dict(made.left_out),
+        test_outliers=len(rows.test) - len(judged),
     )
 
 
@@ -109,45 +115,63 @@ def _clean(job: TrainingJob, features: NDArray[np.float32], labels: NDArray[np.f
     return _Clean(features[keep], labels[keep], dropped, worst)
 
 
-def _fitted_pipeline(job: TrainingJob, clean: _Clean, train_rows: slice) -> Pipeline:
-    if job.classes:
-        if len(np.unique(clean.labels[train_rows])) == 1:
-            raise Refused(
-                f"label {job.label!r} has one class in every training row: nothing can be learnt from it"
-            )
-        return Pipeline(FeaturePipeline.fit(clean.features[train_rows]), None)
-    return Pipeline(
-        FeaturePipeline.fit(clean.features[train_rows]), LabelScaling.fit(clean.labels[train_rows])
+def _split_options(job: TrainingJob) -> SplitOptions:
+    return SplitOptions(
+        test_size=job.test_size,
+        horizon=job.horizon,
+        shuffle=job.shuffle,
+        shuffle_after_split=job.shuffle_after_split,
+        reverse=job.reverse_train_test_order,
+        seed=job.seed,
     )
 
 
-def _rows(pipeline: Pipeline, clean: _Clean, weights: NDArray[np.float64], which: slice) -> Rows:
-    labels = clean.labels[which]
+def _points(clean: _Clean, weights: NDArray[np.float64], which: NDArray[np.int64]) -> Points:
+    return Points(clean.features[which], clean.labels[which], weights[which])
+
+
+def _label_scaling(job: TrainingJob, points: Points) -> LabelScaling | None:
+    """From the rows that are left after the outliers went, as in FreqAI."""
+    if not job.classes:
+        return LabelScaling.fit(points.labels)
+    if len(np.unique(points.labels)) == 1:
+        raise Refused(
+            f"label {job.label!r} has one class in every training row: nothing can be learnt from it"
+        )
+    return None
+
+
+def _test(pipeline: Pipeline, points: Points) -> tuple[Rows | None, Points]:
+    """The test rows that the model would predict live: no outliers; None if there are none."""
+    if not len(points):
+        return None, points
+    judged = pipeline.features.judge(points.features)
+    kept = replace(points, features=judged.features).only(judged.inlier)
+    return _rows(pipeline, kept) if len(kept) else None, kept
+
+
+def _rows(pipeline: Pipeline, points: Points) -> Rows:
+    labels = points.labels
     return Rows(
-        pipeline.features.transform(clean.features[which]),
+        np.asfortranarray(points.features),
         labels.astype(np.int64) if pipeline.label is None else pipeline.label.transform(labels),
-        weights[which],
+        points.weights,
     )
 
 
 def _judged(
-    job: TrainingJob, model: Model, pipeline: Pipeline, clean: _Clean, split: tuple[slice, slice]
+    job: TrainingJob, model: Model, pipeline: Pipeline, train_labels: NDArray[np.float64], test: Points
 ) -> dict[str, float]:
-    train_rows, test_rows = split
-    out = model.predict(pipeline.features.transform(clean.features[test_rows]))
+    out = model.predict(np.asfortranarray(test.features))
     if pipeline.label is not None:
-        train_mean = float(clean.labels[train_rows].mean())
-        return regression_metrics(clean.labels[test_rows], pipeline.label.inverse(out), train_mean)
-    codes = clean.labels.astype(np.int64)
-    shares = np.bincount(codes[train_rows], minlength=len(job.classes)) / train_rows.stop
-    return classification_metrics(codes[test_rows], out, shares)
+        return regression_metrics(test.labels, pipeline.label.inverse(out), float(train_labels.mean()))
+    codes = train_labels.astype(np.int64)
+    shares = np.bincount(codes, minlength=len(job.classes)) / len(codes)
+    return classification_metrics(test.labels.astype(np.int64), out, shares)
 
 
 def _saved(job: TrainingJob, model: Model, pipeline: Pipeline, folder: Path) -> tuple[str, ...]:
-    contents = {
-        f"{job.file_stem}_model.{model.suffix}": model.to_bytes(),
-        f"{job.file_stem}_pipeline.json": pipeline.to_bytes(),
-    }
-    for name, data in contents.items():
-        (folder / name).write_bytes(data)
-    return tuple(contents)
+    contents = {f"model.{model.suffix}": model.to_bytes(), **pipeline_files(pipeline)}
+    for ending, data in contents.items():
+        (folder / f"{job.file_stem}_{ending}").write_bytes(data)
+    return tuple(f"{job.file_stem}_{ending}" for ending in contents)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from daemon.learning.options import PipelineOptions
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -26,6 +28,10 @@ class TrainingJob:
         seed: of everything random in the training.
         threads: how many the library may use.
         file_stem: files of the artifact begin with it, ``cb_btc_1700000000``.
+        shuffle: draw the test rows at random.
+        shuffle_after_split: shuffle training and test rows, each among themselves.
+        reverse_train_test_order: train on the newest rows, test on the oldest.
+        pipeline: steps between features and model.
     """
 
     pair: str
@@ -40,6 +46,10 @@ class TrainingJob:
     seed: int
     threads: int
     file_stem: str
+    shuffle: bool = False
+    shuffle_after_split: bool = False
+    reverse_train_test_order: bool = False
+    pipeline: PipelineOptions = field(default_factory=PipelineOptions)
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values."""
@@ -49,7 +59,8 @@ class TrainingJob:
     def from_json(cls, values: Mapping[str, Any]) -> TrainingJob:
         """The inverse of `to_json`."""
         lists = {name: tuple(values[name]) for name in ("classes", "features")}
-        return cls(**{**values, **lists})
+        pipeline = PipelineOptions(**values["pipeline"])
+        return cls(**{**values, **lists, "pipeline": pipeline})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +77,10 @@ class TrainingResult:
         label_std: its standard deviation (population).
         metrics: on the test rows, ours and the naive baseline's: ``{"r2": .., "naive_mae": ..}``.
         seconds: real seconds by stage.
+        outliers: training rows removed by each outlier method.
+        outliers_left_in: outlier methods that were left out, each with the rows that it would have removed, more
+            than ``outlier_protection_percentage``.
+        test_outliers: test rows that the model was not judged on, because live it would have abstained.
     """
 
     files: tuple[str, ...]
@@ -77,6 +92,9 @@ class TrainingResult:
     label_std: float
     metrics: Mapping[str, float]
     seconds: Mapping[str, float] = field(default_factory=dict)
+    outliers: Mapping[str, int] = field(default_factory=dict)
+    outliers_left_in: Mapping[str, int] = field(default_factory=dict)
+    test_outliers: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values."""

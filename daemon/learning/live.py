@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.core.errors import Corrupt
 from daemon.core.schema import FeatureSchema
 from daemon.learning.models.registry import model_class
-from daemon.learning.pipeline import Pipeline
+from daemon.learning.pipeline_files import read_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,22 @@ if TYPE_CHECKING:
 
     from daemon.core.pair import Pair
     from daemon.learning.models.port import Model
+    from daemon.learning.pipeline import Pipeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A model's answer to one row.
+
+    Attributes:
+        values: prediction columns.
+        di: dissimilarity index; NaN where it is off.
+        outlier_of: names of the outlier methods that the row does not pass.
+    """
+
+    values: Mapping[str, float | str]
+    di: float
+    outlier_of: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +67,21 @@ class LiveModel:
     model: Model
     metrics: Mapping[str, float]
 
+    def answer(self, row: NDArray[np.float32]) -> Answer:
+        """What the model says of one row of features, and whether that may be trusted.
+
+        Args:
+            row: float32[features] in the schema's order, all finite.
+        """
+        judged = self.pipeline.features.judge(row[None, :])
+        return Answer(
+            values=self._values(judged.features),
+            di=float(judged.di[0]),
+            outlier_of=tuple(name for name, outlier in judged.outlier.items() if outlier[0]),
+        )
+
     def values(self, row: NDArray[np.float32]) -> dict[str, float | str]:
-        """Prediction columns for one row of features.
+        """Prediction columns for one row of features, outlier or not.
 
         Args:
             row: float32[features] in the schema's order, all finite.
@@ -61,7 +90,10 @@ class LiveModel:
             ``label`` (the predicted value, or the likeliest class); for classes each class's probability under its
             name; for regression ``label_mean`` and ``label_std`` of the training labels.
         """
-        out = self.model.predict(self.pipeline.features.transform(row[None, :]))
+        return self._values(self.pipeline.features.transform(row[None, :]))
+
+    def _values(self, features: NDArray[np.float32]) -> dict[str, float | str]:
+        out = self.model.predict(features)
         if self.pipeline.label is None:
             shares = {name: float(out[0, code]) for code, name in enumerate(self.classes)}
             return {self.label: self.classes[int(out[0].argmax())], **shares}
@@ -79,7 +111,7 @@ def live_model(pair: Pair, name: str, metadata: Mapping[str, Any], files: Mappin
         pair: whose it is.
         name: of the artifact.
         metadata: as `training_metadata` made it.
-        files: contents by file name ending: ``model`` and ``pipeline``.
+        files: contents by file name ending: ``model``, ``pipeline`` and the pipeline's matrices.
 
     Raises:
         Corrupt: something is missing or does not fit together.
@@ -94,7 +126,7 @@ def live_model(pair: Pair, name: str, metadata: Mapping[str, Any], files: Mappin
             label_mean=float(metadata["labels_mean"].get(metadata["label"], 0.0)),
             label_std=float(metadata["labels_std"].get(metadata["label"], 0.0)),
             schema=FeatureSchema(tuple(metadata["training_features_list"])),
-            pipeline=Pipeline.from_bytes(files["pipeline"]),
+            pipeline=read_pipeline(files),
             model=model_class(metadata["model_class"]).from_bytes(files["model"]),
             metrics=dict(metadata["metrics"]),
         )

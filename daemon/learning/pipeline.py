@@ -2,56 +2,175 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daemon.core.errors import Corrupt, Refused
+from daemon.core.errors import Refused
+from daemon.learning.steps.components import Components
+from daemon.learning.steps.dbscan import Dbscan
+from daemon.learning.steps.dissimilarity import Dissimilarity
+from daemon.learning.steps.distances import Cloud
+from daemon.learning.steps.scaling import Scaling, Varying
+from daemon.learning.steps.svm import OneClassSvm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
+    from daemon.learning.options import PipelineOptions
+    from daemon.learning.steps.port import Detector, Points, Transform
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Rows after the pipeline.
+
+    Attributes:
+        features: float32[n, k], Fortran-ordered, ready for the model.
+        outlier: bool[n] by the name of each detector.
+        di: float64[n], dissimilarity index; NaN where it is off.
+    """
+
+    features: NDArray[np.float32]
+    outlier: Mapping[str, NDArray[np.bool_]]
+    di: NDArray[np.float64]
+
+    @property
+    def inlier(self) -> NDArray[np.bool_]:
+        """bool[n], no detector objects."""
+        kept = np.ones(len(self.features), np.bool_)
+        for outlier in self.outlier.values():
+            kept &= ~outlier
+        return kept
+
 
 @dataclass(frozen=True, slots=True)
 class FeaturePipeline:
-    """Leave out constant columns, then scale the rest to [-1, 1] by the training rows' minimum and maximum.
-
-    The same two steps, in this order, that FreqAI's pipeline begins with (variance threshold 0, min-max).
+    """What happens to a row before a model sees it.
 
     Attributes:
-        kept: int64[k], indices of the columns that vary.
-        low: float32[k], minimum over the training rows.
-        high: float32[k], maximum.
+        transforms: change the row, one after the other.
+        detectors: judge the changed row, each by itself.
     """
 
-    kept: NDArray[np.int64]
-    low: NDArray[np.float32]
-    high: NDArray[np.float32]
+    transforms: tuple[Transform, ...]
+    detectors: tuple[Detector, ...] = ()
 
-    @classmethod
-    def fit(cls, rows: NDArray[np.float32]) -> FeaturePipeline:
-        """Learn from float32[n, features], all finite.
-
-        Raises:
-            Refused: no column varies.
-        """
-        low, high = rows.min(axis=0), rows.max(axis=0)
-        kept = np.flatnonzero(high > low)
-        if not len(kept):
-            raise Refused(
-                "every feature is constant over the training window: nothing can be learnt from them"
-            )
-        return cls(kept, low[kept], high[kept])
+    def judge(self, rows: NDArray[np.float32]) -> Judged:
+        """Transform float32[n, features] and ask every detector."""
+        changed = self._changed(rows)
+        di = np.full(len(rows), np.nan)
+        outlier = {}
+        for detector in self.detectors:
+            verdict = detector.judge(changed)
+            outlier[detector.name] = verdict.outlier
+            di = di if verdict.di is None else verdict.di
+        return Judged(np.asfortranarray(changed), outlier, di)
 
     def transform(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Float32[n, k] of float32[n, features]; values beyond the training's range go beyond [-1, 1]."""
-        # One row must give the bits that it gives within a batch: element-wise arithmetic only.
-        scaled = (rows[:, self.kept] - self.low) * (np.float32(2) / (self.high - self.low)) - np.float32(1)
-        return np.asfortranarray(scaled)
+        """Float32[n, k] of float32[n, features], Fortran-ordered; nothing is judged."""
+        return np.asfortranarray(self._changed(rows))
+
+    def _changed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        for transform in self.transforms:
+            rows = transform.transform(rows)
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What fitting a pipeline leaves of its training rows.
+
+    Attributes:
+        pipeline: the fitted steps.
+        points: the rows to fit a model on: transformed, without outliers, with noise if that is on.
+        removed: training rows removed, by the name of each detector.
+        left_out: detectors that are off because of ``outlier_protection_percentage``, with the number of training
+            rows that each would have removed.
+    """
+
+    pipeline: FeaturePipeline
+    points: Points
+    removed: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+def prepared(points: Points, options: PipelineOptions, seed: int) -> Prepared:
+    """Fit all steps in FreqAI's order: const, scaler, pca, its scaler, svm, di, dbscan, noise.
+
+    Args:
+        points: training rows, features untransformed.
+        options: which steps.
+        seed: for all randomness.
+
+    Raises:
+        Refused: these rows or parameters give no pipeline; the message says why.
+    """
+    transforms, points = _transformed(points, options)
+    detectors, removed, left_out = [], {}, {}
+    for find in (_svm, _dissimilarity, _dbscan):
+        detector, outlier = find(points, options, seed)
+        if detector is None:
+            continue
+        count = int(outlier.sum())
+        if count * 100 > options.outlier_protection_percentage * len(points):
+            left_out[detector.name] = count
+            continue
+        detectors.append(detector)
+        removed[detector.name] = count
+        points = points.only(~outlier) if count else points
+        if not len(points):
+            raise Refused(f"the outlier methods removed every training row: {removed}")
+    pipeline = FeaturePipeline(transforms, tuple(detectors))
+    return Prepared(pipeline, _noisy(points, options.noise_standard_deviation, seed), removed, left_out)
+
+
+def _transformed(points: Points, options: PipelineOptions) -> tuple[tuple[Transform, ...], Points]:
+    transforms: list[Transform] = []
+    rows = points.features
+    for fit in (
+        Varying.fit,
+        Scaling.fit,
+        *((Components.fit, Scaling.fit) if options.principal_component_analysis else ()),
+    ):
+        step = fit(rows)
+        transforms.append(step)
+        rows = step.transform(rows)
+    return tuple(transforms), replace(points, features=rows)
+
+
+_Found = tuple["Detector | None", "NDArray[np.bool_]"]
+_NONE = np.empty(0, np.bool_)
+
+
+def _svm(points: Points, options: PipelineOptions, seed: int) -> _Found:
+    if not options.use_svm:
+        return None, _NONE
+    step = OneClassSvm.fit(points, options.svm_params, seed)
+    return step, step.judge(points.features).outlier
+
+
+def _dissimilarity(points: Points, options: PipelineOptions, _: int) -> _Found:
+    if not options.di_threshold:
+        return None, _NONE
+    step = Dissimilarity.fit(Cloud(points.features), options.di_threshold)
+    # Every training row's index is 0, for it is among the rows that it is compared with: there is nothing to judge.
+    return step, np.zeros(len(points), np.bool_)
+
+
+def _dbscan(points: Points, options: PipelineOptions, _: int) -> _Found:
+    return Dbscan.fit(Cloud(points.features)) if options.use_dbscan else (None, _NONE)
+
+
+def _noisy(points: Points, deviation: float, seed: int) -> Points:
+    """Training rows with Gaussian noise; what a model predicts from is never touched."""
+    if not deviation:
+        return points
+    noise = np.random.default_rng(seed).standard_normal(points.features.shape, np.float32)
+    return replace(points, features=points.features + noise * np.float32(deviation))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,32 +207,3 @@ class Pipeline:
 
     features: FeaturePipeline
     label: LabelScaling | None
-
-    def to_bytes(self) -> bytes:
-        """As JSON; numbers survive exactly (float32 is exact in JSON's decimal digits of a float64)."""
-        values: dict[str, Any] = {
-            "kept": self.features.kept.tolist(),
-            "low": self.features.low.astype(float).tolist(),
-            "high": self.features.high.astype(float).tolist(),
-            "label": None if self.label is None else [self.label.low, self.label.high],
-        }
-        return json.dumps(values, sort_keys=True, indent=0).encode()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Pipeline:
-        """The inverse of `to_bytes`.
-
-        Raises:
-            Corrupt: the bytes are not a pipeline.
-        """
-        try:
-            values: Mapping[str, Any] = json.loads(data)
-            features = FeaturePipeline(
-                np.array(values["kept"], np.int64),
-                np.array(values["low"], np.float32),
-                np.array(values["high"], np.float32),
-            )
-            label = None if values["label"] is None else LabelScaling(*map(float, values["label"]))
-        except (ValueError, KeyError, TypeError) as exc:
-            raise Corrupt(f"not a pipeline: {exc}") from exc
-        return cls(features, label)

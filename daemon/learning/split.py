@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,62 @@ from daemon.core.errors import Refused
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitOptions:
+    """How rows are divided; names and meaning are FreqAI's where it has them.
+
+    Attributes:
+        test_size: share of the rows that judges; 0: none.
+        horizon: candles that a label looks ahead; so many rows between training and test are left out.
+        shuffle: draw the test rows at random instead of taking the newest.
+        shuffle_after_split: shuffle training and test rows, each among themselves.
+        reverse: train on what would be the test and test on what would be the training.
+        seed: for the shuffling.
+    """
+
+    test_size: float
+    horizon: int
+    shuffle: bool = False
+    shuffle_after_split: bool = False
+    reverse: bool = False
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Indices of the rows that train and of those that judge, int64 each, in the order in which they are used."""
+
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+def split(rows: int, options: SplitOptions) -> Split:
+    """Divide rows, oldest first.
+
+    A random draw leaves nothing out: every row has test rows beside it, so to purge them would be to purge all.
+    Its metrics flatter, for labels of neighbours overlap.
+
+    Raises:
+        Refused: nothing would be left to train on.
+    """
+    if options.shuffle and options.test_size:
+        # The generator and the order of scikit-learn's train_test_split, which FreqAI calls.
+        order = np.random.RandomState(options.seed).permutation(rows).astype(np.int64)
+        newer_rows = math.ceil(rows * options.test_size)
+        older, newer = order[newer_rows:], order[:newer_rows]
+    else:
+        oldest, newest = split_by_time(rows, options.test_size, options.horizon)
+        older, newer = (np.arange(part.start, part.stop, dtype=np.int64) for part in (oldest, newest))
+    # Without a test there is nothing to reverse.
+    train, test = (newer, older) if options.reverse and len(newer) else (older, newer)
+    if not len(train):
+        raise Refused(f"{rows} rows leave none to train on; lower data_split_parameters.test_size")
+    if options.shuffle_after_split:
+        generator = np.random.default_rng(options.seed)
+        train, test = generator.permutation(train), generator.permutation(test)
+    return Split(train, test)
 
 
 def split_by_time(rows: int, test_size: float, purge: int) -> tuple[slice, slice]:

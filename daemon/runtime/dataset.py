@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from daemon.core.errors import Refused, StrategyError
 from daemon.core.market import CandleKey
 from daemon.features.labels import LabelKind, label_columns
 from daemon.learning.job import TrainingJob
+from daemon.learning.options import PipelineOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +39,10 @@ class TrainingOptions:
         weight_factor: recency weighting, 0: off.
         seed: ``data_split_parameters.random_state``, or our default.
         threads: the library's threads.
+        shuffle: ``data_split_parameters.shuffle``.
+        shuffle_after_split: see FreqAI.
+        reverse_train_test_order: see FreqAI.
+        pipeline: steps between features and model.
     """
 
     train_period_ms: int
@@ -49,6 +54,10 @@ class TrainingOptions:
     weight_factor: float
     seed: int
     threads: int
+    shuffle: bool = False
+    shuffle_after_split: bool = False
+    reverse_train_test_order: bool = False
+    pipeline: PipelineOptions = field(default_factory=PipelineOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,10 @@ def data_set(
         weight_factor=options.weight_factor,
         seed=options.seed,
         threads=options.threads,
+        shuffle=options.shuffle,
+        shuffle_after_split=options.shuffle_after_split,
+        reverse_train_test_order=options.reverse_train_test_order,
+        pipeline=options.pipeline,
         file_stem=f"cb_{pair.coin.lower()}_{window_end_ms // 1000}",
     )
     return DataSet(job, matrix.values, numbers[rows], int(window.open_ms[0]), window_end_ms)

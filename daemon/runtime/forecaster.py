@@ -14,6 +14,8 @@ from daemon.features.store import NoRow
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from numpy.typing import NDArray
+
     from daemon.core.candles import CandleFrame
     from daemon.core.pair import Pair
     from daemon.core.prediction import Outcome
@@ -82,8 +84,7 @@ class Forecaster:
             elif np.isnan(row.values).any():
                 reason, detail = _missing_values(row.values, row.schema.names)
             else:
-                values = model.values(row.values)
-                return Prediction(pair=pair, candle_ms=candle_ms, values=values, model=model.name, late=late)
+                return _answered(model, row.values, candle_ms, late=late)
         return Abstention(
             pair=pair, candle_ms=candle_ms, reason=reason or Reason.NO_MODEL, detail=detail, late=late
         )
@@ -110,6 +111,24 @@ class Forecaster:
         if self._expiration_ms is not None and age_ms > self._expiration_ms:
             return Reason.EXPIRED, f"{age_ms / 3_600_000:.1f} hours old"
         return None, ""
+
+
+def _answered(model: LiveModel, row: NDArray[np.float32], candle_ms: int, *, late: bool) -> Outcome:
+    answer = model.answer(row)
+    if answer.outlier_of:
+        return Abstention(
+            pair=model.pair,
+            candle_ms=candle_ms,
+            reason=Reason.OUTLIER,
+            detail=", ".join(answer.outlier_of),
+            late=late,
+            values=answer.values,
+            di=answer.di,
+            objections=len(answer.outlier_of),
+        )
+    return Prediction(
+        pair=model.pair, candle_ms=candle_ms, values=answer.values, model=model.name, late=late, di=answer.di
+    )
 
 
 def _missing_values(row: np.ndarray, names: tuple[str, ...]) -> tuple[Reason, str]:

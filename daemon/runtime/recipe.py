@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from daemon.features.plan import FeaturePlan
+from daemon.learning.options import PipelineOptions
 from daemon.runtime.dataset import TrainingOptions
 from daemon.runtime.engine import EngineOptions
 from daemon.runtime.trainer import TrainerOptions
 
 if TYPE_CHECKING:
     from daemon.config import Settings
+    from daemon.config.freqai import FeatureParameters
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
@@ -45,6 +48,23 @@ def training_options(settings: Settings) -> TrainingOptions:
         weight_factor=parameters.weight_factor,
         seed=DEFAULT_SEED if seed is None else seed,
         threads=settings.candled.training.thread_count,
+        shuffle=freqai.data_split_parameters.shuffle,
+        shuffle_after_split=parameters.shuffle_after_split,
+        reverse_train_test_order=parameters.reverse_train_test_order,
+        pipeline=pipeline_options(parameters),
+    )
+
+
+def pipeline_options(parameters: FeatureParameters) -> PipelineOptions:
+    """The steps between features and model."""
+    return PipelineOptions(
+        principal_component_analysis=parameters.principal_component_analysis,
+        use_svm=parameters.use_SVM_to_remove_outliers,
+        svm_params=dict(parameters.svm_params),
+        di_threshold=parameters.DI_threshold,
+        use_dbscan=parameters.use_DBSCAN_to_remove_outliers,
+        noise_standard_deviation=parameters.noise_standard_deviation,
+        outlier_protection_percentage=parameters.outlier_protection_percentage,
     )
 
 
@@ -54,7 +74,8 @@ def recipe(settings: Settings, strategy_digest: str) -> str:
     parts: dict[str, Any] = {
         "strategy": strategy_digest,
         "plan": repr(feature_plan(settings)),
-        "training": {name: getattr(training, name) for name in training.__slots__ if name != "threads"},
+        "training": {name: getattr(training, name) for name in training.__slots__ if name != "threads"}
+        | {"pipeline": asdict(training.pipeline)},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 

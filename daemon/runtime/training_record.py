@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from daemon.learning.live import live_model
@@ -37,7 +38,12 @@ def report(pair: Pair, result: TrainingResult, seconds: float, features: int) ->
     }
     fields |= {name: round(result.metrics[name], 4) for name in shown if name in result.metrics}
     fields |= {"dropped": result.dropped} if result.dropped else {}
+    fields |= {f"{name}_outliers": count for name, count in result.outliers.items() if count}
     log.info("trained", extra={"fields": fields})
+    if result.outliers_left_in:
+        # A method that finds more outliers than the user allows is no judge of them, live as little as in training.
+        left_in = {"pair": pair, "rows": result.rows, "would_remove": dict(result.outliers_left_in)}
+        log.warning("outlier_method_left_out", extra={"fields": left_in})
     if result.dropped > (result.rows + result.test_rows) // 9:  # a tenth of all rows
         worst = {"pair": pair, "dropped": result.dropped, "features": dict(result.worst_features)}
         log.warning("many_rows_dropped", extra={"fields": worst})
@@ -51,7 +57,7 @@ def model_of(artifact: Artifact) -> LiveModel:
         ConfigError: it is of a model class that this candled does not have.
     """
     files = {name.rsplit("_", 1)[-1].split(".")[0]: path for name, path in artifact.files.items()}
-    contents = {part: path.read_bytes() for part, path in files.items() if part in ("model", "pipeline")}
+    contents = {part: path.read_bytes() for part, path in files.items()}
     return live_model(artifact.pair, artifact.name, artifact.metadata, contents)
 
 
@@ -76,6 +82,13 @@ def training_metadata(data: DataSet, result: TrainingResult, recipe: str) -> dic
         "rows": result.rows,
         "test_rows": result.test_rows,
         "dropped_rows": result.dropped,
+        "shuffle": job.shuffle,
+        "shuffle_after_split": job.shuffle_after_split,
+        "reverse_train_test_order": job.reverse_train_test_order,
+        "pipeline": asdict(job.pipeline),
+        "outliers": dict(result.outliers),
+        "outliers_left_in": dict(result.outliers_left_in),
+        "test_outliers": result.test_outliers,
         "metrics": dict(result.metrics),
         "seconds": dict(result.seconds),
         "recipe": recipe,

@@ -54,11 +54,11 @@ def test_keys_of_the_exchange_section_are_known_too(loaded, document):
 
 def test_a_freqai_parameter_that_does_not_act_yet_is_named_when_it_would_act_in_freqai(loaded, document):
     document["freqai"] |= {"continual_learning": False, "fit_live_predictions_candles": 300, "conv_width": 1}
-    document["freqai"]["feature_parameters"] |= {"DI_threshold": 0.9, "principal_component_analysis": False}
+    document["freqai"]["feature_parameters"] |= {"plot_feature_importances": 5, "DI_threshold": 0.9}
     document["freqai"]["rl_config"] = {"train_cycles": 3, "model_type": "PPO"}
     named = [line.split(" ")[0] for line in loaded(document).warnings]
     assert named == [
-        "freqai.feature_parameters.DI_threshold",
+        "freqai.feature_parameters.plot_feature_importances",
         "freqai.fit_live_predictions_candles",
         "freqai.rl_config",
     ]
@@ -67,12 +67,15 @@ def test_a_freqai_parameter_that_does_not_act_yet_is_named_when_it_would_act_in_
 def test_every_parameter_of_freqais_table_that_acts_is_accepted_without_a_word(loaded, document):
     document["freqai"] |= {
         "enabled": True, "live_retrain_hours": 4, "expiration_hours": 12, "purge_old_models": 3,
-        "backtest_period_days": 7, "data_split_parameters": {"test_size": 0.33, "shuffle": False, "random_state": 1},
+        "backtest_period_days": 7, "data_split_parameters": {"test_size": 0.33, "shuffle": True, "random_state": 1},
         "model_training_parameters": {"n_estimators": 800},
     }  # fmt: skip
     document["freqai"]["feature_parameters"] |= {
         "include_corr_pairlist": ["BTC/USDT"], "include_shifted_candles": 2, "indicator_periods_candles": [10],
         "label_period_candles": 24, "weight_factor": 0.9, "buffer_train_data_candles": 10,
+        "principal_component_analysis": True, "use_SVM_to_remove_outliers": True, "svm_params": {"nu": 0.1},
+        "DI_threshold": 0.9, "use_DBSCAN_to_remove_outliers": True, "noise_standard_deviation": 0.05,
+        "outlier_protection_percentage": 20, "reverse_train_test_order": True, "shuffle_after_split": True,
     }  # fmt: skip
     assert loaded(document).warnings == ()
 

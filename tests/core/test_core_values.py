@@ -5,6 +5,7 @@ import pytest
 
 from daemon.core.candles import CandleFrame, CandleSeries
 from daemon.core.pair import Pair
+from daemon.core.prediction import Abstention, Reason
 from daemon.core.schema import FeatureSchema
 from daemon.core.timeframe import Timeframe
 
@@ -132,3 +133,19 @@ def test_schemas_differ_by_name_and_by_order():
 def test_a_name_cannot_stand_for_two_columns():
     with pytest.raises(ValueError, match="twice"):
         FeatureSchema(("a", "a"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "objections", "code"),
+    [
+        (Reason.OUTLIER, 1, 0),
+        (Reason.OUTLIER, 2, -1),
+        (Reason.OUTLIER, 3, -2),
+        (Reason.OUTLIER, 0, 0),
+        (Reason.EXPIRED, 0, 2),
+        (Reason.NAN_FEATURE, 0, 0),
+    ],
+)
+def test_do_predict_of_an_abstention_is_freqais(reason, objections, code):
+    made = Abstention(pair=Pair("BTC/USDT"), candle_ms=0, reason=reason, objections=objections)
+    assert made.do_predict == code

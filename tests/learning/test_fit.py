@@ -9,6 +9,7 @@ from daemon.core.pair import Pair
 from daemon.learning.fit import train
 from daemon.learning.job import TrainingJob, TrainingResult
 from daemon.learning.live import live_model
+from daemon.learning.options import PipelineOptions
 
 JOB = TrainingJob(
     pair="BTC/USDT",
@@ -121,3 +122,157 @@ def test_an_artifact_that_lacks_a_part_is_corrupt(numbers, tmp_path, part):
     del contents[part]
     with pytest.raises(Corrupt, match="lacks something"):
         live_model(Pair("BTC/USDT"), "sub-train-BTC_1", metadata, contents)
+
+
+SOME = np.float32([0, 2, 0, 0, 0, 0])
+FAR = np.float32([40, -40, 40, 40, -40, 40])
+
+
+def with_steps(numbers, folder, **options):
+    """A training with these steps: its result and the live model."""
+    job = replace(JOB, pipeline=PipelineOptions(**options))
+    result = trained(job, numbers, folder)
+    return result, live_model(Pair("BTC/USDT"), "a", *artifact(job, result, folder))
+
+
+def files_of(job, numbers, folder):
+    result = trained(job, numbers, folder)
+    return result, {name: (folder / name).read_bytes() for name in result.files}
+
+
+def test_without_outlier_methods_nothing_is_an_outlier(numbers, tmp_path):
+    result, live = with_steps(numbers, tmp_path)
+    assert (result.outliers, result.outliers_left_in, result.test_outliers) == ({}, {}, 0)
+    answer = live.answer(FAR)
+    assert answer.outlier_of == ()
+    assert np.isnan(answer.di)
+    assert answer.values == live.values(FAR)
+
+
+def test_principal_components_replace_correlated_features(numbers, tmp_path):
+    features, labels = numbers
+    features = np.hstack([features[:, :3], features[:, :3] * np.float32(2)])
+    _, live = with_steps((features, labels), tmp_path, principal_component_analysis=True)
+    row = np.float32([0, 2, 0, 0, 4, 0])
+    assert live.pipeline.features.transform(row[None]).shape == (1, 3)
+    assert live.values(row)["&-s_close"] == pytest.approx(0.02, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("step", "options"),
+    [
+        ("svm", {"use_svm": True, "svm_params": {"shuffle": False, "nu": 0.05}}),
+        ("di", {"di_threshold": 0.4}),
+        ("dbscan", {"use_dbscan": True, "outlier_protection_percentage": 100}),
+    ],
+)
+def test_an_outlier_method_removes_training_rows_judges_test_rows_and_objects_live(
+    numbers, tmp_path, step, options
+):
+    features = numbers[0].copy()
+    features[::50] *= 4
+    result, live = with_steps((features, numbers[1]), tmp_path, **options)
+    assert result.rows == 600 - 120 - 12 - result.outliers[step]
+    assert (result.outliers[step] == 0) == (step == "di")  # its training rows are their own neighbours
+    assert result.test_outliers > 0
+    assert result.test_rows == 120 - result.test_outliers
+    far = FAR if step != "svm" else -50 * live.pipeline.features.detectors[0].weights.astype(np.float32)
+    answer = live.answer(far)  # on the far side of the SVM's plane, or just far
+    assert answer.outlier_of == (step,)
+    assert answer.values == live.values(far)
+    assert (answer.di > 0.4) == (step == "di")
+    assert live.answer(np.zeros(6, np.float32)).outlier_of == ()
+
+
+def test_svm_params_reach_the_svm(numbers, tmp_path):
+    few, _ = with_steps(numbers, tmp_path, use_svm=True, svm_params={"shuffle": False, "nu": 0.02})
+    many, _ = with_steps(numbers, tmp_path, use_svm=True, svm_params={"shuffle": False, "nu": 0.2})
+    assert many.outliers["svm"] > few.outliers["svm"]
+
+
+def test_a_method_that_would_remove_too_much_is_left_out_and_reported(numbers, tmp_path):
+    options = {"use_svm": True, "svm_params": {"shuffle": False, "nu": 0.2}}
+    acting, _ = with_steps(numbers, tmp_path, **options, outlier_protection_percentage=100)
+    result, live = with_steps(numbers, tmp_path, **options, outlier_protection_percentage=1)
+    assert result.outliers == {}
+    assert result.outliers_left_in == {"svm": acting.outliers["svm"]}
+    assert result.rows == 468
+    assert live.answer(FAR).outlier_of == ()
+
+
+def test_the_label_is_scaled_by_the_rows_that_are_left_but_its_statistics_are_of_all(numbers, tmp_path):
+    features, labels = (array.copy() for array in numbers)
+    features[10], labels[10] = 30, 5  # an outlier with an absurd label
+    options = {"use_svm": True, "svm_params": {"shuffle": False, "nu": 0.05}}
+    _, live = with_steps((features, labels), tmp_path, **options)
+    assert live.pipeline.label.high < 1
+    assert live.label_std == pytest.approx(labels[:468].std())
+
+
+def test_a_test_without_a_row_that_would_be_predicted_judges_nothing(numbers, tmp_path):
+    features = numbers[0].copy()
+    features[480:] += 50
+    result, _ = with_steps((features, numbers[1]), tmp_path, di_threshold=0.5)
+    assert (result.test_rows, result.test_outliers, result.metrics) == (0, 120, {})
+
+
+def test_noise_changes_the_model_and_not_what_it_predicts_from(numbers, tmp_path):
+    plain, quiet = with_steps(numbers, tmp_path)
+    noisy, live = with_steps(numbers, tmp_path, noise_standard_deviation=0.5)
+    assert noisy.metrics["r2"] < plain.metrics["r2"]
+    rows = SOME[None]
+    assert (
+        live.pipeline.features.transform(rows).tobytes() == quiet.pipeline.features.transform(rows).tobytes()
+    )
+
+
+def test_reversed_the_oldest_rows_judge(numbers, tmp_path):
+    features, labels = (array.copy() for array in numbers)
+    labels[:480] = np.abs(labels[:480])  # only old labels are all positive
+    result = trained(replace(JOB, reverse_train_test_order=True), (features, labels), tmp_path)
+    assert (result.rows, result.test_rows) == (120, 600 - 120 - 12)
+    assert result.metrics["naive_hit_rate"] == 1
+    assert result.label_mean == pytest.approx(labels[480:].mean())
+
+
+def test_without_a_test_all_rows_train(numbers, tmp_path):
+    result = trained(replace(JOB, test_size=0, reverse_train_test_order=True), numbers, tmp_path)
+    assert (result.rows, result.test_rows, result.metrics) == (600, 0, {})
+
+
+def test_shuffled_the_test_is_drawn_at_random_by_the_seed(numbers, tmp_path):
+    features, labels = numbers
+    marked = (features, np.where(np.arange(600) < 300, labels, labels + 1))  # only new labels are about 1
+    ordered = trained(JOB, marked, tmp_path)
+    first, second, again = (
+        trained(replace(JOB, shuffle=True, seed=seed), marked, tmp_path) for seed in (1, 2, 1)
+    )
+    assert (first.rows, first.test_rows) == (480, 120)
+    assert ordered.label_mean == pytest.approx(168 / 468, abs=0.01)
+    assert first.label_mean == pytest.approx(0.5, abs=0.1)
+    assert first.label_mean == again.label_mean != second.label_mean
+
+
+def test_shuffled_after_the_split_the_same_rows_train_in_another_order(numbers, tmp_path):
+    plain, files = files_of(JOB, numbers, tmp_path)
+    made, shuffled = files_of(replace(JOB, shuffle_after_split=True), numbers, tmp_path)
+    model, pipeline = "cb_btc_1700000000_model.cbm", "cb_btc_1700000000_pipeline.json"
+    assert shuffled[model] != files[model]
+    assert shuffled[pipeline] == files[pipeline]
+    assert made.label_mean == pytest.approx(plain.label_mean)
+
+
+def test_every_step_at_once_writes_the_same_bytes_again(numbers, tmp_path):
+    options = PipelineOptions(
+        principal_component_analysis=True,
+        use_svm=True,
+        di_threshold=0.9,
+        use_dbscan=True,
+        noise_standard_deviation=0.05,
+    )
+    job = replace(JOB, pipeline=options, shuffle=True, shuffle_after_split=True)
+    assert TrainingJob.from_json(job.to_json()) == job
+    first = files_of(job, numbers, tmp_path)[1]
+    assert first == files_of(job, numbers, tmp_path)[1]
+    endings = [name.removeprefix("cb_btc_1700000000_") for name in first]
+    assert sorted(endings) == ["model.cbm", "pca.npy", "pipeline.json", "trained.npy"]

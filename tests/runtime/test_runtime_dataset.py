@@ -9,6 +9,7 @@ from daemon.core.errors import Refused, StrategyError
 from daemon.core.market import CandleKey
 from daemon.features.compute import BlockComputer
 from daemon.features.store import FeatureStore
+from daemon.learning.options import PipelineOptions
 from daemon.learning.split import split_by_time
 from daemon.runtime.dataset import TrainingOptions, data_set
 
@@ -162,6 +163,20 @@ def test_the_job_says_all_that_decides_the_model(made):
     assert (job.test_size, job.weight_factor, job.seed, job.threads) == (0.2, 0.5, 3, 1)
     assert job.parameters == {"iterations": 5}
     assert job.features[0] == "%-rsi-period_10_SOL/USDT_5m"
+
+
+def test_the_job_says_how_rows_are_split_and_prepared(made):
+    plain = made().job
+    assert (plain.shuffle, plain.shuffle_after_split, plain.reverse_train_test_order) == (False, False, False)
+    assert plain.pipeline == PipelineOptions()
+    pipeline = PipelineOptions(di_threshold=0.9, use_svm=True)
+    job = made(
+        replace(
+            OPTIONS, shuffle=True, shuffle_after_split=True, reverse_train_test_order=True, pipeline=pipeline
+        )
+    ).job
+    assert (job.shuffle, job.shuffle_after_split, job.reverse_train_test_order) == (True, True, True)
+    assert job.pipeline == pipeline
 
 
 def test_it_gives_way_before_each_piece_of_work(hooks, plan, candles):

@@ -13,6 +13,8 @@ from daemon.features.plan import BlockKey, FeaturePlan, Hook
 from daemon.features.store import FeatureStore
 from daemon.learning.live import LiveModel
 from daemon.learning.pipeline import FeaturePipeline, LabelScaling, Pipeline
+from daemon.learning.steps.port import Verdict
+from daemon.learning.steps.scaling import Scaling, Varying
 from daemon.runtime.forecaster import Forecaster
 
 BTC, ETH, SOL = PAIRS
@@ -28,7 +30,7 @@ class SumModel:
         return features.sum(axis=1, dtype=np.float64)
 
 
-def model_for(schema, pair=SOL, window_end_ms=NOW_MS - HOUR_MS, name="sub-train-SOL_1"):
+def model_for(schema, pair=SOL, window_end_ms=NOW_MS - HOUR_MS, name="sub-train-SOL_1", detectors=()):
     rows = np.stack([np.zeros(len(schema), np.float32), np.full(len(schema), 200.0, np.float32)])
     return LiveModel(
         pair=pair,
@@ -39,7 +41,9 @@ def model_for(schema, pair=SOL, window_end_ms=NOW_MS - HOUR_MS, name="sub-train-
         label_mean=0.001,
         label_std=0.02,
         schema=schema,
-        pipeline=Pipeline(FeaturePipeline.fit(rows), LabelScaling(-0.1, 0.1)),
+        pipeline=Pipeline(
+            FeaturePipeline((Varying.fit(rows), Scaling.fit(rows)), detectors), LabelScaling(-0.1, 0.1)
+        ),
         model=SumModel(),
         metrics={},
     )
@@ -104,6 +108,38 @@ def test_a_prediction_is_the_models_answer_to_the_live_row(ready):
     )
     assert np.isfinite(found.values["&-s_close"])
     assert (found.values["&-s_close_mean"], found.values["&-s_close_std"]) == (0.001, 0.02)
+
+
+class Objects:
+    """A detector that finds every row an outlier, and its index 1.5."""
+
+    def __init__(self, name, di=None):
+        self.name, self._di = name, di
+
+    def judge(self, rows):
+        return Verdict(np.ones(len(rows), bool), self._di)
+
+
+@pytest.mark.parametrize(
+    ("names", "code"), [(("di",), 0), (("svm", "di"), -1), (("svm", "di", "dbscan"), -2)]
+)
+def test_an_outlier_is_an_abstention_that_keeps_what_is_known(desk, names, code):
+    made = desk()
+    detectors = tuple(Objects(name, np.array([1.5]) if name == "di" else None) for name in names)
+    made.models[SOL] = model_for(made.schema(), detectors=detectors)
+    found = made.outcome(late=True)
+    row = made.features.live_row(SOL, NOW_MS)
+    assert found == Abstention(
+        pair=SOL,
+        candle_ms=NOW_MS - BASE.ms,
+        reason=Reason.OUTLIER,
+        detail=", ".join(names),
+        late=True,
+        values=made.models[SOL].values(row.values),
+        di=1.5,
+        objections=len(names),
+    )
+    assert found.do_predict == code  # FreqAI: 1 less each detector that objects
 
 
 def test_a_pair_without_a_model(desk):

@@ -11,6 +11,7 @@ from daemon.core.market import CandleKey
 from daemon.features.compute import BlockComputer
 from daemon.features.store import FeatureStore
 from daemon.learning.fit import train
+from daemon.learning.options import PipelineOptions
 from daemon.runtime.dataset import TrainingOptions
 from daemon.runtime.tally import Tally
 from daemon.runtime.trainer import Trainer, TrainerOptions
@@ -51,7 +52,7 @@ class Desk:
         self.folder, self.candles = StateFolder(path), candles
         self.book, self.artifacts = PairDictionary.open(self.folder), ArtifactStore(self.folder)
         self.process, self.models, self.tally = InProcess(), {}, Tally(self.clock)
-        strategy = options.pop("strategy", "Plain")
+        strategy, steps = options.pop("strategy", "Plain"), options.pop("steps", PipelineOptions())
         training = TrainingOptions(
             train_period_ms=DAY_MS,
             label_period_candles=12,
@@ -62,6 +63,7 @@ class Desk:
             weight_factor=0.0,
             seed=1,
             threads=1,
+            pipeline=steps,
         )
         chosen = {"retrain_ms": HOUR_MS, "keep_models": 2, "max_disk_bytes": None, "recipe": "one", **options}
         between_ticks = threading.Event()
@@ -427,6 +429,52 @@ def test_an_artifact_tells_what_it_was_made_of(desk):
     assert (found["purged_candles"], found["seed"]) == (12, 1)
     assert found["training_features_list"] == list(made.models[BTC].schema.names)
     assert {"r2", "naive_mae"} <= set(found["metrics"])
+
+
+EVERY_STEP = PipelineOptions(
+    principal_component_analysis=True,
+    use_svm=True,
+    di_threshold=0.05,
+    use_dbscan=True,
+    outlier_protection_percentage=100,
+)
+
+
+def test_a_model_with_every_step_answers_after_a_restart_as_before(desk):
+    made = desk(steps=EVERY_STEP)
+    made.trainer.step()
+    artifact = made.artifacts.open(made.models[BTC].name)
+    endings = {name.rsplit("_", 1)[-1] for name in artifact.files}
+    assert endings == {"model.cbm", "pipeline.json", "pca.npy", "trained.npy"}
+    assert artifact.metadata["pipeline"]["di_threshold"] == 0.05
+    assert set(artifact.metadata["outliers"]) == {"svm", "di", "dbscan"}
+    row = made.trainer._features.matrix(BTC, made.frame(CandleKey(BTC, BASE)).open_ms[-1:]).values[0] * 9
+    answer = made.models[BTC].answer(row)
+    assert "di" in answer.outlier_of
+    assert made.restarted(steps=EVERY_STEP).models[BTC].answer(row) == answer
+
+
+@pytest.mark.parametrize("part", ["pca.npy", "trained.npy", "pipeline.json"])
+def test_a_model_whose_pipeline_is_damaged_is_trained_anew(desk, part):
+    made = desk(steps=EVERY_STEP)
+    made.trainer.step()
+    (file,) = (made.folder.path / made.models[BTC].name).glob(f"*_{part}")
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    again = made.restarted(steps=EVERY_STEP)
+    assert BTC not in again.models
+    assert again.steps(1) == ["BTC/USDT"]
+
+
+def test_an_outlier_method_that_was_left_out_is_warned_about(desk, caplog):
+    made = desk(
+        steps=PipelineOptions(use_svm=True, svm_params={"nu": 0.5}, outlier_protection_percentage=0.1)
+    )
+    made.trainer.step()
+    (warning,) = [r.fields for r in caplog.records if r.getMessage() == "outlier_method_left_out"]
+    assert warning["pair"] == BTC
+    assert warning["would_remove"]["svm"] > 0
+    found = made.artifacts.open(made.models[BTC].name).metadata
+    assert (found["outliers"], found["outliers_left_in"]) == ({}, warning["would_remove"])
 
 
 def test_a_real_training_process_gives_the_same_model(desk):

@@ -1,0 +1,96 @@
+"""Leaving out columns that never vary, and scaling the others to [-1, 1]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from daemon.core.errors import Refused
+from daemon.learning.steps.port import vector
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Varying:
+    """Keeps the columns that vary: scikit-learn's ``VarianceThreshold(0)``.
+
+    Attributes:
+        kept: int64[k], their indices.
+    """
+
+    name: ClassVar[str] = "const"
+
+    kept: NDArray[np.int64]
+
+    @classmethod
+    def fit(cls, rows: NDArray[np.float32]) -> Self:
+        """Learn from float32[n, columns].
+
+        Raises:
+            Refused: no column varies.
+        """
+        kept = np.flatnonzero(rows.max(axis=0) > rows.min(axis=0))
+        if not len(kept):
+            raise Refused(
+                "every feature is constant over the training window: nothing can be learnt from them"
+            )
+        return cls(kept)
+
+    def transform(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Transform`."""
+        return np.ascontiguousarray(rows[:, self.kept])
+
+    def saved(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+        """See `Step`."""
+        return {"kept": self.kept.tolist()}, {}
+
+    @classmethod
+    def restored(cls, values: Mapping[str, Any], _: Mapping[str, NDArray[np.float32]]) -> Self:
+        """See `Step`."""
+        return cls(vector(values["kept"], np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Min-max scaling to [-1, 1]: scikit-learn's ``MinMaxScaler(feature_range=(-1, 1))``.
+
+    Attributes:
+        low: float32[k], minimum over the training rows.
+        high: float32[k], maximum; above ``low``.
+    """
+
+    name: ClassVar[str] = "scaler"
+
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if self.low.shape != self.high.shape or not (self.high > self.low).all():
+            raise ValueError("not the bounds of columns that vary")
+
+    @classmethod
+    def fit(cls, rows: NDArray[np.float32]) -> Self:
+        """Learn from float32[n, k], every column varies."""
+        return cls(rows.min(axis=0), rows.max(axis=0))
+
+    def transform(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Transform`; values beyond the training's range go beyond [-1, 1]."""
+        # One row must give the bits that it gives within a batch: element-wise arithmetic only.
+        scaled: NDArray[np.float32] = (rows - self.low) * (np.float32(2) / (self.high - self.low))
+        scaled -= np.float32(1)
+        return scaled
+
+    def saved(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+        """See `Step`; a float32 survives JSON exactly as the decimal digits of its float64."""
+        return {"low": self.low.astype(float).tolist(), "high": self.high.astype(float).tolist()}, {}
+
+    @classmethod
+    def restored(cls, values: Mapping[str, Any], _: Mapping[str, NDArray[np.float32]]) -> Self:
+        """See `Step`."""
+        return cls(vector(values["low"], np.float32), vector(values["high"], np.float32))

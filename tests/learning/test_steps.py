@@ -1,0 +1,171 @@
+"""Each step by itself, against the plain formula or a library."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.cluster import DBSCAN
+from sklearn.metrics import pairwise_distances
+
+from daemon.core.errors import Refused
+from daemon.learning.steps.components import Components
+from daemon.learning.steps.dbscan import Dbscan
+from daemon.learning.steps.dissimilarity import Dissimilarity
+from daemon.learning.steps.distances import Cloud
+from daemon.learning.steps.port import Points
+from daemon.learning.steps.scaling import Scaling, Varying
+from daemon.learning.steps.svm import OneClassSvm
+
+
+def cloud_of(n, k=6, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-1, 1, (n, k)).astype(np.float32)
+
+
+@given(n=st.integers(2, 600), m=st.integers(1, 300), k=st.integers(1, 12), seed=st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_distances_are_those_of_float64_to_the_last_digit(n, m, k, seed):
+    points, rows = cloud_of(n, k, seed), cloud_of(m, k, seed + 100)
+    rows[0] = points[-1]  # the nearest may be the same
+    rows[-1] = points[0] + np.float32(1e-4)  # and nearly the same, where the fast formula knows nothing
+    cloud = Cloud(points)
+    every = np.sqrt(((rows[:, None].astype(np.float64) - points) ** 2).sum(axis=2))
+    assert cloud.nearest(rows) == pytest.approx(every.min(axis=1), rel=1e-12, abs=0)
+    assert cloud.nearest(rows[-1:])[0] == cloud.nearest(rows)[-1]
+
+
+@pytest.mark.parametrize("n", [2, 256, 257, 600])
+def test_the_mean_distance_counts_every_pair_once_and_no_row_with_itself(n):
+    points = cloud_of(n)
+    every = pairwise_distances(points.astype(np.float64))
+    assert Cloud(points).mean() == pytest.approx(every.sum() / (n * (n - 1)), rel=1e-6)
+
+
+def test_many_equal_rows_need_no_more_memory(monkeypatch):
+    monkeypatch.setattr("daemon.learning.steps.distances._PAIRS", 100)
+    points = np.repeat(cloud_of(3), 200, axis=0)
+    cloud = Cloud(points)
+    assert cloud.nearest(points).tolist() == [0.0] * 600
+    near = np.concatenate([block for _, block in cloud.within(points, 0.0)])
+    assert near.sum(axis=1).tolist() == [200] * 600
+
+
+@given(n=st.integers(2, 400), radius=st.floats(0.01, 3), seed=st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_within_is_decided_as_in_float64(n, radius, seed):
+    points = cloud_of(n, 4, seed)
+    near = np.concatenate([block for _, block in Cloud(points).within(points, radius)])
+    squares = ((points[:, None].astype(np.float64) - points) ** 2).sum(axis=2)
+    assert near.tolist() == (squares <= radius * radius).tolist()
+
+
+@given(n=st.integers(50, 300), seed=st.integers(0, 99))
+@settings(max_examples=15, deadline=None)
+def test_noise_is_what_scikit_learns_dbscan_calls_noise(n, seed):
+    points = cloud_of(n, 3, seed)
+    points[:3] *= 4
+    step, noise = Dbscan.fit(Cloud(points))
+    library = DBSCAN(eps=step.radius, min_samples=step.crowd)
+    assert noise.tolist() == (library.fit(points.astype(np.float64)).labels_ == -1).tolist()
+    for row in cloud_of(8, 3, seed + 1) * np.float32(2):
+        alone = library.fit(np.vstack([points, row]).astype(np.float64)).labels_[-1] == -1
+        assert step.judge(row[None]).outlier.tolist() == [alone]
+
+
+def test_dbscan_takes_equal_rows_for_a_crowd():
+    points = np.zeros((60, 2), np.float32)
+    step, noise = Dbscan.fit(Cloud(points))
+    assert not noise.any()
+    assert step.judge(np.float32([[0, 0], [0, 0.1]])).outlier.tolist() == [False, True]
+
+
+def test_the_index_is_distance_over_mean_distance():
+    points = np.float32([[0, 0], [3, 4]])
+    step = Dissimilarity.fit(Cloud(points), 0.5)
+    verdict = step.judge(np.float32([[0, 0], [0, 2.4], [0, 2.5], [10, 4]]))
+    assert verdict.di == pytest.approx([0, 0.48, 0.5, 1.4])
+    assert verdict.outlier.tolist() == [False, False, True, True]
+
+
+def test_rows_that_are_all_the_same_have_no_index():
+    with pytest.raises(Refused, match="DI_threshold"):
+        Dissimilarity.fit(Cloud(np.ones((60, 2), np.float32)), 0.9)
+
+
+def test_the_svm_weighs_rows_and_takes_the_users_parameters():
+    points = Points(cloud_of(300), np.zeros(300), np.ones(300))
+    plain = OneClassSvm.fit(points, {"shuffle": False, "nu": 0.05}, 1)
+    heavier = Points(points.features, points.labels, np.linspace(0.01, 1, 300))
+    assert plain.offset != OneClassSvm.fit(heavier, {"shuffle": False, "nu": 0.05}, 1).offset
+    assert plain.offset != OneClassSvm.fit(points, {"shuffle": False, "nu": 0.2}, 1).offset
+
+
+def test_a_shuffling_svm_is_seeded_by_the_job_or_the_user():
+    points = Points(cloud_of(300), np.zeros(300), np.ones(300))
+
+    def offset(seed, **parameters):
+        return OneClassSvm.fit(points, {"nu": 0.05, **parameters}, seed).offset
+
+    assert offset(1) == offset(1) != offset(2)
+    assert offset(1, random_state=9) == offset(2, random_state=9)
+
+
+@pytest.mark.parametrize("wrong", [{"nuu": 1}, {"nu": 7}, {"nu": "much"}])
+def test_svm_params_that_scikit_learn_does_not_know_are_refused_in_its_words(wrong):
+    points = Points(cloud_of(60), np.zeros(60), np.ones(60))
+    with pytest.raises(Refused, match=r"svm_params: .*nu"):
+        OneClassSvm.fit(points, wrong, 1)
+
+
+def test_components_keep_999_thousandths_of_the_variance():
+    rng = np.random.default_rng(0)
+    rows = (rng.standard_normal((400, 3)) * [1, 0.5, 0.01]).astype(np.float32)
+    turned = (rows @ np.linalg.qr(rng.standard_normal((3, 3)))[0]).astype(np.float32)
+    out = Components.fit(turned).transform(turned)
+    assert out.shape == (400, 2)
+    assert np.abs(np.corrcoef(out.T)[0, 1]) < 1e-3
+
+
+def test_constant_columns_are_left_out_and_the_others_fill_minus_one_to_one():
+    rows = cloud_of(400) * np.float32([1, 1e6, 1e-6, 3, 1, 1])
+    rows[:, 4] = 7
+    varying = Varying.fit(rows)
+    kept = varying.transform(rows)
+    out = Scaling.fit(kept).transform(kept)
+    assert varying.kept.tolist() == [0, 1, 2, 3, 5]
+    assert out.min(axis=0) == pytest.approx([-1] * 5, abs=1e-6)
+    assert out.max(axis=0) == pytest.approx([1] * 5, abs=1e-6)
+
+
+def test_constants_teach_nothing_and_that_is_said():
+    with pytest.raises(Refused, match="every feature is constant"):
+        Varying.fit(np.ones((10, 3), np.float32))
+
+
+def test_points_of_unequal_length_cannot_be():
+    with pytest.raises(ValueError, match="same number of rows"):
+        Points(cloud_of(3), np.zeros(2), np.ones(3))
+
+
+def test_a_radius_that_ends_at_a_point_is_decided_exactly():
+    points = cloud_of(300, 40)
+    row = cloud_of(1, 40, 1)
+    squares = ((row.astype(np.float64) - points) ** 2).sum(axis=1)
+    cloud = Cloud(points)
+    for i in range(300):
+        for factor in (1 + 1e-9, 1 - 1e-9):
+            ((_, near),) = cloud.within(row, float(np.sqrt(squares[i])) * factor)
+            assert near[0, i] == (factor > 1)
+
+
+def test_a_row_counts_itself_into_its_crowd():
+    trained = Cloud(np.float32([[0], [1], [9]]))
+    step = Dbscan(radius=1.5, crowd=3, trained=trained, core=np.zeros(3, bool))
+    assert step.judge(np.float32([[0.5], [9.5]])).outlier.tolist() == [False, True]
+
+
+def test_the_svms_decision_of_one_row_has_the_bits_of_the_batch():
+    rows = cloud_of(300, 200)
+    step = OneClassSvm(np.random.default_rng(0).standard_normal(200), 0.1)
+    batch = step.decisions(rows)
+    assert [step.decisions(rows[i : i + 1])[0] for i in range(300)] == batch.tolist()

@@ -1,0 +1,66 @@
+"""Settings -> what a training does, and the digest that has every model trained anew when they change."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from daemon.config.freqai import DataSplitParameters, FeatureParameters, FreqaiSettings
+from daemon.core.timeframe import Timeframe
+from daemon.learning.options import PipelineOptions
+from daemon.runtime.recipe import recipe, training_options
+
+DEFAULTS = {"train_period_days": 30, "identifier": "test"}
+
+
+def settings(split=None, **parameters):
+    freqai = FreqaiSettings(
+        **DEFAULTS,
+        feature_parameters=FeatureParameters(**parameters),
+        data_split_parameters=DataSplitParameters(**(split or {})),
+    )
+    return SimpleNamespace(
+        freqai=freqai,
+        freqaimodel="CatboostRegressor",
+        timeframe=Timeframe("5m"),
+        candled=SimpleNamespace(training=SimpleNamespace(thread_count=1)),
+    )
+
+
+def test_by_default_the_pipeline_is_freqais_default():
+    options = training_options(settings())
+    assert options.pipeline == PipelineOptions()
+    assert options.pipeline.svm_params == {"shuffle": False, "nu": 0.01}
+    assert (options.shuffle, options.shuffle_after_split, options.reverse_train_test_order) == (False,) * 3
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "name"),
+    [
+        ("principal_component_analysis", True, "principal_component_analysis"),
+        ("use_SVM_to_remove_outliers", True, "use_svm"),
+        ("svm_params", {"nu": 0.1}, "svm_params"),
+        ("DI_threshold", 0.9, "di_threshold"),
+        ("use_DBSCAN_to_remove_outliers", True, "use_dbscan"),
+        ("noise_standard_deviation", 0.05, "noise_standard_deviation"),
+        ("outlier_protection_percentage", 20.0, "outlier_protection_percentage"),
+    ],
+)
+def test_a_parameter_reaches_the_pipeline_and_changes_the_recipe(parameter, value, name):
+    made = settings(**{parameter: value})
+    assert training_options(made).pipeline == PipelineOptions(**{name: value})
+    assert recipe(made, "same") != recipe(settings(), "same")
+    assert recipe(made, "same") == recipe(settings(**{parameter: value}), "same")
+
+
+@pytest.mark.parametrize("name", ["shuffle_after_split", "reverse_train_test_order"])
+def test_a_parameter_of_the_split_reaches_the_training(name):
+    made = settings(**{name: True})
+    assert getattr(training_options(made), name) is True
+    assert recipe(made, "same") != recipe(settings(), "same")
+
+
+def test_shuffle_and_random_state_reach_the_training():
+    made = settings({"shuffle": True, "random_state": 7, "test_size": 0})
+    options = training_options(made)
+    assert (options.shuffle, options.seed, options.test_size) == (True, 7, 0)
+    assert recipe(made, "same") != recipe(settings(), "same")
