@@ -11,6 +11,7 @@ import io
 import itertools
 import os
 import shutil
+import weakref
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 if TYPE_CHECKING:
@@ -184,11 +185,13 @@ class AppendFile:
         self.path = path
         self.size = size
         self._fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # Closed with the object, should nobody close it: a long-lived process must not run out of descriptors.
+        self._closing = weakref.finalize(self, os.close, self._fd)
         try:
             if os.fstat(self._fd).st_size != size:
                 os.ftruncate(self._fd, size)
         except BaseException:
-            os.close(self._fd)
+            self._closing()
             raise
 
     def append(self, data: bytes, *, sync: bool) -> None:
@@ -216,10 +219,8 @@ class AppendFile:
         os.fsync(self._fd)
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """Let go of the file; calling it twice does nothing."""
+        self._closing()
 
 
 def write_volatile(path: Path, data: bytes) -> None:

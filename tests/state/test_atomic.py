@@ -1,5 +1,7 @@
 """Files that are old or new, never half."""
 
+import os
+
 import pytest
 
 from daemon.state import atomic
@@ -102,3 +104,12 @@ def test_a_folder_is_gone_at_once(tmp_path):
     atomic.remove_folder(doomed, tmp_path / "staging")
     assert not doomed.exists()
     assert list((tmp_path / "staging").iterdir()) == []
+
+
+def test_a_file_that_nobody_closes_is_closed_with_its_object(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    file = atomic.AppendFile(tmp_path / "file", 0)
+    descriptor = file._fd
+    del file
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
