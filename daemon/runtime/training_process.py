@@ -196,8 +196,9 @@ class _Child:
         Raises:
             EOFError: the child is gone.
         """
-        ready, _, _ = select.select([self._answers], [], [], timeout_s)
-        if ready:
+        poll = select.poll()  # unlike select, it takes a file descriptor above 1023
+        poll.register(self._answers, select.POLLIN)
+        if poll.poll(timeout_s * 1000):
             data = os.read(self._answers, 1 << 16)
             if not data:
                 raise EOFError
