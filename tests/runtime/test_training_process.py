@@ -66,7 +66,7 @@ def test_one_process_serves_many_jobs(process, numbers, tmp_path):
 
 
 def test_it_works_where_a_thousand_files_are_open(process, numbers, tmp_path):
-    with open(os.devnull, "rb") as file:
+    with Path(os.devnull).open("rb") as file:
         others = [os.dup(file.fileno()) for _ in range(1024)]  # select() takes no descriptor above 1023
         try:
             assert process.run(JOB, *numbers, tmp_path).files
