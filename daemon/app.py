@@ -14,6 +14,7 @@ from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 from daemon.features.compute import BlockComputer
 from daemon.features.store import FeatureStore
+from daemon.learning.models.registry import model_class
 from daemon.market.feed import Feed
 from daemon.market.replay import ReplayMarket
 from daemon.market.store import CandleStore
@@ -94,6 +95,7 @@ def run(settings: Settings, stop: threading.Event, options: Options | None = Non
     """
     for warning in settings.warnings:
         log.warning("config", extra={"fields": {"warning": warning}})
+    model_class(settings.freqaimodel)  # a missing library is told before anything is fetched or trained
     folder = StateFolder(settings.identifier_folder)
     with folder.acquire(SystemClock().now_ms()):
         return _Assembly(folder, settings, stop, options or Options()).run()

@@ -1,6 +1,7 @@
 """The whole daemon in this process, on the simulated exchange and a fast clock."""
 
 import json
+import sys
 import threading
 
 import pytest
@@ -9,7 +10,7 @@ from desk import BASE, NOW_MS, PAIRS, STRATEGIES
 from daemon import app
 from daemon.config import load_settings
 from daemon.core.clock import FastClock
-from daemon.core.errors import FolderInUse, StrategyError
+from daemon.core.errors import ConfigError, FolderInUse, StrategyError
 from daemon.market.simulated import SimulatedMarket
 from daemon.runtime.status_file import read_status
 from daemon.state.folder import StateFolder
@@ -127,6 +128,14 @@ def test_a_second_daemon_on_the_same_identifier_is_refused(settings):
     folder = StateFolder(settings().identifier_folder)
     with folder.acquire(NOW_MS), pytest.raises(FolderInUse, match="is in use by process"):
         app.run(settings(), threading.Event())
+
+
+def test_a_missing_library_ends_the_start_before_anything_is_written(settings, monkeypatch):
+    monkeypatch.setitem(sys.modules, "xgboost", None)
+    chosen = settings(freqaimodel="XGBoostRegressor")
+    with pytest.raises(ConfigError, match=r'pip install "candled\[xgboost\]"'):
+        Run(chosen, NOW_MS)
+    assert not chosen.identifier_folder.exists()
 
 
 @pytest.mark.parametrize(

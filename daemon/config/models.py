@@ -2,22 +2,26 @@
 
 import difflib
 
-AVAILABLE = ("CatboostRegressor", "CatboostClassifier")
+AVAILABLE = (
+    "CatboostRegressor",
+    "CatboostClassifier",
+    "LightGBMRegressor",
+    "LightGBMClassifier",
+    "XGBoostRegressor",
+    "XGBoostClassifier",
+    "XGBoostRFRegressor",
+    "XGBoostRFClassifier",
+    "SKLearnRandomForestClassifier",
+)
 """Models of this version."""
 
 # Names that FreqAI ships or shipped; somebody's config may name any of them.
 _FREQAI = frozenset(
     [
-        f"{library}{kind}"
-        for library in ("Catboost", "LightGBM", "XGBoost")
-        for kind in ("Regressor", "Classifier")
-    ]
-    + [
         f"{library}{kind}MultiTarget"
         for library in ("Catboost", "LightGBM", "XGBoost")
         for kind in ("Regressor", "Classifier")
     ]
-    + ["XGBoostRFRegressor", "XGBoostRFClassifier", "SKLearnRandomForestClassifier"]
     + ["PyTorchMLPRegressor", "PyTorchMLPClassifier", "PyTorchTransformerRegressor"]
     + ["ReinforcementLearner", "ReinforcementLearner_multiproc"]
 )
@@ -32,7 +36,7 @@ def available_model(name: str) -> str:
     if name in AVAILABLE:
         return name
     if name in _FREQAI:
-        raise ValueError(f"must be a model of this version: {' or '.join(AVAILABLE)}")
+        raise ValueError(f"must be a model of this version: {', '.join(AVAILABLE)}")
     near = difflib.get_close_matches(name, [*AVAILABLE, *_FREQAI], 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ValueError(f"must name a model; {hint}This version has {' and '.join(AVAILABLE)}")
+    raise ValueError(f"must name a model; {hint}This version has {', '.join(AVAILABLE)}")

@@ -22,7 +22,7 @@ from daemon.config.exchange import ExchangeSettings
 from daemon.config.fields import PathField, Section, TimeframeField, described
 from daemon.config.freqai import FreqaiSettings
 from daemon.config.inert import inert_warnings, without_inert
-from daemon.config.models import available_model
+from daemon.config.models import AVAILABLE, available_model
 from daemon.config.own import CandledSettings
 from daemon.config.redaction import masked, secret_values
 from daemon.config.view import strategy_view
@@ -75,7 +75,8 @@ class Settings(Section):
         None, "Folder that is searched for the strategy first, before `user_data/strategies`."
     )
     freqaimodel: Annotated[str, AfterValidator(available_model)] = described(
-        "CatboostRegressor", "Kind of model: `CatboostRegressor` or `CatboostClassifier`."
+        "CatboostRegressor",
+        f"Kind of model: {', '.join(f'`{name}`' for name in AVAILABLE)}; see docs/models.md.",
     )
     freqaimodel_path: PathField | None = described(None, "Folder of the user's own model classes.")
     user_data_dir: PathField = described(

@@ -46,6 +46,8 @@ def train(
     labels: NDArray[np.float64],
     folder: Path,
     monotonic_s: Callable[[], float],
+    *,
+    stop: Callable[[], bool] | None = None,
 ) -> TrainingResult:
     """Fit, judge and save one model.
 
@@ -55,9 +57,12 @@ def train(
         labels: float64[n], the target or its class code; rows with NaN are left out.
         folder: where the files go.
         monotonic_s: a clock for durations.
+        stop: asked now and then during the fit; True ends it. Where each training has a process of its own it
+            is not needed: that can be ended at any moment.
 
     Raises:
         Refused: these rows or parameters cannot be trained on; the message says why.
+        FitStopped: ``stop`` said so.
     """
     started = monotonic_s()
     clean = _clean(job, features, labels)
@@ -69,7 +74,7 @@ def train(
     prepared_s = monotonic_s()
 
     options = FitOptions(
-        parameters=job.parameters, seed=job.seed, threads=job.threads, classes=len(job.classes)
+        parameters=job.parameters, seed=job.seed, threads=job.threads, classes=len(job.classes), stop=stop
     )
     model = model_class(job.model).fit(_rows(pipeline, made.points), test, options)
     fitted_s = monotonic_s()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daemon.core.errors import StrategyError
+from daemon.core.errors import Refused, StrategyError
 from daemon.core.market import CandleKey
 from daemon.core.prediction import Abstention, Prediction, Reason
 from daemon.features.store import NoRow
@@ -84,7 +84,10 @@ class Forecaster:
             elif np.isnan(row.values).any():
                 reason, detail = _missing_values(row.values, row.schema.names)
             else:
-                return _answered(model, row.values, candle_ms, late=late)
+                try:
+                    return _answered(model, row.values, candle_ms, late=late)
+                except Refused as exc:  # a finite feature may still be beyond what scaling can hold
+                    reason, detail = Reason.NAN_FEATURE, str(exc)
         return Abstention(
             pair=pair, candle_ms=candle_ms, reason=reason or Reason.NO_MODEL, detail=detail, late=late
         )

@@ -196,7 +196,7 @@ class _Child:
         Raises:
             EOFError: the child is gone.
         """
-        poll = select.poll()  # select() itself fails on descriptors beyond 1,023
+        poll = select.poll()  # unlike select, it takes a file descriptor above 1023
         poll.register(self._answers, select.POLLIN)
         if poll.poll(timeout_s * 1000):
             data = os.read(self._answers, 1 << 16)

@@ -37,6 +37,15 @@ def test_check_lets_the_error_through_for_the_exit_code(written):
     assert "timeframe: missing" in str(result.exception)
 
 
+def test_check_misses_the_models_library(written, document, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    result = runner.invoke(
+        app, ["check", "-c", str(written({**document, "freqaimodel": "LightGBMRegressor"}))]
+    )
+    assert isinstance(result.exception, ConfigError)
+    assert 'pip install "candled[lightgbm]"' in str(result.exception)
+
+
 def test_schema_prints_json():
     result = runner.invoke(app, ["schema"])
     assert json.loads(result.output)["properties"]["timeframe"]["type"] == "string"

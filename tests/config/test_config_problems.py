@@ -36,7 +36,7 @@ def section(document, dotted):
         ("dry_run", False, "live trading is not part of this version; set dry_run to true"),
         ("trading_mode", "futures", "spot only in this version"),
         ("strategy", "my strategy.py", "Name of the strategy's class"),
-        ("freqaimodel", "LightGBMRegressor", "must be a model of this version: CatboostRegressor or CatboostClassifier"),
+        ("freqaimodel", "PyTorchMLPRegressor", "must be a model of this version: CatboostRegressor, CatboostClassifier, "),
         ("freqaimodel", "CatBoostRegresor", "did you mean 'CatboostRegressor'?"),
         ("exchange.name", "../../etc", "exchange.name"),
         ("exchange.pair_whitelist", [], "exchange.pair_whitelist: [] is not allowed: must have at least 1 entry"),

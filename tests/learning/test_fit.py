@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 
 from daemon.core.clock import SystemClock
-from daemon.core.errors import Corrupt, Refused
+from daemon.core.errors import ConfigError, Corrupt, Refused
 from daemon.core.pair import Pair
+from daemon.learning.evaluate import beats_naive
 from daemon.learning.fit import train
 from daemon.learning.job import TrainingJob, TrainingResult
 from daemon.learning.live import live_model
+from daemon.learning.models.port import FitStopped
+from daemon.learning.models.registry import model_class, model_names
 from daemon.learning.options import PipelineOptions
 
 JOB = TrainingJob(
@@ -76,6 +79,34 @@ def test_classes_come_back_by_name_with_their_probabilities(numbers, tmp_path):
     assert values["up"] + values["down"] == pytest.approx(1)
     assert values["up"] > 0.5
     assert result.metrics["accuracy"] > result.metrics["naive_accuracy"]
+
+
+@pytest.mark.parametrize("name", [name for name in model_names() if not name.startswith("Catboost")])
+def test_every_model_goes_the_whole_way_to_a_live_value(numbers, tmp_path, name):
+    try:
+        model_class(name)
+    except ConfigError as exc:
+        pytest.skip(str(exc))
+    features, labels = numbers
+    job = replace(JOB, model=name, parameters={"n_estimators": 60})
+    if name.endswith("Classifier"):
+        labels = (labels > 0).astype(float)
+        job = replace(job, classes=("down", "up"), label="&s-way")
+    result = trained(job, (features, labels), tmp_path)
+    live = live_model(Pair("BTC/USDT"), "a", *artifact(job, result, tmp_path))
+    high, low = (live.values(np.float32([0, x, 0, 0, 0, 0])) for x in (2, -2))
+    if job.classes:
+        assert (high["&s-way"], low["&s-way"]) == ("up", "down")
+        assert high["up"] + high["down"] == pytest.approx(1)
+    else:
+        assert high["&-s_close"] > 0 > low["&-s_close"]
+    assert beats_naive(result.metrics)
+
+
+def test_a_fit_can_be_stopped_and_leaves_no_file(numbers, tmp_path):
+    with pytest.raises(FitStopped):
+        train(JOB, *numbers, tmp_path, SystemClock().monotonic_s, stop=lambda: True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_rows_that_lack_something_are_left_out_and_counted(numbers, tmp_path):

@@ -1,6 +1,9 @@
+import sys
+
 import numpy as np
 import pytest
 
+from daemon.config.models import AVAILABLE
 from daemon.core.errors import ConfigError, Refused
 from daemon.learning.evaluate import classification_metrics, regression_metrics, spearman
 from daemon.learning.models.registry import model_class, model_names
@@ -48,4 +51,30 @@ def test_classification_metrics_by_hand():
 def test_an_unknown_model_is_answered_by_the_known_ones():
     with pytest.raises(ConfigError, match="CatboostRegressor"):
         model_class("CatboostRegresor")
-    assert set(model_names()) == {"CatboostRegressor", "CatboostClassifier"}
+
+
+def test_the_configuration_names_the_models_that_there_are():
+    assert set(model_names()) == set(AVAILABLE)
+
+
+@pytest.mark.parametrize(
+    ("name", "library"),
+    [
+        ("LightGBMClassifier", "lightgbm"),
+        ("XGBoostRFRegressor", "xgboost"),
+        ("SKLearnRandomForestClassifier", "sklearn"),
+    ],
+)
+def test_a_missing_library_is_answered_by_the_extra_to_install(monkeypatch, name, library):
+    monkeypatch.setitem(sys.modules, library, None)  # Python's way to say that it is not there
+    with pytest.raises(ConfigError, match=rf'{name} needs {library}: pip install "candled\[{library}\]"'):
+        model_class(name)
+
+
+def test_a_library_that_does_not_load_is_a_humans_business(monkeypatch):
+    def broken(name):
+        raise OSError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.setattr("importlib.import_module", broken)
+    with pytest.raises(ConfigError, match="CatboostRegressor needs, does not load: libgomp"):
+        model_class("CatboostRegressor")

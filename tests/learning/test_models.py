@@ -1,13 +1,41 @@
 """One suite for every model."""
 
+import contextlib
+import io
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from daemon.core.errors import Corrupt, Refused
-from daemon.learning.models.port import FitOptions, Rows
+from daemon.core.errors import ConfigError, Corrupt, Refused
+from daemon.learning.models.common import sealed
+from daemon.learning.models.port import FitOptions, FitStopped, Rows
 from daemon.learning.models.registry import model_class, model_names
 
-QUICK = {"iterations": 30}
+QUICK = {
+    "catboost": {"iterations": 30},
+    "lightgbm": {"n_estimators": 30, "learning_rate": 0.1, "feature_fraction": 1.0},
+    "xgboost": {"n_estimators": 30},
+    "sklearn": {"n_estimators": 30},
+}
+OTHER_NAMES = {
+    "catboost": [{"n_estimators": 10}, {"max_depth": 2}, {"random_state": 9}, {"verbose": 0}, {"eta": 0.1}],
+    "lightgbm": [
+        {"num_boost_round": 10},
+        {"max_leaves": 5},
+        {"random_state": 9},
+        {"verbose": -1},
+        {"n_jobs": 1},
+        {"force_col_wise": True},
+        {"verbosity": -1, "early_stopping_rounds": 0},
+    ],
+    "xgboost": [{"num_boost_round": 10}, {"eta": 0.2}, {"random_state": 9}, {"verbosity": 0}, {"n_jobs": 1}],
+    "sklearn": [{"n_estimators": 10}, {"max_depth": 2}, {"random_state": 9}, {"verbose": 0}, {"n_jobs": 1}],
+}
+
+
+def library(cls):
+    return cls.__module__.rsplit(".", 1)[-1]
 
 
 def some_rows(classifies, n=300, seed=0):
@@ -18,16 +46,32 @@ def some_rows(classifies, n=300, seed=0):
     return Rows(features, labels, np.ones(n))
 
 
-def fitted(cls, rows=None, test=None, classes=2, **parameters):
+def fitted(cls, rows=None, test=None, classes=2, stop=None, threads=1, **parameters):
     options = FitOptions(
-        parameters={**QUICK, **parameters}, seed=3, threads=1, classes=classes if cls.classifies else 0
+        parameters={**QUICK[library(cls)], **parameters},
+        seed=3,
+        threads=threads,
+        classes=classes if cls.classifies else 0,
+        stop=stop,
     )
     return cls.fit(some_rows(cls.classifies) if rows is None else rows, test, options)
 
 
+def installed(name):
+    try:
+        return model_class(name)
+    except ConfigError as exc:
+        pytest.skip(str(exc))
+
+
 @pytest.fixture(params=model_names())
 def cls(request):
-    return model_class(request.param)
+    return installed(request.param)
+
+
+@pytest.fixture(params=[name for name in model_names() if name.endswith("Classifier")])
+def classifier(request):
+    return installed(request.param)
 
 
 def test_it_learns(cls):
@@ -39,17 +83,45 @@ def test_it_learns(cls):
         assert (out.argmax(axis=1) == rows.labels).mean() > 0.8
     else:
         assert out.shape == (300,)
+        assert out.dtype == np.float64
         assert np.corrcoef(out, rows.labels)[0, 1] > 0.8
+
+
+def test_its_name_says_what_it_learns(cls):
+    assert cls.classifies == cls.__name__.endswith("Classifier")
 
 
 def test_the_same_rows_and_seed_give_the_same_bytes(cls):
     assert fitted(cls).to_bytes() == fitted(cls).to_bytes()
 
 
+def test_another_seed_gives_another_model(cls):
+    def options(seed):
+        # All of them draw rows when they are asked to: what is drawn hangs on the seed.
+        drawn = (
+            {"bagging_freq": 1, "bagging_fraction": 0.5} if library(cls) == "lightgbm" else {"subsample": 0.5}
+        )
+        drawn = {} if library(cls) == "sklearn" else drawn
+        drawn |= {"bootstrap_type": "Bernoulli"} if library(cls) == "catboost" else {}
+        parameters = {**QUICK[library(cls)], **drawn}
+        return FitOptions(parameters=parameters, seed=seed, threads=1, classes=2 if cls.classifies else 0)
+
+    rows = some_rows(cls.classifies)
+    one, two = (cls.fit(rows, None, options(seed)).predict(rows.features) for seed in (1, 2))
+    assert (one != two).any()
+
+
+def test_the_number_of_threads_changes_no_bit(cls):
+    rows = some_rows(cls.classifies, n=3000)
+    one, two = (fitted(cls, rows=rows, threads=threads).predict(rows.features) for threads in (1, 2))
+    assert one.tobytes() == two.tobytes()
+
+
 def test_saved_and_loaded_it_predicts_the_same_bits(cls):
     model, rows = fitted(cls), some_rows(cls.classifies)
     again = cls.from_bytes(model.to_bytes())
     assert again.predict(rows.features).tobytes() == model.predict(rows.features).tobytes()
+    assert again.to_bytes() == model.to_bytes()
 
 
 def test_one_row_predicts_as_within_a_batch(cls):
@@ -60,10 +132,11 @@ def test_one_row_predicts_as_within_a_batch(cls):
 
 
 def test_predicting_leaves_the_model_untouched(cls):
-    model = fitted(cls)
-    before = model.to_bytes()
+    model, rows = fitted(cls), some_rows(cls.classifies)
+    before, said = model.to_bytes(), model.predict(rows.features)
     model.predict(some_rows(cls.classifies, seed=5).features)
     assert model.to_bytes() == before
+    assert model.predict(rows.features).tobytes() == said.tobytes()
 
 
 def test_it_leaves_nothing_in_the_working_folder(cls, tmp_path, monkeypatch):
@@ -72,20 +145,47 @@ def test_it_leaves_nothing_in_the_working_folder(cls, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_test_rows_may_stop_it_early(cls):
+@pytest.mark.parametrize(
+    "name", [name for name in model_names() if "RF" not in name and "Forest" not in name]
+)
+def test_test_rows_may_stop_it_early(name):
+    cls = installed(name)
     # Test rows whose labels contradict the training: every further tree makes it worse.
     rows = some_rows(cls.classifies)
     test = Rows(rows.features, 1 - rows.labels if cls.classifies else -rows.labels, rows.weights)
-    stopped = fitted(cls, test=test, iterations=300)
-    assert len(stopped.to_bytes()) < len(fitted(cls, iterations=300).to_bytes()) / 2
+    trees = {"iterations": 300} if library(cls) == "catboost" else {"n_estimators": 300}
+    stopped = fitted(cls, test=test, **trees)
+    assert len(stopped.to_bytes()) < len(fitted(cls, **trees).to_bytes()) / 2
+    assert cls.from_bytes(stopped.to_bytes()).predict(rows.features).tobytes() == (
+        stopped.predict(rows.features).tobytes()
+    )
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"n_estimators": 10}, {"max_depth": 2}, {"random_state": 9}, {"verbose": 0}]
+    "name", ["XGBoostRFRegressor", "XGBoostRFClassifier", "SKLearnRandomForestClassifier"]
 )
-def test_parameters_may_go_by_the_librarys_other_names(cls, parameters):
-    options = FitOptions(parameters=parameters, seed=3, threads=1, classes=2 if cls.classifies else 0)
-    assert cls.fit(some_rows(cls.classifies), None, options).to_bytes()
+def test_a_forest_is_the_same_with_and_without_test_rows(name):
+    cls = installed(name)
+    test = some_rows(cls.classifies, seed=4)
+    assert fitted(cls, test=test).to_bytes() == fitted(cls).to_bytes()
+
+
+def test_parameters_may_go_by_the_librarys_other_names(cls):
+    for parameters in OTHER_NAMES[library(cls)]:
+        options = FitOptions(parameters=parameters, seed=3, threads=1, classes=2 if cls.classifies else 0)
+        rows = some_rows(cls.classifies)
+        assert cls.fit(rows, some_rows(cls.classifies, seed=1), options).to_bytes()
+
+
+def test_a_parameter_of_the_user_wins_over_ours(cls):
+    trees = {"iterations": 5} if library(cls) == "catboost" else {"n_estimators": 5}
+    assert len(fitted(cls, **trees).to_bytes()) < 0.8 * len(fitted(cls).to_bytes())
+
+
+@pytest.mark.parametrize("name", ["LightGBMRegressor", "XGBoostRegressor"])
+def test_one_parameter_by_two_names_is_refused(name):
+    with pytest.raises(Refused, match="several names"):
+        fitted(installed(name), n_estimators=30, num_boost_round=40)
 
 
 def test_a_parameter_that_the_library_does_not_know_is_refused_in_its_words(cls):
@@ -93,19 +193,217 @@ def test_a_parameter_that_the_library_does_not_know_is_refused_in_its_words(cls)
         fitted(cls, depht=3)
 
 
+def test_a_value_that_the_library_does_not_take_is_refused(cls):
+    key = "max_depth" if library(cls) != "catboost" else "depth"
+    with pytest.raises(Refused, match="many"):
+        fitted(cls, **{key: "many"})
+
+
+def test_a_fit_that_is_told_to_stop_stops_at_the_next_tree(cls):
+    asked = []
+
+    def stop():
+        asked.append(1)
+        return len(asked) == 3
+
+    if not cls.stops:
+        pytest.skip("all its trees are one step of the library's")
+    with pytest.raises(FitStopped):
+        fitted(cls, stop=stop)
+    assert len(asked) == 3
+
+
+def test_to_be_asked_whether_to_stop_changes_no_bit(cls):
+    rows = some_rows(cls.classifies)
+    asked, alone = (fitted(cls, stop=stop).predict(rows.features) for stop in (lambda: False, None))
+    assert asked.tobytes() == alone.tobytes()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_missing_feature_never_reaches_a_model(cls, value):
+    features = some_rows(cls.classifies).features.copy(order="F")
+    features[7, 3] = value
+    with pytest.raises(Refused, match="row 7, column 3"):
+        fitted(cls).predict(features)
+    with pytest.raises(Refused, match="row 7, column 3"):
+        replace(some_rows(cls.classifies), features=features)
+
+
+def test_a_constant_label_is_refused_or_learnt(cls):
+    rows = some_rows(cls.classifies)
+    constant = replace(rows, labels=np.full_like(rows.labels, 1))
+    with contextlib.suppress(Refused):
+        out = fitted(cls, rows=constant).predict(rows.features)
+        assert (out.argmax(axis=1) == 1).all() if cls.classifies else out == pytest.approx(np.ones(300))
+
+
+def test_a_single_row_is_refused_or_learnt(cls):
+    rows = some_rows(cls.classifies)
+    one = Rows(rows.features[:1], rows.labels[:1], rows.weights[:1])
+    with contextlib.suppress(Refused):
+        out = fitted(cls, rows=one).predict(rows.features[:2])
+        assert out.shape == ((2, 2) if cls.classifies else (2,))
+        assert np.isfinite(out).all()
+
+
+def test_rows_weigh_what_they_weigh(cls):
+    rows = some_rows(cls.classifies)
+    labels = rows.labels.copy()
+    labels[150:] = 1 - labels[150:] if cls.classifies else -labels[150:]
+    light = Rows(rows.features, labels, np.where(np.arange(300) < 150, 1.0, 1e-3))
+    plain = {
+        "catboost": {"learning_rate": 0.3, "rsm": 1},
+        "xgboost": {"min_child_weight": 1e-4},  # which is a sum of weights
+    }
+    out = fitted(cls, rows=light, **plain.get(library(cls), {})).predict(rows.features)
+    said = out.argmax(axis=1) == rows.labels if cls.classifies else np.sign(out) == np.sign(rows.labels)
+    assert said.mean() > 0.7  # the heavy half is right, the light one is the opposite
+
+
 @pytest.mark.parametrize(
-    "damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"x" * 100]
+    "damage",
+    [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"x" * 100],
 )
 def test_bytes_that_are_no_model_are_corrupt(cls, damage):
     with pytest.raises(Corrupt):
         cls.from_bytes(damage(fitted(cls).to_bytes()))
 
 
-def test_a_class_that_the_training_rows_lack_has_its_place():
-    cls = model_class("CatboostClassifier")
+def test_a_flipped_bit_is_found_by_the_models_that_would_not_survive_it(cls):
+    if library(cls) == "catboost":
+        pytest.skip("it refuses what it cannot read; bits are the business of the artifact's checksums")
+    data = fitted(cls).to_bytes()
+    with pytest.raises(Corrupt):
+        cls.from_bytes(data[:-1])
+    for place in range(0, len(data) - 1, len(data) // 40):
+        with pytest.raises(Corrupt):
+            cls.from_bytes(data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
+
+
+def test_a_class_that_the_training_rows_lack_has_its_place(classifier):
     rows = some_rows(True)
-    out = fitted(cls, rows=Rows(rows.features, rows.labels * 2, rows.weights), classes=3).predict(
-        rows.features
-    )
+    gap = Rows(rows.features, rows.labels * 2, rows.weights)
+    # A test row of the class that nobody learnt must not upset the fit.
+    test = Rows(rows.features, np.arange(300) % 3, rows.weights)
+    for model in (
+        fitted(classifier, rows=gap, classes=3),
+        fitted(classifier, rows=gap, classes=3, test=test),
+    ):
+        out = classifier.from_bytes(model.to_bytes()).predict(rows.features)
+        assert out.shape == (300, 3)
+        assert out[:, 1].max() < 0.05
+        assert out.sum(axis=1) == pytest.approx(np.ones(300))
+
+
+def test_three_classes_are_told_apart(classifier):
+    rows = some_rows(True)
+    three = Rows(rows.features, np.digitize(rows.features[:, 1], [-0.5, 0.5]), rows.weights)
+    out = fitted(classifier, rows=three, classes=3).predict(rows.features)
     assert out.shape == (300, 3)
-    assert out[:, 1].max() < 0.05
+    assert (out.argmax(axis=1) == three.labels).mean() > 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "objective"), [("LightGBMClassifier", "regression"), ("XGBoostClassifier", "binary:logitraw")]
+)
+def test_an_objective_without_probabilities_is_refused(name, objective):
+    cls = installed(name)
+    rows = some_rows(True)
+    with pytest.raises(Refused, match="probabilities"):
+        fitted(cls, rows=replace(rows, features=rows.features * 3), objective=objective, learning_rate=1.0)
+
+
+def test_multi_softmax_says_probabilities_all_the_same():
+    cls = installed("XGBoostClassifier")
+    rows = some_rows(True)
+    three = Rows(rows.features, np.digitize(rows.features[:, 1], [-0.5, 0.5]), rows.weights)
+    asked, usual = (
+        fitted(cls, rows=three, classes=3, objective=objective).predict(rows.features)
+        for objective in ("multi:softmax", "multi:softprob")
+    )
+    assert asked.tobytes() == usual.tobytes()
+
+
+def test_lightgbm_and_xgboost_read_their_files_themselves(tmp_path):
+    rows = some_rows(False)
+    lightgbm, xgboost = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
+    model = fitted(installed("LightGBMRegressor"))
+    (tmp_path / "model.txt").write_bytes(model.to_bytes())
+    booster = lightgbm.Booster(model_file=tmp_path / "model.txt")
+    assert booster.predict(rows.features) == pytest.approx(model.predict(rows.features), rel=1e-12)
+    model = fitted(installed("XGBoostRegressor"))
+    (tmp_path / "model.ubj").write_bytes(model.to_bytes())
+    booster = xgboost.Booster(model_file=tmp_path / "model.ubj")
+    assert booster.inplace_predict(rows.features) == pytest.approx(model.predict(rows.features), rel=1e-6)
+
+
+def test_the_forests_file_holds_plain_arrays_only():
+    data = fitted(installed("SKLearnRandomForestClassifier")).to_bytes()
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        assert {arrays[name].dtype.kind for name in arrays} <= {"i", "f"}
+
+
+def test_a_forest_whose_walk_would_leave_the_arrays_is_corrupt():
+    cls = installed("SKLearnRandomForestClassifier")
+    with np.load(io.BytesIO(fitted(cls).to_bytes())) as arrays:
+        parts = dict(arrays)
+    for name, wrong in (("left", -1), ("left", 10**6), ("feature", 8), ("roots", 10**6)):
+        file = io.BytesIO()
+        np.savez(file, **{**parts, name: np.full_like(parts[name], wrong)})
+        with pytest.raises(Corrupt, match="do not fit together"):
+            cls.from_bytes(sealed(file.getvalue()))
+
+
+def peer_classes():
+    """What FreqAI's model of each name calls, with our defaults off."""
+    lightgbm, xgboost = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    return {
+        "LightGBMRegressor": lightgbm.LGBMRegressor,
+        "LightGBMClassifier": lightgbm.LGBMClassifier,
+        "XGBoostRegressor": xgboost.XGBRegressor,
+        "XGBoostClassifier": xgboost.XGBClassifier,
+        "XGBoostRFRegressor": xgboost.XGBRFRegressor,
+        "XGBoostRFClassifier": xgboost.XGBRFClassifier,
+        "SKLearnRandomForestClassifier": ensemble.RandomForestClassifier,
+    }
+
+
+PEER_PARAMETERS = {
+    "lightgbm": {
+        "n_estimators": 40,
+        "learning_rate": 0.1,
+        "num_leaves": 31,
+        "feature_fraction": 0.5,
+        "max_bin": 255,
+        "random_state": 7,
+        "n_jobs": 1,
+        "verbosity": -1,
+    },
+    "xgboost": {
+        "n_estimators": 40,
+        "learning_rate": 0.3,
+        "max_depth": 5,
+        "colsample_bylevel": 0.5,
+        "max_bin": 256,
+        "random_state": 7,
+        "n_jobs": 1,
+    },
+    "sklearn": {"n_estimators": 40, "min_samples_leaf": 1, "random_state": 7, "n_jobs": 1},
+}
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("name", [name for name in model_names() if not name.startswith("Catboost")])
+def test_with_the_same_parameters_it_predicts_what_freqais_model_does(name, classes):
+    cls, peer = installed(name), peer_classes()[name]
+    parameters = PEER_PARAMETERS[library(cls)]
+    rows, later = some_rows(cls.classifies, n=800), some_rows(cls.classifies, seed=6)
+    weights = np.exp(np.linspace(-2, 0, 800))
+    if cls.classifies and classes == 3:
+        rows = replace(rows, labels=np.digitize(rows.features[:, 1], [-0.5, 0.5]))
+    options = FitOptions(parameters=parameters, seed=1, threads=1, classes=classes if cls.classifies else 0)
+    ours = cls.fit(replace(rows, weights=weights), None, options).predict(later.features)
+    theirs = peer(**parameters).fit(rows.features, rows.labels, sample_weight=weights)
+    expected = theirs.predict_proba(later.features) if cls.classifies else theirs.predict(later.features)
+    assert np.abs(ours - expected).max() < 1e-6

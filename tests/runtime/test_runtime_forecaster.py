@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from desk import BASE, NOW_MS, PAIRS
 
+from daemon.core.errors import Refused
 from daemon.core.market import CandleKey
 from daemon.core.prediction import Abstention, Prediction, Reason
 from daemon.core.schema import FeatureSchema
@@ -219,6 +220,16 @@ def test_a_feature_that_is_no_finite_number_is_named(desk):
     made = desk(strategy="Dividing")
     made.models[SOL] = model_for(made.schema())
     assert why(made.outcome()) == (Reason.NAN_FEATURE, "%-infinite_gen_SOL/USDT_5m and 7 more")
+
+
+def test_a_row_that_the_model_refuses_is_an_abstention(ready, monkeypatch):
+    """A finite feature may be so far off that scaling makes an infinite one of it."""
+
+    def refuses(features):
+        raise Refused("a model cannot take row 0, column 3: inf")
+
+    monkeypatch.setattr(ready.models[SOL].model, "predict", refuses)
+    assert why(ready.outcome()) == (Reason.NAN_FEATURE, "a model cannot take row 0, column 3: inf")
 
 
 def test_a_pair_too_young_for_its_features(hooks, candles):

@@ -65,9 +65,19 @@ def test_one_process_serves_many_jobs(process, numbers, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(first.files)
 
 
+def test_it_works_where_a_thousand_files_are_open(process, numbers, tmp_path):
+    with Path(os.devnull).open("rb") as file:
+        others = [os.dup(file.fileno()) for _ in range(1024)]  # select() takes no descriptor above 1023
+        try:
+            assert process.run(JOB, *numbers, tmp_path).files
+        finally:
+            for descriptor in others:
+                os.close(descriptor)
+
+
 def test_it_runs_at_low_priority(process, numbers, tmp_path):
     process.run(JOB, *numbers, tmp_path)
-    assert os.getpriority(os.PRIO_PROCESS, process.pid) == os.getpriority(os.PRIO_PROCESS, 0) + 5
+    assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
     assert os.sched_getscheduler(process.pid) == os.SCHED_BATCH
 
 

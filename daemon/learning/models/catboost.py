@@ -10,9 +10,11 @@ import catboost
 import numpy as np
 
 from daemon.core.errors import Corrupt, Refused
+from daemon.learning.models.common import over_defaults
+from daemon.learning.models.port import FitStopped, refuse_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -37,14 +39,26 @@ _ALIASES = (
     {"border_count", "max_bin"},
     {"early_stopping_rounds", "od_wait", "od_pval", "od_type"},
     {"random_seed", "random_state"},
-    {"thread_count", "n_jobs"},
     {"logging_level", "verbose", "verbose_eval", "silent"},
 )
+
+
+class _Watch:
+    """Looks up after each tree: is the fit to stop? CatBoost wraps what a callback raises, so nothing is raised."""
+
+    def __init__(self, stop: Callable[[], bool]) -> None:
+        self._stop = stop
+        self.stopped = False
+
+    def after_iteration(self, info: Any) -> bool:  # noqa: ARG002  CatBoost's own
+        self.stopped = self._stop()
+        return not self.stopped
 
 
 class _Catboost:
     suffix: ClassVar[str] = "cbm"
     classifies: ClassVar[bool]
+    stops: ClassVar[bool] = True
     _loss: ClassVar[str]
 
     def __init__(self, booster: catboost.CatBoost) -> None:
@@ -57,10 +71,16 @@ class _Catboost:
         if test is None:
             parameters.pop("early_stopping_rounds", None)
         booster = catboost.CatBoost(parameters)
+        # On a GPU CatBoost takes no callbacks: there a fit ends with its process.
+        on_gpu = str(parameters.get("task_type")).upper() == "GPU"
+        watch = None if options.stop is None or on_gpu else _Watch(options.stop)
+        tests = None if test is None else cls._pool(test)
         try:
-            booster.fit(cls._pool(train), eval_set=None if test is None else cls._pool(test))
+            booster.fit(cls._pool(train), eval_set=tests, callbacks=[watch] if watch else None)
         except (catboost.CatBoostError, TypeError, ValueError) as exc:
             raise Refused(f"CatBoost: {' '.join(str(exc).split())[-300:]}") from exc
+        if watch is not None and watch.stopped:
+            raise FitStopped(f"stopped after {booster.tree_count_} trees")
         return cls(booster)
 
     @classmethod
@@ -94,12 +114,8 @@ class _Catboost:
             "thread_count": options.threads,
             "logging_level": "Silent",
         }
-        for aliases in _ALIASES:
-            if aliases & options.parameters.keys():
-                for name in aliases & own.keys():
-                    del own[name]
         # Without this CatBoost drops a folder `catboost_info` into the working directory.
-        return {**own, **options.parameters, "allow_writing_files": False}
+        return {**over_defaults(own, options.parameters, _ALIASES), "allow_writing_files": False}
 
     @staticmethod
     def _pool(rows: Rows) -> catboost.Pool:
@@ -114,6 +130,7 @@ class CatboostRegressor(_Catboost):
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """See `Model`."""
+        refuse_missing(features)
         return np.asarray(self._booster.predict(features, thread_count=1), np.float64)
 
 
@@ -130,5 +147,6 @@ class CatboostClassifier(_Catboost):
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """See `Model`."""
+        refuse_missing(features)
         raw = self._booster.predict(features, prediction_type="Probability", thread_count=1)
         return np.asarray(raw, np.float64)

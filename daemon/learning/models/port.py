@@ -5,16 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+import numpy as np
 
-    import numpy as np
+from daemon.core.errors import CandledError, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from numpy.typing import NDArray
+
+
+class FitStopped(CandledError):
+    """A fit was told to stop, and left nothing behind."""
+
+
+def refuse_missing(features: NDArray[np.float32]) -> None:
+    """No model sees a NaN: libraries read it as they like, and scikit-learn's and CatBoost's ways differ.
+
+    Raises:
+        Refused: a value of these rows is not a finite number.
+    """
+    sound = np.isfinite(features)
+    if not sound.all():
+        row, column = np.argwhere(~sound)[0]
+        raise Refused(f"a model cannot take row {row}, column {column}: {features[row, column]}")
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Rows to fit on or to judge by.
+
+    Raises:
+        Refused: a feature is not a finite number.
 
     Attributes:
         features: float32[n, k], Fortran-ordered, all finite.
@@ -26,6 +48,9 @@ class Rows:
     labels: NDArray[Any]
     weights: NDArray[np.float64]
 
+    def __post_init__(self) -> None:
+        refuse_missing(self.features)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitOptions:
@@ -36,12 +61,15 @@ class FitOptions:
         seed: for all randomness of the fit.
         threads: how many threads the fit may use, unless the parameters say.
         classes: how many class codes there are; 0 for regression.
+        stop: asked between two trees; once it says True the fit ends with `FitStopped`. A deadline is a ``stop``
+            that looks at the clock.
     """
 
     parameters: Mapping[str, Any]
     seed: int
     threads: int
     classes: int = 0
+    stop: Callable[[], bool] | None = None
 
 
 class Model(Protocol):
@@ -56,6 +84,8 @@ class Model(Protocol):
     """File name ending of the native format, without the dot."""
     classifies: ClassVar[bool]
     """Whether labels are class codes."""
+    stops: ClassVar[bool]
+    """Whether a fit asks `FitOptions.stop` between its trees; else it can only be ended with its process."""
 
     @classmethod
     def fit(cls, train: Rows, test: Rows | None, options: FitOptions) -> Self:
@@ -63,6 +93,7 @@ class Model(Protocol):
 
         Raises:
             Refused: the library does not take these parameters or rows; the message is the library's.
+            FitStopped: ``options.stop`` said so.
         """
         ...
 
@@ -80,5 +111,9 @@ class Model(Protocol):
         ...
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """float64[n] (regression), or float64[n, classes] probabilities by class code."""
+        """float64[n] (regression), or float64[n, classes] probabilities by class code.
+
+        Raises:
+            Refused: a feature is not a finite number; there is no number for such a row.
+        """
         ...
