@@ -45,8 +45,8 @@ def run(
         from daemon.cli.view import LiveView  # noqa: PLC0415
 
         with LiveView(settings) as live:
-            set_up(chosen, verbose=verbose, console=live.console)
+            set_up(chosen, verbose=verbose, secrets=settings.secret_values, console=live.console)
             options = app.Options(ticks=candles, show=live.show, progress=live.progress)
             raise typer.Exit(app.run(settings, stop, options))
-    set_up(chosen, verbose=verbose)
+    set_up(chosen, verbose=verbose, secrets=settings.secret_values)
     raise typer.Exit(app.run(settings, stop, app.Options(ticks=candles)))

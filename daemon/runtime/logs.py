@@ -9,6 +9,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from daemon.config.redaction import masked_text
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -58,12 +60,32 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
-def set_up(log_format: str, *, verbose: bool, console: Console | None = None) -> None:
+class Masking(logging.Formatter):
+    """Another formatter's lines with every secret masked: also those in texts of exchanges and tracebacks."""
+
+    def __init__(self, inner: logging.Formatter, secrets: frozenset[str]) -> None:
+        super().__init__()
+        self._inner = inner
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter`."""
+        return masked_text(self._inner.format(record), self._secrets)
+
+
+def set_up(
+    log_format: str,
+    *,
+    verbose: bool,
+    secrets: frozenset[str] = frozenset(),
+    console: Console | None = None,
+) -> None:
     """Send all log lines to standard error, or through ``console`` where a live view owns the terminal.
 
     Args:
         log_format: ``text``, ``json`` or ``auto`` (text; with priorities where the journal listens).
         verbose: debug lines too.
+        secrets: texts that no line may show.
         console: a rich console that prints above its live view.
     """
     formatter: logging.Formatter
@@ -72,7 +94,7 @@ def set_up(log_format: str, *, verbose: bool, console: Console | None = None) ->
     else:
         formatter = TextFormatter(journal=log_format == "auto" and "JOURNAL_STREAM" in os.environ)
     handler = logging.StreamHandler(sys.stderr) if console is None else _ConsoleHandler(console)
-    handler.setFormatter(formatter)
+    handler.setFormatter(Masking(formatter, secrets))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)  # other packages speak up only when something is wrong

@@ -90,6 +90,7 @@ def trainer_options(settings: Settings, strategy_digest: str) -> TrainerOptions:
         keep_models=settings.freqai.purge_old_models,
         max_disk_bytes=None if most_gb is None else int(most_gb * 1e9),
         recipe=recipe(settings, strategy_digest),
+        strategy_digest=strategy_digest,
     )
 
 

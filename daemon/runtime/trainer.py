@@ -52,6 +52,7 @@ class TrainerOptions:
         max_disk_bytes: most that all artifacts may take on the disk; None: no limit.
         recipe: digest of everything but the candles that decides what a model is; a model of another recipe is
             trained anew at once.
+        strategy_digest: of the strategy's file and helpers, for the record.
     """
 
     pairs: tuple[Pair, ...]
@@ -60,6 +61,7 @@ class TrainerOptions:
     keep_models: int
     max_disk_bytes: int | None
     recipe: str
+    strategy_digest: str = ""
 
 
 class Trainer:
@@ -179,7 +181,9 @@ class Trainer:
             staging,
             pair=pair,
             trained_s=trained_s,
-            metadata=training_metadata(data, result, self._options.recipe),
+            metadata=training_metadata(
+                data, result, recipe=self._options.recipe, strategy_digest=self._options.strategy_digest
+            ),
         )
         artifact = self._artifacts.open(name)
         model = model_of(artifact)  # what cannot be loaded is never named in the dictionary

@@ -61,7 +61,9 @@ def model_of(artifact: Artifact) -> LiveModel:
     return live_model(artifact.pair, artifact.name, artifact.metadata, contents)
 
 
-def training_metadata(data: DataSet, result: TrainingResult, recipe: str) -> dict[str, Any]:
+def training_metadata(
+    data: DataSet, result: TrainingResult, *, recipe: str, strategy_digest: str
+) -> dict[str, Any]:
     """What an artifact says about itself; FreqAI's names where it has them, times in ms UTC."""
     job = data.job
     return {
@@ -92,4 +94,5 @@ def training_metadata(data: DataSet, result: TrainingResult, recipe: str) -> dic
         "metrics": dict(result.metrics),
         "seconds": dict(result.seconds),
         "recipe": recipe,
+        "strategy_digest": strategy_digest,
     }

@@ -65,6 +65,20 @@ def test_on_a_terminal_lines_go_through_the_console_unchanged(loggers):
     assert "[bold]a long line that is not wrapped[/]" in out.getvalue()
 
 
+def test_no_line_shows_a_secret(loggers, capsys):
+    set_up("text", verbose=False, secrets=frozenset({"hush-hush"}))
+    try:
+        raise ValueError("key hush-hush is refused")  # noqa: TRY301
+    except ValueError:
+        logging.getLogger("daemon.w").exception(
+            "asked", extra={"fields": {"url": "http://me:pw@host/?k=hush-hush"}}
+        )
+    written = capsys.readouterr().err
+    assert "refused" in written
+    assert "hush-hush" not in written
+    assert "me:pw" not in written
+
+
 def test_other_packages_speak_only_of_trouble(loggers, capsys):
     set_up("json", verbose=False)
     logging.getLogger("other").info("chatter")
