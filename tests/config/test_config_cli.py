@@ -43,7 +43,7 @@ def test_check_misses_the_models_library(written, document, monkeypatch):
         app, ["check", "-c", str(written({**document, "freqaimodel": "LightGBMRegressor"}))]
     )
     assert isinstance(result.exception, ConfigError)
-    assert 'pip install "candled[lightgbm]"' in str(result.exception)
+    assert "pip install '.[lightgbm]'" in str(result.exception)
 
 
 def test_schema_prints_json():

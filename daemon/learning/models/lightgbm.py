@@ -1,4 +1,4 @@
-"""LightGBM (https://lightgbm.readthedocs.io), optional: ``pip install "candled[lightgbm]"``."""
+"""LightGBM (https://lightgbm.readthedocs.io), an extra of candled: ``lightgbm``."""
 
 from __future__ import annotations
 

@@ -36,7 +36,10 @@ def check_library(name: str) -> None:
         raise ConfigError(f"freqaimodel: {name!r} is not a model; there are {', '.join(_MODELS)}")
     library = _MODELS[name]
     if importlib.util.find_spec(library) is None:
-        raise ConfigError(f'freqaimodel: {name} needs {library}: pip install "candled[{library}]"')
+        raise ConfigError(
+            f"freqaimodel: {name} needs {library}, an extra of candled; in its checkout: "
+            f"`.tools/bin/uv sync --inexact --extra {library}`, or `pip install '.[{library}]'`"
+        )
 
 
 def model_class(name: str) -> type[Model]:

@@ -1,4 +1,4 @@
-"""scikit-learn's random forest (https://scikit-learn.org), optional: ``pip install "candled[sklearn]"``.
+"""scikit-learn's random forest (https://scikit-learn.org), fitted by the library, evaluated by numpy.
 
 Only a fit needs the library: a saved forest is plain arrays, which `forest` evaluates with numpy.
 """

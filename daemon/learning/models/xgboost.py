@@ -1,4 +1,4 @@
-"""XGBoost (https://xgboost.readthedocs.io), optional: ``pip install "candled[xgboost]"``."""
+"""XGBoost (https://xgboost.readthedocs.io), an extra of candled: ``xgboost``."""
 
 from __future__ import annotations
 
