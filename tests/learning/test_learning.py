@@ -62,12 +62,11 @@ def test_the_configuration_names_the_models_that_there_are():
     [
         ("LightGBMClassifier", "lightgbm"),
         ("XGBoostRFRegressor", "xgboost"),
-        ("SKLearnRandomForestClassifier", "sklearn"),
     ],
 )
 def test_a_missing_library_is_answered_by_the_extra_to_install(monkeypatch, name, library):
     monkeypatch.setitem(sys.modules, library, None)  # Python's way to say that it is not there
-    with pytest.raises(ConfigError, match=rf'{name} needs {library}: pip install "candled\[{library}\]"'):
+    with pytest.raises(ConfigError, match=rf"{name} needs {library}, an extra .*--extra {library}"):
         model_class(name)
 
 
