@@ -110,7 +110,7 @@ def _rows(columns: Mapping[str, NDArray[Any]]) -> tuple[PairColumns, int]:
 def _milliseconds(array: NDArray[Any]) -> NDArray[np.int64]:
     """Times as int64 ms; 0 where there is none."""
     if array.dtype.kind == "O":
-        stamps = [each if isinstance(each, np.datetime64) else np.datetime64("NaT") for each in array]
+        stamps = [each if isinstance(each, np.datetime64) else np.datetime64("NaT", "ms") for each in array]
         array = np.array(stamps, dtype="M8[ms]") if stamps else np.empty(0, "M8[ms]")
     if array.dtype.kind != "M":
         raise ValueError("date_pred does not hold times")
