@@ -47,16 +47,17 @@ def stop_on_signals(stop: threading.Event) -> None:
     first signal sets a deadline: whatever hangs (a strategy's own loop, before there are threads to wait for),
     the process ends, and says where it hung.
     """
+    numbers = (signal.SIGINT, signal.SIGTERM)
 
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            if os.isatty(2):
-                os.write(2, b"\x1b[?25h")  # the live view had hidden the cursor
-            os._exit(128 + number)
-        stop.set()
+    def handle(_number: int, _frame: FrameType | None) -> None:
         faulthandler.dump_traceback_later(DEADLINE_S, exit=True)
+        for number in numbers:  # the kernel ends the process at the second one, whatever Python is doing
+            signal.signal(number, signal.SIG_DFL)
+        if os.isatty(2):
+            os.write(2, b"\x1b[?25h")  # the live view hides the cursor, and may not come to show it again
+        stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in numbers:
         signal.signal(number, handle)
 
 

@@ -231,7 +231,7 @@ def test_one_signal_stops_and_a_second_ends_at_once(number):
         os.kill(process.pid, number)
         assert process.stdout.readline() == "stopping\n"
         os.kill(process.pid, number)
-        assert process.wait(10) == 128 + number
+        assert process.wait(10) == -number
 
 
 def test_a_blocked_signal_is_logged_when_its_streak_begins(caplog):
