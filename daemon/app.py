@@ -189,8 +189,9 @@ class _Assembly:
             pairs=self.settings.pairs,
             model=self.settings.freqaimodel,
             feed=self.feed,
+            extra_returns=self.settings.freqai.extra_returns_per_train,
         )
-        self.view.expect(tried.labels)
+        self.view.expect(tried.labels, self.settings.freqai.extra_returns_per_train)
         computer.warm_up = tried.warm_up
         if computer.warm_up > preparation.FIRST_GUESS:
             self._fetch(computer.warm_up)
