@@ -160,7 +160,7 @@ class FreqaiSettings(Section):
     save_backtest_models: bool = described(False, "Keep the models of a back-test.")
     fit_live_predictions_candles: int = described(
         0,
-        "Predictions from which `<label>_mean` and `_std` are taken, instead of the training's labels.",
+        "Newest predictions of which `<target>_mean` and `_std` are taken, of classes too. 0: of the training's labels.",
         unit="candles",
         ge=0,
     )

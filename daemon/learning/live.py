@@ -68,6 +68,23 @@ class LiveModel:
         """Names of the targets."""
         return tuple(head.target.name for head in self.heads)
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Names of the numbers that it predicts, see `Head.numbers`."""
+        return tuple(name for head in self.heads for name in head.numbers)
+
+    def predicted(self, rows: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+        """Float64[n] of each of `numbers`, for float32[n, features] in the schema's order, outliers or not.
+
+        Raises:
+            Refused: a feature is beyond what scaling can hold.
+        """
+        features = self.pipeline.transform(rows)
+        found: dict[str, NDArray[np.float64]] = {}
+        for head in self.heads:
+            found |= head.predicted(features)
+        return found
+
     def answer(self, row: NDArray[np.float32]) -> Answer:
         """What the model says of one row of features, and whether that may be trusted.
 
