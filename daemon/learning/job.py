@@ -35,6 +35,7 @@ class TrainingJob:
         model: name of the model class, as in ``freqaimodel``.
         parameters: the user's ``model_training_parameters``.
         test_size: share of the rows, the newest ones, that the model is judged on; 0: none.
+        train_size: share of the rows that trains, the newest before the test; None: all that the test leaves.
         horizon: candles that a label looks ahead; so many rows are purged before the test rows.
         weight_factor: FreqAI's recency weighting; 0: all rows weigh the same.
         seed: of everything random in the training.
@@ -45,6 +46,8 @@ class TrainingJob:
         reverse_train_test_order: train on the newest rows, test on the oldest.
         pipeline: steps between features and model.
         extra_returns: ``extra_returns_per_train``, a column each beside the predictions.
+        start: name of the artifact that the training goes on from; empty: from nothing.
+        start_files: its files: part (``model``, ``pipeline``, ...) -> absolute path.
     """
 
     pair: str
@@ -63,6 +66,9 @@ class TrainingJob:
     reverse_train_test_order: bool = False
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
     extra_returns: Mapping[str, float | str] = field(default_factory=dict)
+    train_size: float | None = None
+    start: str = ""
+    start_files: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values."""
@@ -100,6 +106,8 @@ class TrainingResult:
             than ``outlier_protection_percentage``.
         test_outliers: test rows that the model was not judged on, because live it would have abstained.
         extra_returns: columns beside the predictions, those of the job and those that the training set.
+        continued: whether it went on from the model that the job names.
+        afresh: why it did not, where the job names one.
     """
 
     files: tuple[str, ...]
@@ -115,6 +123,8 @@ class TrainingResult:
     outliers_left_in: Mapping[str, int] = field(default_factory=dict)
     test_outliers: int = 0
     extra_returns: Mapping[str, float | str] = field(default_factory=dict)
+    continued: bool = False
+    afresh: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values."""

@@ -35,6 +35,7 @@ class TrainingOptions:
         model: ``freqaimodel``.
         parameters: ``model_training_parameters``.
         test_size: ``data_split_parameters.test_size``.
+        train_size: ``data_split_parameters.train_size``; None: all rows that the test leaves.
         weight_factor: recency weighting, 0: off.
         seed: ``data_split_parameters.random_state``, or our default.
         threads: the library's threads.
@@ -43,6 +44,7 @@ class TrainingOptions:
         reverse_train_test_order: see FreqAI.
         pipeline: steps between features and model.
         extra_returns: ``extra_returns_per_train``.
+        continual_learning: go on from the pair's present model.
     """
 
     train_period_ms: int
@@ -59,6 +61,8 @@ class TrainingOptions:
     reverse_train_test_order: bool = False
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
     extra_returns: Mapping[str, float | str] = field(default_factory=dict)
+    continual_learning: bool = False
+    train_size: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ def data_set(
         model=options.model,
         parameters=dict(options.parameters),
         test_size=options.test_size,
+        train_size=options.train_size,
         horizon=horizon,
         weight_factor=options.weight_factor,
         seed=options.seed,
