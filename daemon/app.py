@@ -178,7 +178,7 @@ class _Assembly:
     def _prepared(self) -> BlockComputer:
         """History in memory and the strategy's warm-up measured on it."""
         computer = BlockComputer(self.hooks, self.plan, preparation.FIRST_GUESS)
-        self._fetch(computer.warm_up)
+        self._fetch(computer)
         if self.stop.is_set():
             return computer
         self.hooks.bot_start()
@@ -191,19 +191,20 @@ class _Assembly:
             feed=self.feed,
         )
         self.view.expect(tried.labels)
-        computer.warm_up = tried.warm_up
-        if computer.warm_up > preparation.FIRST_GUESS:
-            self._fetch(computer.warm_up)
+        computer.warm_up, computer.reads = tried.warm_up, tried.reads
+        if computer.warm_up > preparation.FIRST_GUESS or computer.reads.standard:
+            self._fetch(computer)
         return computer
 
-    def _fetch(self, warm_up: int) -> None:
+    def _fetch(self, computer: BlockComputer) -> None:
         preparation.fetch_history(
             self.feed,
             self.keys,
             self.plan,
             now_ms=self.clock.now_ms(),
             train_period_ms=self.settings.freqai.train_period_days * DAY_MS,
-            warm_up=warm_up,
+            warm_up=computer.warm_up,
+            nested=computer.reads.standard,
             stop=self.stop,
             progress=self.options.progress,
         )

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from daemon.core.candles import CandleFrame
 from daemon.core.errors import StrategyError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-    from daemon.core.candles import CandleFrame
     from daemon.core.pair import Pair
     from daemon.strategy.hooks import Hooks
 
@@ -57,18 +59,24 @@ class LabelColumn:
         return tuple(sorted({str(name) for name in self.classes[self.known]}))
 
 
-def label_columns(hooks: Hooks, pair: Pair, frame: CandleFrame) -> list[LabelColumn]:
+def label_columns(
+    hooks: Hooks,
+    pair: Pair,
+    frame: CandleFrame,
+    shown: Callable[[CandleFrame], pd.DataFrame] = CandleFrame.to_pandas,
+) -> list[LabelColumn]:
     """The targets that the strategy sets on a stretch of candles.
 
     Args:
         hooks: the strategy.
         pair: whose candles these are.
         frame: base candles; targets look ahead within them, so the last ones have no value.
+        shown: what the hook is given for candles; with features beside them where it reads those.
 
     Raises:
         StrategyError: the hook raised, or made no target.
     """
-    made = hooks.targets(frame.to_pandas(), {"pair": str(pair)})
+    made = hooks.targets(shown(frame), {"pair": str(pair)})
     names = [name for name in made.columns if str(name).startswith("&")]
     if len(set(names)) < len(names):
         raise StrategyError(f"{pair}: set_freqai_targets makes two columns of one name: {', '.join(names)}")

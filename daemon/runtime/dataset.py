@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,7 +100,10 @@ def data_set(
     if rows.start >= rows.stop:
         raise Refused(f"{pair}: no candles in the training window")
     give_way()
-    label = fitting_label(label_columns(hooks, pair, window), options.model)
+    shown = partial(features.widened, pair, give_way=give_way)
+    reads = features.reads.targets
+    labels = label_columns(hooks, pair, window, shown) if reads else label_columns(hooks, pair, window)
+    label = fitting_label(labels, options.model)
     numbers, classes = _coded(label, options.label_period_candles)
     horizon = max(options.label_period_candles, _unknown_tail(label))
     matrix = features.matrix(pair, window.open_ms[rows], give_way)
