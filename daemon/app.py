@@ -192,7 +192,7 @@ class _Assembly:
         )
         self.view.expect(tried.labels)
         computer.warm_up, computer.reads = tried.warm_up, tried.reads
-        if computer.warm_up > preparation.FIRST_GUESS or computer.reads.standard:
+        if computer.warm_up > preparation.FIRST_GUESS or computer.reads.any:
             self._fetch(computer)
         return computer
 
@@ -204,13 +204,14 @@ class _Assembly:
             now_ms=self.clock.now_ms(),
             train_period_ms=self.settings.freqai.train_period_days * DAY_MS,
             warm_up=computer.warm_up,
-            nested=computer.reads.standard,
+            nested=computer.reads.any,
             stop=self.stop,
             progress=self.options.progress,
         )
 
     def _daemon(self, computer: BlockComputer) -> Daemon:
         features = FeatureStore(self.plan, computer, self.feed.frame)
+        self.view.show(features.handed_on)
         trainer = self._trainer(features)
         trainer.load_models()
         engine = self._engine(features)

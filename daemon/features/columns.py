@@ -9,10 +9,13 @@ the two hooks reads them (`daemon.features.reading`), and attaches them for that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+
+from daemon.features.plan import FEATURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +26,14 @@ if TYPE_CHECKING:
     from daemon.core.timeframe import Timeframe
     from daemon.features.block import BlockView
     from daemon.features.plan import BlockKey
+
+
+@cache
+def shifted(names: tuple[str, ...]) -> tuple[int, ...] | None:
+    """Which columns of a block are shifted: None for all."""
+    found = tuple(i for i, name in enumerate(names) if name.startswith(FEATURE))
+    return None if len(found) == len(names) else found
+
 
 _NEVER_MS = np.iinfo(np.int64).max
 
@@ -59,11 +70,6 @@ class Part:
     view: BlockView
     shifts: int
 
-    @property
-    def width(self) -> int:
-        """Columns, those of shifted rows included."""
-        return len(self.view.names) * (self.shifts + 1)
-
     def column_names(self) -> list[str]:
         """Names as hooks see them, pair and timeframe included; colons are still in them."""
         return self.key.column_names(self.view.names, self.shifts)
@@ -98,14 +104,17 @@ def gather(
     """
     column = 0
     for part in parts:
-        view, width = part.view, len(part.view.names)
+        view = part.view
+        chosen = shifted(view.names)
         wanted = part.key.timeframe.newest_closed(close_ms)
         at = np.searchsorted(view.open_ms, wanted)
         absent = (at == len(view)) | (view.open_ms[np.minimum(at, len(view) - 1)] != wanted)
         for shift in range(part.shifts + 1):
             give_way()
+            values = view.values if chosen is None or not shift else view.values[:, chosen]
+            width = values.shape[1]
             here = out[:, column : column + width]
-            here[:] = view.values[np.clip(at - shift, 0, len(view) - 1)]
+            here[:] = values[np.clip(at - shift, 0, len(view) - 1)]
             here[absent | (at < shift)] = np.nan
             column += width
 

@@ -18,7 +18,7 @@ import numpy as np
 from daemon.core.candles import CandleFrame
 from daemon.core.errors import StrategyError
 from daemon.features.columns import ReadColumns
-from daemon.features.plan import BlockKey, Hook
+from daemon.features.plan import FEATURE, BlockKey, Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -141,7 +141,7 @@ class BlockComputer:
     def _features(
         self, key: BlockKey, made: list[tuple[pd.DataFrame, str]], known: frozenset[str] = frozenset()
     ) -> BlockRows:
-        """The ``%`` columns of the hooks' frames but for ``known`` ones, each name with its suffix."""
+        """The columns with ``%`` of the hooks' frames but for ``known`` ones, each name with its suffix."""
         dtype = np.float64 if self.reads.any else np.float32
         names: list[str] = []
         columns: list[NDArray[np.floating[Any]]] = []
@@ -149,7 +149,7 @@ class BlockComputer:
             if not frame.columns.is_unique:
                 _refuse_doubles(key, frame)
             for name in frame.columns:
-                if str(name).startswith("%") and name not in known:
+                if FEATURE in str(name) and name not in known:
                     names.append(name + suffix)
                     columns.append(_numbers(key, frame, name, dtype))
         values = np.empty((len(made[0][0]), len(columns)), dtype)
@@ -172,7 +172,7 @@ class BlockComputer:
 
 def _refuse_doubles(key: BlockKey, frame: pd.DataFrame) -> None:
     doubled = frame.columns[frame.columns.duplicated()]
-    features = [str(name) for name in doubled if str(name).startswith("%")]
+    features = [str(name) for name in doubled if FEATURE in str(name)]
     if features:
         raise StrategyError(
             f"{key.pair} {key.timeframe}: the hooks make two columns named {features[0]!r}: "
@@ -181,7 +181,7 @@ def _refuse_doubles(key: BlockKey, frame: pd.DataFrame) -> None:
 
 
 def _refuse_losses(key: BlockKey, known: frozenset[str], made: pd.DataFrame) -> None:
-    lost = [name for name in sorted(known.difference(made.columns)) if name.startswith("%")]
+    lost = [name for name in sorted(known.difference(made.columns)) if FEATURE in name]
     if lost:
         raise StrategyError(
             f"{key.pair} {key.timeframe}: feature_engineering_standard drops {lost[0]!r}"

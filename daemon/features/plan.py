@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from daemon.core.timeframe import Timeframe
 
 
+FEATURE = "%"
+"""A column whose name holds it is a feature; one whose name begins with it is shifted, too. As in FreqAI."""
+HANDED_ON = "%%"
+"""A feature whose name begins with it also stands in the frame that ``populate_*`` see. As in FreqAI."""
+
+
 class Hook(enum.StrEnum):
     """Which of the strategy's hooks fill a block."""
 
@@ -46,7 +52,12 @@ class BlockKey(NamedTuple):
         """
         end = f"_{self.pair}_{self.timeframe}" if self.hook is Hook.EXPAND else ""
         middles = ("", *(f"_shift-{shift}" for shift in range(1, shifts + 1)))
-        return [f"{name}{middle}{end}" for middle in middles for name in names]
+        return [
+            f"{name}{middle}{end}"
+            for middle in middles
+            for name in names
+            if not middle or name.startswith(FEATURE)
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from daemon.core.market import CandleKey
 from daemon.features.block import BlockView
 from daemon.features.columns import Part, ReadColumns, widened
 from daemon.features.compute import BlockComputer
-from daemon.features.plan import Hook
+from daemon.features.plan import FEATURE, Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ def read_columns(
     own = computed_parts(computer, plan, plan.expanded(pair), newest)
     name, hook = "feature_engineering_standard", partial(_called, hooks.standard, metadata)
     shown = widened(own, plan.base, frame)
-    standard = hooks.overrides(name) and _reads(name, hook, "%", frame.to_pandas(), shown)
+    standard = hooks.overrides(name) and _reads(name, hook, FEATURE, frame.to_pandas(), shown)
     computer.reads = ReadColumns(standard=standard, targets=True)
     every = computed_parts(computer, plan, plan.blocks(pair), newest)
     name, hook = "set_freqai_targets", partial(_called, hooks.targets, metadata)
@@ -91,7 +91,7 @@ def computed_parts(
 def _reads(
     name: str,
     hook: Callable[[pd.DataFrame], pd.DataFrame | StrategyError],
-    prefix: str,
+    mark: str,
     bare_frame: pd.DataFrame,
     shown: pd.DataFrame,
 ) -> bool:
@@ -104,8 +104,8 @@ def _reads(
     if isinstance(bare, StrategyError):
         return True
     known = frozenset(shown.columns)
-    before = _made(bare, prefix, frozenset())
-    return before != _made(wide, prefix, known) or not all(bare[name].equals(wide[name]) for name in before)
+    before = _made(bare, mark, frozenset())
+    return before != _made(wide, mark, known) or not all(bare[name].equals(wide[name]) for name in before)
 
 
 def _called(
@@ -119,14 +119,14 @@ def _called(
         return exc
 
 
-def _made(frame: pd.DataFrame, prefix: str, known: frozenset[str]) -> list[str]:
-    names = [str(name) for name in frame.columns if str(name).startswith(prefix) and name not in known]
+def _made(frame: pd.DataFrame, mark: str, known: frozenset[str]) -> list[str]:
+    names = [str(name) for name in frame.columns if mark in str(name) and name not in known]
     return list(dict.fromkeys(names))
 
 
 def _refuse_writing(name: str, shown: pd.DataFrame, made: pd.DataFrame) -> None:
     for column in shown.columns:
-        if not str(column).startswith("%"):
+        if FEATURE not in str(column):
             continue
         if column not in made.columns:
             raise StrategyError(

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daemon.core.errors import Refused
+from daemon.core.market import CandleKey
 from daemon.core.prediction import Reason
 from daemon.features.block import EMPTY_VIEW, Block, BlockView
-from daemon.features.columns import Part, gather, widened
+from daemon.features.columns import Part, gather, shifted, widened
 from daemon.features.compute import SPAN
-from daemon.features.plan import Hook
+from daemon.features.plan import HANDED_ON, Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daemon.core.candles import CandleFrame
-    from daemon.core.market import CandleKey
     from daemon.core.pair import Pair
     from daemon.core.schema import FeatureSchema
     from daemon.features.columns import ReadColumns
@@ -126,7 +126,11 @@ class FeatureStore:
             rows = view.values[max(0, i - shifts) : i + 1]
             if len(rows) <= shifts or (rows.size and np.isnan(rows).all(axis=1).any()):
                 return NoRow(Reason.WARM_UP, f"{key.pair} {key.timeframe}: too few earlier candles")
-            parts.append(rows[::-1].ravel())
+            chosen = shifted(view.names)
+            if chosen is None:
+                parts.append(rows[::-1].ravel())
+            else:
+                parts += [rows[-1], rows[-2::-1, chosen].ravel()] if shifts else [rows[-1]]
             views.append(view)
         values = np.concatenate(parts).astype(np.float32, copy=False)
         return LiveRow(values, self._schema(pair, views))
@@ -151,6 +155,12 @@ class FeatureStore:
         gather(parts, open_ms + self.plan.base.ms, out, give_way)
         return TrainingMatrix(open_ms, out, schema)
 
+    def with_lead(self, pair: Pair, window: CandleFrame) -> CandleFrame:
+        """Base candles with those before them that every feature has in memory, too: a span and the warm-up."""
+        frame = self._frame_of(CandleKey(pair, self.plan.base))
+        lead_ms = (SPAN + self._computer.warm_up) * self.plan.base.ms
+        return frame.between(int(window.open_ms[0]) - lead_ms, int(window.open_ms[-1]))
+
     def widened(
         self, pair: Pair, frame: CandleFrame, give_way: Callable[[], None] = lambda: None
     ) -> pd.DataFrame:
@@ -161,6 +171,35 @@ class FeatureStore:
             Refused: a series has no candle in all that time.
         """
         return widened(self._parts(pair, frame.open_ms, give_way), self.plan.base, frame)
+
+    def handed_on(self, pair: Pair, open_ms: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """Features that the strategy wants to see in ``populate_*``: those whose names begin with ``%%``.
+
+        Args:
+            pair: the pair.
+            open_ms: int64[n], base candles, increasing, at least one.
+
+        Returns:
+            float64[n] by full name; NaN where a feature has no value.
+
+        Raises:
+            StrategyError: a hook raised.
+        """
+        found: dict[str, NDArray[np.float64]] = {}
+        for key in self.plan.blocks(pair):
+            names = self.names(key)
+            columns = [i for i, name in enumerate(names) if name.startswith(HANDED_ON)]
+            if not columns:
+                continue
+            whole = self._view(key, open_ms, lambda: None)
+            view = BlockView(tuple(names[i] for i in columns), whole.open_ms, whole.values[:, columns])
+            part = Part(key, view, self.plan.shifts_of(key))
+            full = [name.replace(":", "") for name in part.column_names()]
+            values = np.full((len(full), len(open_ms)), np.nan)
+            if len(view):
+                gather([part], open_ms + self.plan.base.ms, values.T)
+            found.update(zip(full, values, strict=True))
+        return found
 
     def forget_before(self, base_ms: int) -> None:
         """Drop rows older than the oldest training window needs."""
@@ -206,14 +245,17 @@ class FeatureStore:
         )
         return BlockView(rows.names, frame.open_ms[first:], rows.values)
 
+    def _view(self, key: BlockKey, open_ms: NDArray[np.int64], give_way: Callable[[], None]) -> BlockView:
+        """A block with at least the rows that base candles need."""
+        if self._on_demand(key):
+            return self._computed(key, int(open_ms[0]), int(open_ms[-1]), give_way)
+        return self._reach_back(key, int(open_ms[0]) + self.plan.base.ms, give_way)
+
     def _parts(self, pair: Pair, open_ms: NDArray[np.int64], give_way: Callable[[], None]) -> list[Part]:
         """The blocks of a pair with the rows that base candles need."""
         parts = []
         for key in self.plan.blocks(pair):
-            if self._on_demand(key):
-                view = self._computed(key, int(open_ms[0]), int(open_ms[-1]), give_way)
-            else:
-                view = self._reach_back(key, int(open_ms[0]) + self.plan.base.ms, give_way)
+            view = self._view(key, open_ms, give_way)
             if not len(view):
                 raise Refused(f"{key.pair} {key.timeframe} has no candles in the training window of {pair}")
             parts.append(Part(key, view, self.plan.shifts_of(key)))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from daemon.core.errors import Refused, StrategyError
 from daemon.core.market import CandleKey
-from daemon.features.labels import LabelKind, label_columns
+from daemon.features.labels import LabelKind, window_labels
 from daemon.learning.job import TrainingJob
 from daemon.learning.options import PipelineOptions
 
@@ -100,10 +99,7 @@ def data_set(
     if rows.start >= rows.stop:
         raise Refused(f"{pair}: no candles in the training window")
     give_way()
-    shown = partial(features.widened, pair, give_way=give_way)
-    reads = features.reads.targets
-    labels = label_columns(hooks, pair, window, shown) if reads else label_columns(hooks, pair, window)
-    label = fitting_label(labels, options.model)
+    label = fitting_label(window_labels(hooks, features, pair, window, give_way), options.model)
     numbers, classes = _coded(label, options.label_period_candles)
     horizon = max(options.label_period_candles, _unknown_tail(label))
     matrix = features.matrix(pair, window.open_ms[rows], give_way)

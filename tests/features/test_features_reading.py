@@ -178,3 +178,44 @@ def test_a_strategy_that_reads_nothing_gets_candles_only(hooks, plan, candles, b
     seen.clear()
     live(store, NOW_MS)
     assert seen == [["date", "open", "high", "low", "close", "volume"]]
+
+
+def test_a_percent_sign_anywhere_makes_a_feature_and_only_one_in_front_is_shifted(reading, candles, base_key):
+    # FreqAI's find_features and populate_features.
+    times = candles(base_key)[-100:].open_ms
+    matrix = reading("HandsOn").matrix(SOL, times)
+    own = [name for name in matrix.schema.names if name.endswith("SOL/USDT_5m")]
+    assert own == [
+        "%%-rsi-period_10_SOL/USDT_5m",
+        "bb_%b-period_10_SOL/USDT_5m",
+        "%-raw_price_gen_SOL/USDT_5m",
+        "%%-rsi-period_10_shift-1_SOL/USDT_5m",
+        "%-raw_price_gen_shift-1_SOL/USDT_5m",
+    ]
+    assert [name for name in matrix.schema.names if "/" not in name] == ["%%-hour", "share_%"]
+    close_ms = int(times[-1]) + BASE.ms
+    row = live(reading("HandsOn", until_ms=close_ms), close_ms)
+    assert row.values.tobytes() == matrix.values[-1].tobytes()
+    price, before = (matrix.schema.names.index(f"%-raw_price_gen{s}_SOL/USDT_5m") for s in ("", "_shift-1"))
+    assert np.array_equal(matrix.values[1:, before], matrix.values[:-1, price])
+
+
+def test_features_that_begin_with_two_percent_signs_are_handed_on(reading, candles, base_key):
+    store = reading("HandsOn")
+    live(store, NOW_MS)
+    times = candles(base_key)[-999:].open_ms
+    found = store.handed_on(SOL, times)
+    matrix = store.matrix(SOL, times)
+    wanted = [name for name in matrix.schema.names if name.startswith("%%")]
+    assert list(found) == wanted
+    assert len(wanted) == 9  # two timeframes of two pairs, shifted once, and one of the standard hook
+    for name, values in found.items():
+        assert values.dtype == np.float64
+        assert np.array_equal(values, matrix.values[:, matrix.schema.names.index(name)])
+
+
+@pytest.mark.parametrize("strategy", ["Quiet", "ReadsExpanded"])
+def test_other_features_are_not_handed_on(reading, candles, base_key, strategy):
+    store = reading(strategy)
+    live(store, NOW_MS)
+    assert store.handed_on(SOL, candles(base_key)[-5:].open_ms) == {}

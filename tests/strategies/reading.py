@@ -87,3 +87,23 @@ class BrokenStandard(Quiet):
     def feature_engineering_standard(self, dataframe, metadata, **kwargs):
         dataframe["%-wrong"] = dataframe["no_such_column"]
         return dataframe
+
+
+class HandsOn(Quiet):
+    """Features that populate_* see, features named otherwise than usual, and plain columns."""
+
+    def feature_engineering_expand_all(self, dataframe, period, metadata, **kwargs):
+        dataframe["%%-rsi-period"] = ta.RSI(dataframe, timeperiod=period)
+        dataframe["bb_%b-period"] = dataframe["close"].rolling(period).std()
+        dataframe["helper-period"] = 1.0
+        return dataframe
+
+    def feature_engineering_standard(self, dataframe, metadata, **kwargs):
+        dataframe["%%-hour"] = dataframe["date"].dt.hour
+        dataframe["share_%"] = dataframe["volume"]
+        return dataframe
+
+    def populate_entry_trend(self, dataframe, metadata):
+        quiet = dataframe[f"%%-rsi-period_10_{metadata['pair']}_15m"] < 100
+        dataframe.loc[quiet & (dataframe["%%-hour"] < 24), "enter_long"] = 1
+        return dataframe
