@@ -96,8 +96,9 @@ def opens(frame):
     return frame["date"].dt.as_unit("ms").astype("int64").to_numpy()
 
 
-def trained(folder, case, feature_parameters, model, parameters, train, later):
-    made = config(folder, case, feature_parameters, model, dict(parameters))
+def trained(folder, case, wanted, train, later):
+    case = {**case, "test_size": wanted.get("test_size", case["test_size"])}
+    made = config(folder, case, wanted["feature_parameters"], wanted["model"], dict(wanted["parameters"]))
     freqai = FreqaiModelResolver.load_freqaimodel(made)
     freqai.live = True
     kitchen = FreqaiDataKitchen(made, live=True, pair=case["pair"])
@@ -122,6 +123,16 @@ def trained(folder, case, feature_parameters, model, parameters, train, later):
         "di": np.asarray(kitchen.DI_values, np.float64),
     }
     return found
+
+
+def names_of(kitchen):
+    return kitchen.training_features_list
+
+
+def replaced(frame, names, values):
+    """The frame with these features instead of its own."""
+    others = frame.drop(columns=names)
+    return pd.concat([others, pd.DataFrame(values.astype(np.float64), columns=names)], axis=1)
 
 
 def main():
@@ -151,10 +162,22 @@ def main():
         "test_weights": np.asarray(split["test_weights"], np.float64),
     }
     for name, wanted in case["trainings"].items():
-        found = trained(
-            folder, case, wanted["feature_parameters"], wanted["model"], wanted["parameters"], train, later
-        )
+        found = trained(folder, case, wanted, train, later)
         arrays |= {f"{name}/{key}": values for key, values in found.items()}
+    for name in case["given_rows"]:
+        with np.load(folder / "given.npz") as given:
+            frames = [
+                replaced(frame, kitchen.training_features_list, given[part])
+                for frame, part in ((train, "train_values"), (later, "later_values"))
+            ]
+        found = trained(folder, case, case["trainings"][name], *frames)
+        arrays[f"{name}/given_predictions"] = found["predictions"]
+        rounded = [
+            replaced(f, names_of(kitchen), f[names_of(kitchen)].to_numpy(np.float32)) for f in (train, later)
+        ]
+        arrays[f"{name}/rounded_predictions"] = trained(folder, case, case["trainings"][name], *rounded)[
+            "predictions"
+        ]
     np.savez(folder / "peer.npz", **arrays)
     names = {"features": kitchen.training_features_list, "labels": kitchen.label_list}
     (folder / "peer.json").write_text(json.dumps(names))

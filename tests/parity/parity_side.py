@@ -1,4 +1,4 @@
-"""Our side of parity.py: features, labels, split, pipeline and predictions for a case, through the daemon's own parts."""
+"""Our side of the parity with FreqAI: features, labels, split, pipeline and predictions for a case, through the daemon's own parts."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -108,15 +108,21 @@ def rows(case, values, labels):
     }
 
 
-def training(wanted, train, test, later):
-    """One model on prepared rows: what the pipeline made and removed, and what is predicted for later rows.
+def training(case, wanted, mine):
+    """One model: what the pipeline made and removed, and what is predicted for later rows.
 
     Args:
-        wanted: model, parameters and feature_parameters in FreqAI's words.
-        train: `Points`.
-        test: `Points`.
-        later: float32[n, features].
+        case: the settings.
+        wanted: model, parameters and feature_parameters in FreqAI's words; its own test_size.
+        mine: what `features` found.
     """
+    case = {**case, "test_size": wanted.get("test_size", case["test_size"])}
+    divided = rows(case, mine["train_values"], mine["labels"])
+    train, test = (
+        points(mine["train_values"], mine["labels"], divided[f"{part}_rows"], divided[f"{part}_weights"])
+        for part in ("train", "test")
+    )
+    later = mine["later_values"]
     options = {FREQAI_NAMES.get(name, name): value for name, value in wanted["feature_parameters"].items()}
     made = prepared(train, PipelineOptions(**options, outlier_protection_percentage=100.0), seed=1)
     scaling = LabelScaling.fit(made.points.labels)
@@ -126,7 +132,7 @@ def training(wanted, train, test, later):
     tests = _rows(tested, scaling) if len(tested) else None
     model = model_class(wanted["model"]).fit(_rows(made.points, scaling), tests, fit)
     judged = made.pipeline.judge(later)
-    objections = np.sum([outlier for outlier in judged.outlier.values()], axis=0, dtype=np.int64)
+    objections = np.sum(list(judged.outlier.values()), axis=0, dtype=np.int64)
     return {
         "train": made.points.features,
         "kept_weights": made.points.weights,
@@ -136,6 +142,7 @@ def training(wanted, train, test, later):
         "predictions": scaling.inverse(model.predict(judged.features)),
         "do_predict": 1 - objections if judged.outlier else np.ones(len(later), np.int64),
         "di": judged.di,
+        "removed": len(train) - len(made.points),
     }
 
 
