@@ -179,7 +179,7 @@ class _Assembly:
     def _prepared(self) -> BlockComputer:
         """History in memory and the strategy's warm-up measured on it."""
         computer = BlockComputer(self.hooks, self.plan, preparation.FIRST_GUESS)
-        self._fetch(computer.warm_up)
+        self._fetch(computer)
         if self.stop.is_set():
             return computer
         self.hooks.bot_start()
@@ -193,25 +193,27 @@ class _Assembly:
             extra_returns=self.settings.freqai.extra_returns_per_train,
         )
         self.view.expect(tried.labels, self.settings.freqai.extra_returns_per_train)
-        computer.warm_up = tried.warm_up
-        if computer.warm_up > preparation.FIRST_GUESS:
-            self._fetch(computer.warm_up)
+        computer.warm_up, computer.reads = tried.warm_up, tried.reads
+        if computer.warm_up > preparation.FIRST_GUESS or computer.reads.any:
+            self._fetch(computer)
         return computer
 
-    def _fetch(self, warm_up: int) -> None:
+    def _fetch(self, computer: BlockComputer) -> None:
         preparation.fetch_history(
             self.feed,
             self.keys,
             self.plan,
             now_ms=self.clock.now_ms(),
             train_period_ms=self.settings.freqai.train_period_days * DAY_MS,
-            warm_up=warm_up,
+            warm_up=computer.warm_up,
+            nested=computer.reads.any,
             stop=self.stop,
             progress=self.options.progress,
         )
 
     def _daemon(self, computer: BlockComputer) -> Daemon:
         features = FeatureStore(self.plan, computer, self.feed.frame)
+        self.view.show(features.handed_on)
         trainer = self._trainer(features)
         trainer.load_models()
         engine = self._engine(features)

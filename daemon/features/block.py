@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,12 +27,12 @@ class BlockView:
     Attributes:
         names: columns.
         open_ms: int64[n], strictly increasing.
-        values: float32[n, columns].
+        values: float32[n, columns]; float64 where a hook reads these columns (`BlockComputer.reads`).
     """
 
     names: tuple[str, ...]
     open_ms: NDArray[np.int64]
-    values: NDArray[np.float32]
+    values: NDArray[np.floating[Any]]
 
     def __len__(self) -> int:
         return len(self.open_ms)
@@ -43,7 +43,7 @@ class BlockView:
         return i if i < len(self.open_ms) and self.open_ms[i] == open_ms else None
 
 
-_EMPTY = BlockView((), np.empty(0, np.int64), np.empty((0, 0), np.float32))
+EMPTY_VIEW = BlockView((), np.empty(0, np.int64), np.empty((0, 0), np.float32))
 
 
 class Block:
@@ -58,8 +58,8 @@ class Block:
         self.key = key
         self._computer = computer
         self._lock = threading.Lock()
-        self._view = _EMPTY
-        self._buffer = np.empty((0, 0), np.float32)
+        self._view = EMPTY_VIEW
+        self._buffer: NDArray[np.floating[Any]] = np.empty((0, 0), np.float32)
         self._times = np.empty(0, np.int64)
 
     @property
@@ -155,13 +155,17 @@ class Block:
             )
 
     def _append(
-        self, view: BlockView, names: tuple[str, ...], open_ms: NDArray[np.int64], values: NDArray[np.float32]
+        self,
+        view: BlockView,
+        names: tuple[str, ...],
+        open_ms: NDArray[np.int64],
+        values: NDArray[np.floating[Any]],
     ) -> None:
         """Splice rows behind the newest, in place while the buffer has room."""
         n, m = len(view), len(view) + len(open_ms)
         if m > len(self._times) or self._buffer.shape[1:] != values.shape[1:]:
             room = m + m // 2 + 64
-            times, buffer = np.empty(room, np.int64), np.empty((room, values.shape[1]), np.float32)
+            times, buffer = np.empty(room, np.int64), np.empty((room, values.shape[1]), values.dtype)
             times[:n] = view.open_ms
             if n:
                 buffer[:n] = view.values
@@ -170,6 +174,11 @@ class Block:
         self._buffer[n:m] = values
         self._view = BlockView(names, self._times[:m], self._buffer[:m])
 
-    def _show(self, names: tuple[str, ...], open_ms: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+    def _show(
+        self,
+        names: tuple[str, ...],
+        open_ms: NDArray[np.int64],
+        values: NDArray[np.floating[Any]],
+    ) -> None:
         self._times, self._buffer = open_ms, values
         self._view = BlockView(names, open_ms, values)

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from daemon.core.candles import CandleFrame
+
 if TYPE_CHECKING:
-    from daemon.core.candles import CandleFrame
+    from collections.abc import Callable
+
+    import pandas as pd
+
     from daemon.features.compute import BlockComputer
     from daemon.features.plan import BlockKey
 
@@ -31,7 +36,12 @@ class WarmUp:
 
 
 def measured_warm_up(
-    computer: BlockComputer, key: BlockKey, frame: CandleFrame, *, places: int = 3
+    computer: BlockComputer,
+    key: BlockKey,
+    frame: CandleFrame,
+    *,
+    places: int = 3,
+    shown: Callable[[CandleFrame], pd.DataFrame] = CandleFrame.to_pandas,
 ) -> WarmUp:
     """Compare rows computed on ever longer tails with the same rows computed on the full history.
 
@@ -40,13 +50,14 @@ def measured_warm_up(
         key: the block to measure.
         frame: history, a few thousand candles.
         places: how many rows, spread over the last third of the history, must agree.
+        shown: what the hook is given for candles, as in `BlockComputer.call`.
 
     Returns:
         The shortest of `TAILS` from which all compared rows agree within `TOLERANCE` of the column's range.
         A short history tries only the tails that leave it something to compare with.
     """
     tails = [tail for tail in TAILS if tail <= len(frame) // 2] or [TAILS[0]]
-    full = computer.call(key, frame)
+    full = computer.call(key, frame, shown)
     with np.errstate(invalid="ignore"):
         scale = _range(full.values)
     rows = np.linspace(len(frame) * 2 // 3, len(frame) - 1, places).astype(int)
@@ -55,7 +66,7 @@ def measured_warm_up(
         unsettled = set()
         for row in rows:
             first = max(0, int(row) + 1 - tail)
-            short = computer.call(key, frame[first : int(row) + 1])
+            short = computer.call(key, frame[first : int(row) + 1], shown)
             if short.names != full.names:
                 unsettled = set(full.names) ^ set(short.names)
                 break

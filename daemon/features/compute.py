@@ -11,12 +11,14 @@ tail computed live then start at the same candle, and give the same bits.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from daemon.core.candles import CandleFrame
 from daemon.core.errors import StrategyError
-from daemon.features.plan import BlockKey, Hook
+from daemon.features.columns import ReadColumns
+from daemon.features.plan import FEATURE, BlockKey, Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from daemon.core.candles import CandleFrame
     from daemon.features.plan import FeaturePlan
     from daemon.strategy.hooks import Hooks
 
@@ -38,11 +39,11 @@ class BlockRows:
 
     Attributes:
         names: columns, in the order in which the hooks made them.
-        values: float32[n, columns]; NaN where an indicator has no value (yet).
+        values: float32[n, columns], float64 where a hook reads them; NaN where an indicator has no value (yet).
     """
 
     names: tuple[str, ...]
-    values: NDArray[np.float32]
+    values: NDArray[np.floating[Any]]
 
 
 class BlockComputer:
@@ -52,12 +53,17 @@ class BlockComputer:
         hooks: the strategy.
         plan: periods and shifts.
         warm_up: candles before a span that the computation starts at.
+        reads: which hooks read columns that other hooks made. Where one does, rows are float64: a difference of
+            two prices that were rounded to float32 would have lost its digits.
     """
 
-    def __init__(self, hooks: Hooks, plan: FeaturePlan, warm_up: int) -> None:
+    def __init__(
+        self, hooks: Hooks, plan: FeaturePlan, warm_up: int, reads: ReadColumns | None = None
+    ) -> None:
         self._hooks = hooks
         self._plan = plan
         self.warm_up = warm_up
+        self.reads = reads or ReadColumns()
 
     def oldest_needed_ms(self, key: BlockKey, open_ms: int) -> int:
         """Open time of the first candle that the row of candle ``open_ms`` is computed from."""
@@ -70,6 +76,8 @@ class BlockComputer:
         first: int,
         stop: int,
         give_way: Callable[[], None] = lambda: None,
+        *,
+        shown: Callable[[CandleFrame], pd.DataFrame] = CandleFrame.to_pandas,
     ) -> BlockRows:
         """Rows ``first`` to ``stop`` (exclusive) of ``frame``.
 
@@ -81,17 +89,18 @@ class BlockComputer:
             first: index of the first row.
             stop: index behind the last row.
             give_way: called before each span.
+            shown: what a hook is given for candles; see `call`.
 
         Raises:
             StrategyError: a hook raised, or makes other columns than it made before.
         """
         names: tuple[str, ...] | None = None
-        parts: list[NDArray[np.float32]] = []
+        parts: list[NDArray[np.floating[Any]]] = []
         for low, high in self._spans(key, frame, first, stop):
             give_way()
             start_ms = self.oldest_needed_ms(key, int(frame.open_ms[low]))
             start = int(np.searchsorted(frame.open_ms, start_ms))
-            part = self.call(key, frame[start:high])
+            part = self.call(key, frame[start:high], shown)
             if names is not None and part.names != names:
                 raise StrategyError(_unsteady(key, names, part.names))
             names = part.names
@@ -101,18 +110,52 @@ class BlockComputer:
             parts.append(values)
         return BlockRows(names or (), np.concatenate(parts) if parts else np.empty((0, 0), np.float32))
 
-    def call(self, key: BlockKey, frame: CandleFrame) -> BlockRows:
-        """All rows of ``frame``, computed from its first candle on."""
-        candles = frame.to_pandas()
+    def call(
+        self,
+        key: BlockKey,
+        frame: CandleFrame,
+        shown: Callable[[CandleFrame], pd.DataFrame] = CandleFrame.to_pandas,
+    ) -> BlockRows:
+        """All rows of ``frame``, computed from its first candle on.
+
+        Args:
+            key: the block.
+            frame: its candles.
+            shown: the frame that the hook is given for them, which may hold expanded columns as well
+                (`daemon.features.columns.widened`); those that it leaves alone are no columns of this block.
+        """
+        candles = shown(frame)
         if key.hook is Hook.STANDARD:
-            return _features(key, [(self._hooks.standard(candles, {"pair": str(key.pair)}), "")])
+            known = frozenset(candles.columns)
+            standard = self._hooks.standard(candles, {"pair": str(key.pair)})
+            _refuse_losses(key, known, standard)
+            return self._features(key, [(standard, "")], known)
         metadata = {"pair": str(key.pair), "tf": str(key.timeframe)}
         made = [
             (self._hooks.expand_all(candles.copy(), period, metadata), f"_{period}")
             for period in self._plan.periods
         ]
         made.append((self._hooks.expand_basic(candles, metadata), "_gen"))
-        return _features(key, made)
+        return self._features(key, made)
+
+    def _features(
+        self, key: BlockKey, made: list[tuple[pd.DataFrame, str]], known: frozenset[str] = frozenset()
+    ) -> BlockRows:
+        """The columns with ``%`` of the hooks' frames but for ``known`` ones, each name with its suffix."""
+        dtype = np.float64 if self.reads.any else np.float32
+        names: list[str] = []
+        columns: list[NDArray[np.floating[Any]]] = []
+        for frame, suffix in made:
+            if not frame.columns.is_unique:
+                _refuse_doubles(key, frame)
+            for name in frame.columns:
+                if FEATURE in str(name) and name not in known:
+                    names.append(name + suffix)
+                    columns.append(_numbers(key, frame, name, dtype))
+        values = np.empty((len(made[0][0]), len(columns)), dtype)
+        for i, column in enumerate(columns):
+            values[:, i] = column
+        return BlockRows(tuple(names), values)
 
     def _span_start(self, key: BlockKey, open_ms: int) -> int:
         span_ms = SPAN * key.timeframe.ms
@@ -127,27 +170,9 @@ class BlockComputer:
             first = high
 
 
-def _features(key: BlockKey, made: list[tuple[pd.DataFrame, str]]) -> BlockRows:
-    """The ``%`` columns of the hooks' frames, each name with its suffix."""
-    names: list[str] = []
-    columns: list[NDArray[np.float32]] = []
-    for frame, suffix in made:
-        if not frame.columns.is_unique:
-            _refuse_doubles(key, frame)
-        for name in frame.columns:
-            if str(name).startswith("%"):
-                names.append(name + suffix)
-                columns.append(_float32(key, frame, name))
-    rows = len(made[0][0])
-    values = np.empty((rows, len(columns)), np.float32)
-    for i, column in enumerate(columns):
-        values[:, i] = column
-    return BlockRows(tuple(names), values)
-
-
 def _refuse_doubles(key: BlockKey, frame: pd.DataFrame) -> None:
     doubled = frame.columns[frame.columns.duplicated()]
-    features = [str(name) for name in doubled if str(name).startswith("%")]
+    features = [str(name) for name in doubled if FEATURE in str(name)]
     if features:
         raise StrategyError(
             f"{key.pair} {key.timeframe}: the hooks make two columns named {features[0]!r}: "
@@ -155,17 +180,30 @@ def _refuse_doubles(key: BlockKey, frame: pd.DataFrame) -> None:
         )
 
 
-def _float32(key: BlockKey, frame: pd.DataFrame, name: str) -> NDArray[np.float32]:
+def _refuse_losses(key: BlockKey, known: frozenset[str], made: pd.DataFrame) -> None:
+    lost = [name for name in sorted(known.difference(made.columns)) if FEATURE in name]
+    if lost:
+        raise StrategyError(
+            f"{key.pair} {key.timeframe}: feature_engineering_standard drops {lost[0]!r}"
+            f"{f' and {len(lost) - 1} more' if len(lost) > 1 else ''}: a feature that is not wanted must not be made "
+            "(by the feature_engineering_expand hooks)"
+        )
+
+
+def _numbers(
+    key: BlockKey, frame: pd.DataFrame, name: str, dtype: type[np.float32 | np.float64]
+) -> NDArray[np.floating[Any]]:
     try:
         with np.errstate(over="ignore"):
-            values = frame[name].to_numpy(dtype=np.float32, na_value=np.nan)
+            values = frame[name].to_numpy(dtype=dtype, na_value=np.nan)
+            finite = np.isfinite(values.astype(np.float32, copy=False))  # a model gets it in 32 bits
     except (TypeError, ValueError) as exc:
         raise StrategyError(
             f"{key.pair} {key.timeframe}: feature {name!r} holds values that are no numbers ({frame[name].dtype}): "
             "a feature column must be numeric"
         ) from exc
     # An infinite value is a division by zero in the strategy; FreqAI treats it as missing, so do we.
-    return np.where(np.isfinite(values), values, np.float32(np.nan))
+    return np.where(finite, values, dtype(np.nan))
 
 
 def _unsteady(key: BlockKey, before: tuple[str, ...], now: tuple[str, ...]) -> str:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from daemon.core.candles import CandleFrame
 from daemon.core.errors import StrategyError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-    from daemon.core.candles import CandleFrame
     from daemon.core.pair import Pair
+    from daemon.features.store import FeatureStore
     from daemon.strategy.hooks import Hooks
 
 
@@ -56,23 +60,59 @@ class LabelColumn:
             return ()
         return tuple(sorted({str(name) for name in self.classes[self.known]}))
 
+    def newest(self, rows: int) -> LabelColumn:
+        """The same target over the newest ``rows`` candles."""
+        kept = slice(max(0, len(self.known) - rows), None)
+        return replace(self, numbers=self.numbers[kept], classes=self.classes[kept])
 
-def label_columns(hooks: Hooks, pair: Pair, frame: CandleFrame) -> list[LabelColumn]:
+
+def label_columns(
+    hooks: Hooks,
+    pair: Pair,
+    frame: CandleFrame,
+    shown: Callable[[CandleFrame], pd.DataFrame] = CandleFrame.to_pandas,
+) -> list[LabelColumn]:
     """The targets that the strategy sets on a stretch of candles.
 
     Args:
         hooks: the strategy.
         pair: whose candles these are.
         frame: base candles; targets look ahead within them, so the last ones have no value.
+        shown: what the hook is given for candles; with features beside them where it reads those.
 
     Raises:
         StrategyError: the hook raised, or made no target.
     """
-    made = hooks.targets(frame.to_pandas(), {"pair": str(pair)})
+    made = hooks.targets(shown(frame), {"pair": str(pair)})
     names = [name for name in made.columns if str(name).startswith("&")]
     if len(set(names)) < len(names):
         raise StrategyError(f"{pair}: set_freqai_targets makes two columns of one name: {', '.join(names)}")
     return [_column(made[name], name) for name in names]
+
+
+def window_labels(
+    hooks: Hooks, store: FeatureStore, pair: Pair, window: CandleFrame, give_way: Callable[[], None]
+) -> list[LabelColumn]:
+    """The targets over a training window.
+
+    The hook is given earlier candles as well, as FreqAI does: a target that is smoothed or normalised over the
+    candles before it has a value from the first row on.
+
+    Args:
+        hooks: the strategy.
+        store: features, for a hook that reads them, and the candles before the window.
+        pair: whose candles these are.
+        window: base candles, at least one; nothing later is read.
+        give_way: called before work that takes more than a few milliseconds.
+
+    Raises:
+        StrategyError: the hook raised, or made no target.
+        Refused: the hook reads features, and a series has no candle in all that time.
+    """
+    frame = store.with_lead(pair, window)
+    give_way()
+    shown = partial(store.widened, pair, give_way=give_way) if store.reads.targets else CandleFrame.to_pandas
+    return [column.newest(len(window)) for column in label_columns(hooks, pair, frame, shown)]
 
 
 def _column(values: pd.Series, name: str) -> LabelColumn:

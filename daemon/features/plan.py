@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from daemon.core.timeframe import Timeframe
 
 
+FEATURE = "%"
+"""A column whose name holds it is a feature; one whose name begins with it is shifted, too. As in FreqAI."""
+HANDED_ON = "%%"
+"""A feature whose name begins with it also stands in the frame that ``populate_*`` see. As in FreqAI."""
+
+
 class Hook(enum.StrEnum):
     """Which of the strategy's hooks fill a block."""
 
@@ -36,6 +42,22 @@ class BlockKey(NamedTuple):
     def candles(self) -> CandleKey:
         """The candles that the block is computed on."""
         return CandleKey(self.pair, self.timeframe)
+
+    def column_names(self, names: Sequence[str], shifts: int) -> list[str]:
+        """Full names of the block's columns, shift by shift, as FreqAI shows them to hooks (with colons).
+
+        Args:
+            names: of the block's columns, without pair, timeframe and shift.
+            shifts: how many earlier rows go into one row of features.
+        """
+        end = f"_{self.pair}_{self.timeframe}" if self.hook is Hook.EXPAND else ""
+        middles = ("", *(f"_shift-{shift}" for shift in range(1, shifts + 1)))
+        return [
+            f"{name}{middle}{end}"
+            for middle in middles
+            for name in names
+            if not middle or name.startswith(FEATURE)
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +80,7 @@ class FeaturePlan:
 
     def blocks(self, pair: Pair) -> list[BlockKey]:
         """Blocks of one pair's row in FreqAI's column order: own, standard, then correlated pairs."""
-        own = [BlockKey(pair, timeframe, Hook.EXPAND) for timeframe in self.timeframes]
+        own = self.expanded(pair)
         others = [
             BlockKey(other, timeframe, Hook.EXPAND)
             for other in self.correlated
@@ -66,6 +88,10 @@ class FeaturePlan:
             for timeframe in self.timeframes
         ]
         return [*own, BlockKey(pair, self.base, Hook.STANDARD), *others]
+
+    def expanded(self, pair: Pair) -> list[BlockKey]:
+        """The blocks of one pair's expanded features, in the configured order of timeframes."""
+        return [BlockKey(pair, timeframe, Hook.EXPAND) for timeframe in self.timeframes]
 
     def candle_keys(self, pairs: Sequence[Pair]) -> list[CandleKey]:
         """Every candle series that predictions for ``pairs`` need, each once."""
@@ -86,10 +112,9 @@ class FeaturePlan:
         Returns:
             For example ``%-rsi-period_10_shift-1_ADA/USDT_5m``; colons are dropped, as FreqAI does.
         """
-        names: list[str] = []
-        for block in self.blocks(pair):
-            for shift in range(self.shifts_of(block) + 1):
-                middle = f"_shift-{shift}" if shift else ""
-                end = f"_{block.pair}_{block.timeframe}" if block.hook is Hook.EXPAND else ""
-                names.extend(f"{name}{middle}{end}".replace(":", "") for name in names_of(block))
+        names = [
+            name.replace(":", "")
+            for block in self.blocks(pair)
+            for name in block.column_names(names_of(block), self.shifts_of(block))
+        ]
         return FeatureSchema(tuple(names))

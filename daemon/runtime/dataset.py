@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.core.errors import Refused
 from daemon.core.market import CandleKey
-from daemon.features.labels import label_columns
+from daemon.features.labels import window_labels
 from daemon.learning.job import TrainingJob
 from daemon.learning.options import PipelineOptions
 from daemon.runtime.targets import check_targets, coded, unknown_tail
@@ -112,7 +112,7 @@ def data_set(
     if rows.start >= rows.stop:
         raise Refused(f"{pair}: no candles in the training window")
     give_way()
-    columns = label_columns(hooks, pair, window)
+    columns = window_labels(hooks, features, pair, window, give_way)
     check_targets(columns, options.model, options.extra_returns)
     labels, targets = coded(columns, options.label_period_candles)
     horizon = max(options.label_period_candles, unknown_tail(columns))

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from daemon.core.candles import CandleFrame
 from daemon.core.errors import ConfigError, StrategyError
 from daemon.core.market import CandleKey
 from daemon.features.checks import measured_warm_up
-from daemon.features.compute import SPAN
+from daemon.features.columns import widened
+from daemon.features.compute import SPAN, BlockComputer
 from daemon.features.labels import label_columns
 from daemon.features.plan import BlockKey, Hook
+from daemon.features.reading import computed_parts, read_columns
 from daemon.runtime.targets import check_targets
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Collection, Sequence
 
+    import pandas as pd
+
     from daemon.core.pair import Pair
-    from daemon.core.timeframe import Timeframe
     from daemon.features.checks import WarmUp
-    from daemon.features.compute import BlockComputer
+    from daemon.features.columns import ReadColumns
     from daemon.features.labels import LabelColumn
     from daemon.features.plan import FeaturePlan
     from daemon.market.feed import Feed
@@ -36,10 +41,27 @@ MEASURED_ON = 4096
 
 
 def candles_since(
-    keys: Sequence[CandleKey], plan: FeaturePlan, now_ms: int, train_period_ms: int, warm_up: int
+    keys: Sequence[CandleKey],
+    plan: FeaturePlan,
+    now_ms: int,
+    train_period_ms: int,
+    warm_up: int,
+    *,
+    nested: bool = False,
 ) -> dict[CandleKey, int]:
-    """Open time of the first candle of each series that the oldest training row needs."""
+    """Open time of the first candle of each series that the oldest training row needs.
+
+    Args:
+        keys: the series.
+        plan: which features there are.
+        now_ms: market time.
+        train_period_ms: length of the training window.
+        warm_up: candles before a span that a computation starts at.
+        nested: a hook computes features from features, which must reach back to where its own computation starts.
+    """
     first_row_ms = plan.base.floor(now_ms) - train_period_ms
+    if nested:
+        first_row_ms -= (SPAN + warm_up) * plan.base.ms
     return {
         key: key.timeframe.floor(first_row_ms) - (SPAN + warm_up + plan.shifts + 1) * key.timeframe.ms
         for key in keys
@@ -54,11 +76,12 @@ def fetch_history(
     now_ms: int,
     train_period_ms: int,
     warm_up: int,
+    nested: bool = False,
     stop: threading.Event,
     progress: Callable[[CandleKey, int, int], None] | None,
 ) -> None:
     """Have every candle in memory that training and prediction need."""
-    since = candles_since(keys, plan, now_ms, train_period_ms, warm_up)
+    since = candles_since(keys, plan, now_ms, train_period_ms, warm_up, nested=nested)
     log.info(
         "fetching_candles", extra={"fields": {"series": len(since), "days": train_period_ms // 86_400_000}}
     )
@@ -75,10 +98,12 @@ class Tried:
     Attributes:
         labels: its targets.
         warm_up: candles before a row that its features need.
+        reads: which of its hooks read columns that others made.
     """
 
     labels: list[LabelColumn]
     warm_up: int
+    reads: ReadColumns
 
 
 def tried_strategy(
@@ -118,13 +143,31 @@ def tried_strategy(
     faults: list[StrategyError] = []
     for pair in known:
         try:
-            labels = strategy_labels(hooks, pair, plan.base, feed)
-            check_targets(labels, model, extra_returns)
-            return Tried(labels=labels, warm_up=strategy_warm_up(computer, plan, pair, feed))
+            return _tried(hooks, computer, plan, pair, model=model, feed=feed, extra_returns=extra_returns)
         except StrategyError as exc:
             faults.append(exc)
             log.warning("strategy_failed_on_trial", extra={"fields": {"pair": pair, "error": str(exc)}})
     raise faults[0]
+
+
+def _tried(
+    hooks: Hooks,
+    computer: BlockComputer,
+    plan: FeaturePlan,
+    pair: Pair,
+    *,
+    model: str,
+    feed: Feed,
+    extra_returns: Collection[str],
+) -> Tried:
+    reads = read_columns(hooks, plan, pair, feed.frame)
+    if reads.any:
+        fields = {"standard": reads.standard, "targets": reads.targets}
+        log.info("hooks_read_features", extra={"fields": fields})
+    trial = BlockComputer(hooks, plan, computer.warm_up, reads)
+    labels = strategy_labels(hooks, trial, plan, pair, feed)
+    check_targets(labels, model, extra_returns)
+    return Tried(labels=labels, warm_up=strategy_warm_up(trial, plan, pair, feed), reads=reads)
 
 
 def strategy_warm_up(computer: BlockComputer, plan: FeaturePlan, pair: Pair, feed: Feed) -> int:
@@ -136,11 +179,11 @@ def strategy_warm_up(computer: BlockComputer, plan: FeaturePlan, pair: Pair, fee
     keys = [BlockKey(pair, timeframe, Hook.EXPAND) for timeframe in plan.timeframes]
     longest = 0
     for key in [*keys, BlockKey(pair, plan.base, Hook.STANDARD)]:
-        frame = feed.frame(key.candles)[-MEASURED_ON:]
+        frame = _newest(feed, key.candles)
         if not len(frame):
             longest = max(longest, computer.warm_up)  # nothing to measure on: better too many than none
             continue
-        found: WarmUp = measured_warm_up(computer, key, frame)
+        found: WarmUp = measured_warm_up(computer, key, frame, shown=_shown(computer, plan, key, feed))
         longest = max(longest, found.candles)
         if found.unsettled:
             fields = {
@@ -154,11 +197,30 @@ def strategy_warm_up(computer: BlockComputer, plan: FeaturePlan, pair: Pair, fee
     return longest
 
 
-def strategy_labels(hooks: Hooks, pair: Pair, base: Timeframe, feed: Feed) -> list[LabelColumn]:
+def strategy_labels(
+    hooks: Hooks, computer: BlockComputer, plan: FeaturePlan, pair: Pair, feed: Feed
+) -> list[LabelColumn]:
     """The strategy's targets, tried on one pair's newest candles.
 
     Raises:
         StrategyError: the hook raised, or made no target.
     """
-    frame = feed.frame(BlockKey(pair, base, Hook.STANDARD).candles)[-MEASURED_ON:]
-    return label_columns(hooks, pair, frame)
+    frame = _newest(feed, CandleKey(pair, plan.base))
+    if not computer.reads.targets:
+        return label_columns(hooks, pair, frame)
+    parts = computed_parts(computer, plan, plan.blocks(pair), partial(_newest, feed))
+    return label_columns(hooks, pair, frame, partial(widened, parts, plan.base))
+
+
+def _shown(
+    computer: BlockComputer, plan: FeaturePlan, key: BlockKey, feed: Feed
+) -> Callable[[CandleFrame], pd.DataFrame]:
+    """What the hook of a block is given for candles on trial."""
+    if key.hook is not Hook.STANDARD or not computer.reads.standard:
+        return CandleFrame.to_pandas
+    parts = computed_parts(computer, plan, plan.expanded(key.pair), partial(_newest, feed))
+    return partial(widened, parts, plan.base)
+
+
+def _newest(feed: Feed, key: CandleKey) -> CandleFrame:
+    return feed.frame(key)[-MEASURED_ON:]

@@ -18,6 +18,8 @@ from daemon.features.labels import LabelKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from daemon.features.labels import LabelColumn
     from daemon.state.history import PredictionHistory
 
@@ -51,6 +53,7 @@ class StrategyView:
         self._pairs = pairs
         self._base = base
         self._columns = _columns(())
+        self._features: Callable[[Pair, NDArray[np.int64]], Mapping[str, NDArray[np.float64]]] | None = None
         self._analysed: dict[str, tuple[pd.DataFrame, datetime]] = {}
 
     def expect(
@@ -59,6 +62,10 @@ class StrategyView:
         """Have the columns of these targets and extra returns from now on, also before any model predicts them."""
         extra = {name: "" if isinstance(value, str) else 0.0 for name, value in (extra_returns or {}).items()}
         self._columns = {**_columns(labels), **extra}
+
+    def show(self, features: Callable[[Pair, NDArray[np.int64]], Mapping[str, NDArray[np.float64]]]) -> None:
+        """Have these features, by name, in what `attach` returns from now on: `FeatureStore.handed_on`."""
+        self._features = features
 
     def frame(self, pair: Pair) -> pd.DataFrame:
         """A new frame of the newest base candles."""
@@ -70,7 +77,7 @@ class StrategyView:
         self._analysed[pair] = (analysed, datetime.fromtimestamp(closed_ms / 1000, UTC))
 
     def attach(self, pair: str, frame: pd.DataFrame) -> pd.DataFrame:
-        """``frame`` plus the prediction columns for its dates: what ``self.freqai.start`` returns.
+        """``frame`` plus, for its dates, the prediction columns and the features that begin with ``%%``: what ``self.freqai.start`` returns.
 
         Args:
             pair: the pair.
@@ -79,6 +86,8 @@ class StrategyView:
         open_ms = frame["date"].dt.as_unit("ms").astype("int64").to_numpy()
         known = self._history.window(Pair(pair), open_ms)
         added: dict[str, object] = {}
+        if self._features is not None and len(frame):
+            added.update(self._features(Pair(pair), open_ms))
         for name, nothing in self._columns.items():
             values = known.get(name)
             added[name] = np.full(len(frame), nothing) if values is None else _filled(values)

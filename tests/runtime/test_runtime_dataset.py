@@ -7,6 +7,7 @@ from desk import BASE, DAY_MS, NOW_MS, PAIRS
 from daemon.core.candles import CandleFrame
 from daemon.core.errors import Refused, StrategyError
 from daemon.core.market import CandleKey
+from daemon.features.columns import ReadColumns
 from daemon.features.compute import BlockComputer
 from daemon.features.store import FeatureStore
 from daemon.learning.job import Target
@@ -64,13 +65,38 @@ def test_nothing_later_than_the_close_is_read(made, candles):
     assert found.features.tobytes() == cut.features.tobytes()
     assert np.array_equal(found.labels, cut.labels, equal_nan=True)
     assert np.isnan(found.labels[-12:]).all()
-    assert np.isfinite(found.labels[11:-12]).all()  # a rolling mean begins with its first full window
+    assert np.isfinite(found.labels[:-12]).all()  # the hook sees the candles before the window
 
 
 def test_a_label_is_the_one_of_its_own_row(made, candles):
     found = made()
     close = candles(CandleKey(SOL, BASE), NOW_MS, 2).close
     assert found.labels[100] == pytest.approx(close[101:113].mean() / close[100] - 1)
+
+
+def test_a_target_may_be_made_of_features(hooks, plan, candles):
+    def frames(key):
+        return candles(key, NOW_MS)
+
+    def close(pair):
+        return frames(CandleKey(pair, BASE)).between(NOW_MS - 2 * DAY_MS, NOW_MS).close
+
+    loaded = hooks("ReadsForTargets")
+    computer = BlockComputer(loaded, plan, 64, ReadColumns(standard=True, targets=True))
+    found = data_set(
+        SOL,
+        NOW_MS,
+        OPTIONS,
+        features=FeatureStore(plan, computer, frames),
+        hooks=loaded,
+        frame_of=frames,
+        give_way=lambda: None,
+    )
+    own, other = close(SOL), close(BTC)
+    expected = own[12:] / own[:-12] - other[12:] / other[:-12]
+    assert [target.name for target in found.job.targets] == ["&-beyond"]
+    assert found.labels[:-12, 0] == pytest.approx(expected, abs=1e-12)
+    assert found.features.dtype == np.float32
 
 
 def test_the_window_ends_with_the_newest_candle_that_is_here(made, candles):

@@ -12,8 +12,9 @@ from daemon.core.market import CandleKey
 from daemon.core.pair import Pair
 from daemon.core.prediction import Abstention, Prediction, Reason
 from daemon.core.timeframe import Timeframe
+from daemon.features.columns import ReadColumns
 from daemon.features.compute import SPAN, BlockComputer
-from daemon.features.plan import FeaturePlan
+from daemon.features.plan import BlockKey, FeaturePlan, Hook
 from daemon.features.store import FeatureStore
 from daemon.market.feed import Feed
 from daemon.market.store import CandleStore
@@ -248,6 +249,36 @@ def test_the_warm_up_is_the_longest_that_any_timeframe_needs(hooks, plan, candle
     assert found in {64, 128, 256}
 
 
+@pytest.mark.parametrize("warm_up", [32, 512])
+def test_candles_reach_back_to_what_features_of_features_need(hooks, warm_up):
+    keys, now_ms = WIDE.candle_keys([SOL]), NOW_MS + 5 * HOUR_MS + 137_000
+    computer = BlockComputer(hooks("ReadsExpanded"), WIDE, warm_up, ReadColumns(standard=True))
+    store = FeatureStore(WIDE, computer, lambda key: CandleFrame.empty())
+    since = preparation.candles_since(keys, WIDE, now_ms, DAY_MS, warm_up, nested=True)
+    standard = BlockKey(SOL, BASE, Hook.STANDARD)
+    first_ms = store.oldest_needed_ms(standard, BASE.floor(now_ms) - DAY_MS + BASE.ms)
+    for key in WIDE.expanded(SOL):
+        assert store.oldest_needed_ms(key, first_ms + BASE.ms) >= since[key.candles]
+
+
+def test_the_trial_finds_what_hooks_read_and_measures_them_on_it(hooks, plan, candles, caplog):
+    caplog.set_level("INFO")
+    loaded = hooks("ReadsForTargets")
+    tried = preparation.tried_strategy(
+        loaded,
+        BlockComputer(loaded, plan, 64),
+        plan,
+        pairs=(SOL,),
+        model="CatboostRegressor",
+        feed=Served(candles),
+    )
+    assert tried.reads == ReadColumns(standard=True, targets=True)
+    assert [label.name for label in tried.labels] == ["&-beyond"]
+    assert tried.warm_up in {128, 256}
+    (said,) = [r.fields for r in caplog.records if r.getMessage() == "hooks_read_features"]
+    assert said == {"standard": True, "targets": True}
+
+
 def test_features_that_never_settle_are_named(hooks, plan, candles, caplog):
     caplog.set_level("WARNING")
     computer = BlockComputer(hooks("Unsettled"), plan, preparation.FIRST_GUESS)
@@ -296,8 +327,9 @@ def test_history_is_fetched_for_every_series_and_what_is_missing_is_said(market,
     assert "missing" not in fetched
 
 
-def test_the_targets_are_tried_on_real_candles(hooks, candles):
-    (label,) = preparation.strategy_labels(hooks(), SOL, BASE, Served(candles))
+def test_the_targets_are_tried_on_real_candles(hooks, plan, candles):
+    computer = BlockComputer(hooks(), plan, 64)
+    (label,) = preparation.strategy_labels(hooks(), computer, plan, SOL, Served(candles))
     assert label.name == "&-s_close"
     assert len(label.numbers) == min(len(candles(CandleKey(SOL, BASE))), preparation.MEASURED_ON)
 

@@ -8,7 +8,9 @@ from desk import BASE, NOW_MS, PAIRS
 from daemon.core.errors import StrategyError
 from daemon.core.market import CandleKey
 from daemon.core.timeframe import Timeframe
+from daemon.features.compute import BlockComputer
 from daemon.features.labels import label_columns
+from daemon.features.store import FeatureStore
 from daemon.runtime.strategy_view import CANDLES, StrategyView
 from daemon.state.folder import StateFolder
 from daemon.state.history import HistoryRow, PredictionHistory
@@ -186,3 +188,16 @@ def test_the_analysed_frame_is_the_last_one_with_its_close(desk):
     assert closed == datetime.fromtimestamp(NOW_MS / 1000, UTC)
     assert len(desk.view.analyzed("SOL/USDT", "15m")[0]) == 0
     assert len(desk.view.analyzed("ETH/USDT", "5m")[0]) == 0
+
+
+def test_features_that_are_handed_on_stand_beside_the_predictions(desk, hooks, plan, candles):
+    store = FeatureStore(plan, BlockComputer(hooks("HandsOn"), plan, 64), candles)
+    for key in plan.blocks(SOL):
+        store.advance(key, NOW_MS)
+    desk.expects()
+    desk.view.show(store.handed_on)
+    found = desk.attached(6)
+    assert found["%%-hour"].tolist() == [23.0] * 6
+    assert found["&-s_close"].tolist() == [0.0] * 6
+    assert {"%%-rsi-period_10_SOL/USDT_15m", "%%-rsi-period_10_shift-1_BTC/USDT_5m"} <= set(found.columns)
+    assert "%-raw_price_gen_SOL/USDT_5m" not in found.columns

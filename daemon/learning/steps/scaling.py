@@ -81,10 +81,13 @@ class Scaling:
 
     def transform(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Transform`; values beyond the training's range go beyond [-1, 1]."""
-        # One row must give the bits that it gives within a batch: element-wise arithmetic only.
-        scaled: NDArray[np.float32] = (rows - self.low) * (np.float32(2) / (self.high - self.low))
-        scaled -= np.float32(1)
-        return scaled
+        # One row must give the bits that it gives within a batch: element-wise arithmetic only. In float64, and in
+        # scikit-learn's order: what is equal there, or 0, is so here, and a tree is grown on no more than that.
+        low, high = self.low.astype(np.float64), self.high.astype(np.float64)
+        scale = 2.0 / (high - low)
+        scaled = np.multiply(rows, scale, dtype=np.float64)
+        scaled += -1.0 - low * scale
+        return scaled.astype(np.float32)
 
     def saved(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         """See `Step`; a float32 survives JSON exactly as the decimal digits of its float64."""
