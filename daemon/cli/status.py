@@ -46,14 +46,15 @@ def status(
         sep="; ",
         highlight=False,
     )
-    table = Table("pair", "price", "label", "prediction", "model age", "queue", "remark", box=None)
+    table = Table("pair", "price", "target", "prediction", "model age", "queue", "remark", box=None)
     for pair, row in figures["pairs"].items():
-        value = row.get("values", {}).get(row.get("label", ""), "")
+        labels, values = row.get("labels", []), row.get("values", {})
+        predicted = [values[label] for label in labels if label in values]
         table.add_row(
             pair,
             "" if row["price"] is None else f"{row['price']:g}",
-            row.get("label", ""),
-            f"{value:+.5f}" if isinstance(value, float) else str(value),
+            "\n".join(labels),
+            "\n".join(f"{value:+.5f}" if isinstance(value, float) else str(value) for value in predicted),
             span(figures["now_ms"] - row["window_end_ms"]) if "window_end_ms" in row else "-",
             row.get("queue", ""),
             " ".join(

@@ -92,11 +92,8 @@ class LiveView:
 
     def _cells(self, row: dict[str, Any], now_ms: int) -> tuple[str | Text, ...]:
         price = "" if row["price"] is None else f"{row['price']:.6g}"
-        value = row.get("values", {}).get(row.get("label", ""))
-        if isinstance(value, float):
-            shown = Text(f"{value:+.4%}", style="green" if value > 0 else "red")
-        else:
-            shown = Text(value or "")
+        values = row.get("values", {})
+        shown = Text(" ").join(_shown(values[label]) for label in row.get("labels", []) if label in values)
         age: str | Text = "-"
         if "window_end_ms" in row:
             age_ms = max(0, now_ms - row["window_end_ms"])
@@ -106,3 +103,10 @@ class LiveView:
             part for part in (row.get("reason"), row.get("detail")) if part
         )
         return price, shown, age, row.get("queue", ""), Text(remark[:60], style="yellow")
+
+
+def _shown(value: float | str) -> Text:
+    """A predicted number in its colour, or a class."""
+    if isinstance(value, str):
+        return Text(value)
+    return Text(f"{value:+.4%}", style="green" if value > 0 else "red")

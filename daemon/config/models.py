@@ -5,10 +5,15 @@ import difflib
 AVAILABLE = (
     "CatboostRegressor",
     "CatboostClassifier",
+    "CatboostRegressorMultiTarget",
+    "CatboostClassifierMultiTarget",
     "LightGBMRegressor",
     "LightGBMClassifier",
+    "LightGBMRegressorMultiTarget",
+    "LightGBMClassifierMultiTarget",
     "XGBoostRegressor",
     "XGBoostClassifier",
+    "XGBoostRegressorMultiTarget",
     "XGBoostRFRegressor",
     "XGBoostRFClassifier",
     "SKLearnRandomForestClassifier",
@@ -17,13 +22,13 @@ AVAILABLE = (
 
 # Names that FreqAI ships or shipped; somebody's config may name any of them.
 _FREQAI = frozenset(
-    [
-        f"{library}{kind}MultiTarget"
-        for library in ("Catboost", "LightGBM", "XGBoost")
-        for kind in ("Regressor", "Classifier")
-    ]
-    + ["PyTorchMLPRegressor", "PyTorchMLPClassifier", "PyTorchTransformerRegressor"]
-    + ["ReinforcementLearner", "ReinforcementLearner_multiproc"]
+    {
+        "PyTorchMLPRegressor",
+        "PyTorchMLPClassifier",
+        "PyTorchTransformerRegressor",
+        "ReinforcementLearner",
+        "ReinforcementLearner_multiproc",
+    }
 )
 
 

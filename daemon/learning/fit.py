@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daemon.core.errors import Refused
-from daemon.learning.evaluate import classification_metrics, regression_metrics
+from daemon.learning.head import fitted_head, judged
 from daemon.learning.job import TrainingResult
-from daemon.learning.models.port import FitOptions, Rows
-from daemon.learning.models.registry import model_class
-from daemon.learning.pipeline import LabelScaling, Pipeline, prepared
+from daemon.learning.models.registry import model_part
+from daemon.learning.pipeline import Pipeline, prepared
 from daemon.learning.pipeline_files import pipeline_files
 from daemon.learning.split import SplitOptions, recency_weights, split
 from daemon.learning.steps.port import Points
@@ -23,8 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from daemon.learning.head import Head
     from daemon.learning.job import TrainingJob
-    from daemon.learning.models.port import Model
+    from daemon.learning.pipeline import FeaturePipeline
 
 FEWEST_ROWS = 50
 """Below this a split has nothing to say; every real window has thousands."""
@@ -49,12 +49,15 @@ def train(
     *,
     stop: Callable[[], bool] | None = None,
 ) -> TrainingResult:
-    """Fit, judge and save one model.
+    """Fit, judge and save one model: one pipeline, and behind it a fitted model per target.
+
+    That is what FreqAI's ``FreqaiMultiOutputRegressor`` and ``-Classifier`` do. Each target has its own early
+    stopping and its own scale.
 
     Args:
         job: what to train.
         features: float32[n, features], oldest first; rows with NaN are left out.
-        labels: float64[n], the target or its class code; rows with NaN are left out.
+        labels: float64[n, targets], each target or its class code; a row that lacks any is left out.
         folder: where the files go.
         monotonic_s: a clock for durations.
         stop: asked now and then during the fit; True ends it. Where each training has a process of its own it
@@ -69,28 +72,29 @@ def train(
     rows = split(len(clean.labels), _split_options(job))
     weights = recency_weights(len(clean.labels), job.weight_factor)
     made = prepared(_points(clean, weights, rows.train), job.pipeline, job.seed)
-    pipeline = Pipeline(made.pipeline, _label_scaling(job, made.points))
-    test, judged = _test(pipeline, _points(clean, weights, rows.test))
+    test = _test(made.pipeline, _points(clean, weights, rows.test))
     prepared_s = monotonic_s()
 
-    options = FitOptions(
-        parameters=job.parameters, seed=job.seed, threads=job.threads, classes=len(job.classes), stop=stop
-    )
-    model = model_class(job.model).fit(_rows(pipeline, made.points), test, options)
+    raw = clean.labels[rows.train]
+    heads = [
+        fitted_head(job, i, made.points, test, raw_labels=raw, stop=stop) for i in range(len(job.targets))
+    ]
     fitted_s = monotonic_s()
 
-    train_labels = clean.labels[rows.train]
-    metrics = {} if test is None else _judged(job, model, pipeline, train_labels, judged)
-    files = _saved(job, model, pipeline, folder)
-    regression = not job.classes
+    metrics = {
+        head.target.name: judged(head, test.features, test.labels[:, i], raw[:, i])
+        for i, head in enumerate(heads)
+        if len(test)
+    }
+    files = _saved(job, heads, made.pipeline, folder)
     return TrainingResult(
         files=files,
         rows=len(made.points),
-        test_rows=len(judged),
+        test_rows=len(test),
         dropped=clean.dropped,
         worst_features=clean.worst,
-        label_mean=float(train_labels.mean()) if regression else 0.0,
-        label_std=float(train_labels.std()) if regression else 0.0,
+        label_mean=_by_column(heads, [head.label_mean for head in heads]),
+        label_std=_by_column(heads, [head.label_std for head in heads]),
         metrics=metrics,
         seconds={
             "prepare": round(prepared_s - started, 4),
@@ -99,14 +103,14 @@ def train(
         },
         outliers=dict(made.removed),
         outliers_left_in=dict(made.left_out),
-        test_outliers=len(rows.test) - len(judged),
+        test_outliers=len(rows.test) - len(test),
     )
 
 
 def _clean(job: TrainingJob, features: NDArray[np.float32], labels: NDArray[np.float64]) -> _Clean:
     missing = np.isnan(features)
     lacking = missing.any(axis=1)
-    known = np.isfinite(labels)
+    known = np.isfinite(labels).all(axis=1)
     keep = known & ~lacking
     # The last rows' labels look beyond the newest candle: no loss. Rows that lack features are.
     dropped = int((known & lacking).sum())
@@ -135,48 +139,27 @@ def _points(clean: _Clean, weights: NDArray[np.float64], which: NDArray[np.int64
     return Points(clean.features[which], clean.labels[which], weights[which])
 
 
-def _label_scaling(job: TrainingJob, points: Points) -> LabelScaling | None:
-    """From the rows that are left after the outliers went, as in FreqAI."""
-    if not job.classes:
-        return LabelScaling.fit(points.labels)
-    if len(np.unique(points.labels)) == 1:
-        raise Refused(
-            f"label {job.label!r} has one class in every training row: nothing can be learnt from it"
-        )
-    return None
-
-
-def _test(pipeline: Pipeline, points: Points) -> tuple[Rows | None, Points]:
-    """The test rows that the model would predict live: no outliers; None if there are none."""
+def _test(pipeline: FeaturePipeline, points: Points) -> Points:
+    """The test rows that the model would predict live, behind the pipeline: no outliers."""
     if not len(points):
-        return None, points
-    judged = pipeline.features.judge(points.features)
-    kept = replace(points, features=judged.features).only(judged.inlier)
-    return _rows(pipeline, kept) if len(kept) else None, kept
+        return points
+    seen = pipeline.judge(points.features)
+    return replace(points, features=seen.features).only(seen.inlier)
 
 
-def _rows(pipeline: Pipeline, points: Points) -> Rows:
-    labels = points.labels
-    return Rows(
-        np.asfortranarray(points.features),
-        labels.astype(np.int64) if pipeline.label is None else pipeline.label.transform(labels),
-        points.weights,
-    )
+def _by_column(heads: list[Head], values: list[float]) -> dict[str, float]:
+    """Statistics under FreqAI's names: a target's own, and 0 for each class."""
+    found: dict[str, float] = {}
+    for head, value in zip(heads, values, strict=True):
+        found |= (
+            {head.target.name: value} if head.scaling is not None else dict.fromkeys(head.target.classes, 0.0)
+        )
+    return found
 
 
-def _judged(
-    job: TrainingJob, model: Model, pipeline: Pipeline, train_labels: NDArray[np.float64], test: Points
-) -> dict[str, float]:
-    out = model.predict(np.asfortranarray(test.features))
-    if pipeline.label is not None:
-        return regression_metrics(test.labels, pipeline.label.inverse(out), float(train_labels.mean()))
-    codes = train_labels.astype(np.int64)
-    shares = np.bincount(codes, minlength=len(job.classes)) / len(codes)
-    return classification_metrics(test.labels.astype(np.int64), out, shares)
-
-
-def _saved(job: TrainingJob, model: Model, pipeline: Pipeline, folder: Path) -> tuple[str, ...]:
-    contents = {f"model.{model.suffix}": model.to_bytes(), **pipeline_files(pipeline)}
+def _saved(job: TrainingJob, heads: list[Head], pipeline: FeaturePipeline, folder: Path) -> tuple[str, ...]:
+    contents = {f"{model_part(i)}.{head.model.suffix}": head.model.to_bytes() for i, head in enumerate(heads)}
+    contents |= pipeline_files(Pipeline(pipeline, tuple(head.scaling for head in heads)))
     for ending, data in contents.items():
         (folder / f"{job.file_stem}_{ending}").write_bytes(data)
     return tuple(f"{job.file_stem}_{ending}" for ending in contents)

@@ -12,13 +12,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is to be learnt: one column of labels.
+
+    Attributes:
+        name: the column, ``&-s_close``.
+        classes: class names, by code; empty for regression.
+    """
+
+    name: str
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingJob:
     """One model to train.
 
     Attributes:
         pair: whose model it is.
-        label: name of the target.
-        classes: class names, by code; empty for regression.
+        targets: what it learns, in the order of the columns of labels; each is fitted by itself.
         features: names of the columns of the matrix.
         model: name of the model class, as in ``freqaimodel``.
         parameters: the user's ``model_training_parameters``.
@@ -35,8 +47,7 @@ class TrainingJob:
     """
 
     pair: str
-    label: str
-    classes: tuple[str, ...]
+    targets: tuple[Target, ...]
     features: tuple[str, ...]
     model: str
     parameters: Mapping[str, Any]
@@ -58,9 +69,12 @@ class TrainingJob:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TrainingJob:
         """The inverse of `to_json`."""
-        lists = {name: tuple(values[name]) for name in ("classes", "features")}
+        targets = tuple(
+            Target(name=each["name"], classes=tuple(each["classes"])) for each in values["targets"]
+        )
         pipeline = PipelineOptions(**values["pipeline"])
-        return cls(**{**values, **lists, "pipeline": pipeline})
+        parts = {"targets": targets, "features": tuple(values["features"]), "pipeline": pipeline}
+        return cls(**{**values, **parts})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +85,13 @@ class TrainingResult:
         files: names of the files written.
         rows: rows that the model was fitted on.
         test_rows: rows that it was judged on.
-        dropped: rows left out because a feature or the label had no value.
+        dropped: rows left out because a feature had no value.
         worst_features: features that most of the dropped rows lacked, with their counts.
-        label_mean: mean of the label over the training rows (regression; else NaN).
-        label_std: its standard deviation (population).
-        metrics: on the test rows, ours and the naive baseline's: ``{"r2": .., "naive_mae": ..}``.
+        label_mean: by target, the mean of its label over the training rows; as in FreqAI each class has an entry,
+            0, in place of its target.
+        label_std: the same of its standard deviation (population).
+        metrics: by target, on the test rows, ours and the naive baseline's: ``{"r2": .., "naive_mae": ..}``; empty
+            without test rows.
         seconds: real seconds by stage.
         outliers: training rows removed by each outlier method.
         outliers_left_in: outlier methods that were left out, each with the rows that it would have removed, more
@@ -88,9 +104,9 @@ class TrainingResult:
     test_rows: int
     dropped: int
     worst_features: Mapping[str, int]
-    label_mean: float
-    label_std: float
-    metrics: Mapping[str, float]
+    label_mean: Mapping[str, float]
+    label_std: Mapping[str, float]
+    metrics: Mapping[str, Mapping[str, float]]
     seconds: Mapping[str, float] = field(default_factory=dict)
     outliers: Mapping[str, int] = field(default_factory=dict)
     outliers_left_in: Mapping[str, int] = field(default_factory=dict)

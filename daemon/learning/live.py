@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.core.errors import Corrupt
 from daemon.core.schema import FeatureSchema
-from daemon.learning.models.registry import model_class
+from daemon.learning.head import Head
+from daemon.learning.job import Target
+from daemon.learning.models.registry import model_class, model_part
 from daemon.learning.pipeline_files import read_pipeline
 
 if TYPE_CHECKING:
@@ -17,8 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daemon.core.pair import Pair
-    from daemon.learning.models.port import Model
-    from daemon.learning.pipeline import Pipeline
+    from daemon.learning.pipeline import FeaturePipeline, LabelScaling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,27 +46,24 @@ class LiveModel:
         name: of the artifact, for the record of predictions.
         window_end_ms: close of the newest candle of the training window; the model's age counts from here, and
             candles that closed before it are no test of it.
-        label: name of the target.
-        classes: class names by code; empty for regression.
-        label_mean: mean of the training labels (regression).
-        label_std: their standard deviation.
+        heads: what it says of each target.
         schema: features that it takes.
-        pipeline: what happens to them before the model sees them.
-        model: the fitted model.
-        metrics: how it did on its test rows.
+        pipeline: what happens to them before any head sees them.
+        metrics: by target, how it did on its test rows.
     """
 
     pair: Pair
     name: str
     window_end_ms: int
-    label: str
-    classes: tuple[str, ...]
-    label_mean: float
-    label_std: float
+    heads: tuple[Head, ...]
     schema: FeatureSchema
-    pipeline: Pipeline
-    model: Model
-    metrics: Mapping[str, float]
+    pipeline: FeaturePipeline
+    metrics: Mapping[str, Mapping[str, float]]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the targets."""
+        return tuple(head.target.name for head in self.heads)
 
     def answer(self, row: NDArray[np.float32]) -> Answer:
         """What the model says of one row of features, and whether that may be trusted.
@@ -73,7 +71,7 @@ class LiveModel:
         Args:
             row: float32[features] in the schema's order, all finite.
         """
-        judged = self.pipeline.features.judge(row[None, :])
+        judged = self.pipeline.judge(row[None, :])
         return Answer(
             values=self._values(judged.features),
             di=float(judged.di[0]),
@@ -87,21 +85,15 @@ class LiveModel:
             row: float32[features] in the schema's order, all finite.
 
         Returns:
-            ``label`` (the predicted value, or the likeliest class); for classes each class's probability under its
-            name; for regression ``label_mean`` and ``label_std`` of the training labels.
+            Those of all heads, see `Head.values`.
         """
-        return self._values(self.pipeline.features.transform(row[None, :]))
+        return self._values(self.pipeline.transform(row[None, :]))
 
     def _values(self, features: NDArray[np.float32]) -> dict[str, float | str]:
-        out = self.model.predict(features)
-        if self.pipeline.label is None:
-            shares = {name: float(out[0, code]) for code, name in enumerate(self.classes)}
-            return {self.label: self.classes[int(out[0].argmax())], **shares}
-        return {
-            self.label: float(self.pipeline.label.inverse(out)[0]),
-            f"{self.label}_mean": self.label_mean,
-            f"{self.label}_std": self.label_std,
-        }
+        values: dict[str, float | str] = {}
+        for head in self.heads:
+            values |= head.values(features)
+        return values
 
 
 def live_model(pair: Pair, name: str, metadata: Mapping[str, Any], files: Mapping[str, bytes]) -> LiveModel:
@@ -110,25 +102,52 @@ def live_model(pair: Pair, name: str, metadata: Mapping[str, Any], files: Mappin
     Args:
         pair: whose it is.
         name: of the artifact.
-        metadata: as `training_metadata` made it.
-        files: contents by file name ending: ``model``, ``pipeline`` and the pipeline's matrices.
+        metadata: as `training_metadata` made it, in this version or when a model had one target.
+        files: contents by file name ending: ``model`` (``model-1``, ...), ``pipeline`` and the pipeline's matrices.
 
     Raises:
         Corrupt: something is missing or does not fit together.
     """
     try:
+        pipeline, targets = read_pipeline(files), _targets(metadata)
+        heads = tuple(
+            _head(metadata, target, scaling, files[model_part(i)])
+            for i, (target, scaling) in enumerate(zip(targets, pipeline.labels, strict=True))
+        )
         return LiveModel(
             pair=pair,
             name=name,
             window_end_ms=int(metadata["window_end_ms"]),
-            label=str(metadata["label"]),
-            classes=tuple(metadata["classes"]),
-            label_mean=float(metadata["labels_mean"].get(metadata["label"], 0.0)),
-            label_std=float(metadata["labels_std"].get(metadata["label"], 0.0)),
+            heads=heads,
             schema=FeatureSchema(tuple(metadata["training_features_list"])),
-            pipeline=read_pipeline(files),
-            model=model_class(metadata["model_class"]).from_bytes(files["model"]),
-            metrics=dict(metadata["metrics"]),
+            pipeline=pipeline.features,
+            metrics=_metrics(metadata),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise Corrupt(f"{name}: metadata or pipeline lacks something: {exc!r}") from exc
+
+
+def _targets(metadata: Mapping[str, Any]) -> tuple[Target, ...]:
+    if "label" in metadata:  # written when a model had one target
+        return (Target(name=str(metadata["label"]), classes=tuple(metadata["classes"])),)
+    classes = metadata["classes"]
+    return tuple(Target(name=str(label), classes=tuple(classes[label])) for label in metadata["label_list"])
+
+
+def _metrics(metadata: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    if "label" in metadata:  # as above
+        return {metadata["label"]: dict(metadata["metrics"])} if metadata["metrics"] else {}
+    return {label: dict(found) for label, found in metadata["metrics"].items()}
+
+
+def _head(metadata: Mapping[str, Any], target: Target, scaling: LabelScaling | None, model: bytes) -> Head:
+    classifies = bool(target.classes)
+    if classifies != (scaling is None):
+        raise ValueError(f"target {target.name!r} and its scale do not fit together")
+    return Head(
+        target=target,
+        label_mean=0.0 if classifies else float(metadata["labels_mean"][target.name]),
+        label_std=0.0 if classifies else float(metadata["labels_std"][target.name]),
+        scaling=scaling,
+        model=model_class(metadata["model_class"], classifies=classifies).from_bytes(model),
+    )

@@ -203,7 +203,12 @@ class LabelScaling:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A model's whole pre- and post-processing; one unit with the model."""
+    """A model's whole pre- and post-processing; one unit with the model.
+
+    Attributes:
+        features: of all targets.
+        labels: scaling of each target; None for one of classes.
+    """
 
     features: FeaturePipeline
-    label: LabelScaling | None
+    labels: tuple[LabelScaling | None, ...]

@@ -45,10 +45,8 @@ def pipeline_files(pipeline: Pipeline) -> dict[str, bytes]:
         values, large = step.saved()
         steps.append({"name": step.name, **values})
         arrays |= large
-    document = {
-        "steps": steps,
-        "label": None if pipeline.label is None else [pipeline.label.low, pipeline.label.high],
-    }
+    scalings = [None if label is None else [label.low, label.high] for label in pipeline.labels]
+    document = {"steps": steps, "labels": scalings}
     files = {f"{DOCUMENT}.json": json.dumps(document, sort_keys=True, indent=0).encode()}
     return files | {f"{name}.npy": _npy(array) for name, array in arrays.items()}
 
@@ -72,12 +70,14 @@ def read_pipeline(parts: Mapping[str, bytes]) -> Pipeline:
             tuple(_TRANSFORMS[s["name"]].restored(s, arrays) for s in steps if s["name"] in _TRANSFORMS),
             tuple(_DETECTORS[s["name"]].restored(s, arrays) for s in steps if s["name"] not in _TRANSFORMS),
         )
-        label = None if document["label"] is None else LabelScaling(*map(float, document["label"]))
+        # Before there could be several targets it was one, "label".
+        scalings = document["labels"] if "labels" in document else [document["label"]]
+        labels = tuple(None if each is None else LabelScaling(*map(float, each)) for each in scalings)
     except KeyError as exc:
         raise Corrupt(f"the pipeline lacks something: {exc}") from exc
     except (ValueError, TypeError, OverflowError) as exc:
         raise Corrupt(f"not a pipeline: {exc!r}") from exc
-    return Pipeline(features, label)
+    return Pipeline(features, labels)
 
 
 def _first_format(document: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -5,22 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from daemon.core.errors import Refused, StrategyError
+from daemon.core.errors import Refused
 from daemon.core.market import CandleKey
-from daemon.features.labels import LabelKind, label_columns
+from daemon.features.labels import label_columns
 from daemon.learning.job import TrainingJob
 from daemon.learning.options import PipelineOptions
+from daemon.runtime.targets import check_targets, coded, unknown_tail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from daemon.core.candles import CandleFrame
     from daemon.core.pair import Pair
-    from daemon.features.labels import LabelColumn
     from daemon.features.store import FeatureStore
     from daemon.strategy.hooks import Hooks
 
@@ -62,7 +61,15 @@ class TrainingOptions:
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """One training, ready to be fed to the training process."""
+    """One training, ready to be fed to the training process.
+
+    Attributes:
+        job: what to train.
+        features: float32[n, features].
+        labels: float64[n, targets], NaN where a target is not known.
+        first_ms: open time of the window's first candle, ms UTC.
+        window_end_ms: close of its last one.
+    """
 
     job: TrainingJob
     features: NDArray[np.float32]
@@ -99,15 +106,15 @@ def data_set(
     if rows.start >= rows.stop:
         raise Refused(f"{pair}: no candles in the training window")
     give_way()
-    label = fitting_label(label_columns(hooks, pair, window), options.model)
-    numbers, classes = _coded(label, options.label_period_candles)
-    horizon = max(options.label_period_candles, _unknown_tail(label))
+    columns = label_columns(hooks, pair, window)
+    check_targets(columns, options.model)
+    labels, targets = coded(columns, options.label_period_candles)
+    horizon = max(options.label_period_candles, unknown_tail(columns))
     matrix = features.matrix(pair, window.open_ms[rows], give_way)
     window_end_ms = int(window.open_ms[-1]) + base.ms
     job = TrainingJob(
         pair=str(pair),
-        label=label.name,
-        classes=classes,
+        targets=targets,
         features=matrix.schema.names,
         model=options.model,
         parameters=dict(options.parameters),
@@ -122,49 +129,4 @@ def data_set(
         pipeline=options.pipeline,
         file_stem=f"cb_{pair.coin.lower()}_{window_end_ms // 1000}",
     )
-    return DataSet(job, matrix.values, numbers[rows], int(window.open_ms[0]), window_end_ms)
-
-
-def fitting_label(columns: Sequence[LabelColumn], model: str) -> LabelColumn:
-    """The one target that a model of this kind can learn.
-
-    Raises:
-        StrategyError: there are several, or it is of the other kind.
-    """
-    if len(columns) > 1:
-        raise StrategyError(
-            f"set_freqai_targets makes {len(columns)} targets ({', '.join(c.name for c in columns)}), "
-            f"{model} learns one: keep one column that begins with '&'"
-        )
-    label = columns[0]
-    wants_classes = model.endswith("Classifier")
-    if wants_classes != (label.kind is LabelKind.CLASS):
-        kind, other = ("text", "Regressor") if wants_classes else ("numbers", "Classifier")
-        raise StrategyError(
-            f"target {label.name!r} does not fit {model}, which learns {kind}: "
-            f"change the target, or set freqaimodel to Catboost{other}"
-        )
-    return label
-
-
-def _coded(label: LabelColumn, horizon: int) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """Numbers as they are; classes as codes in the sorted order of their names, NaN where unknown.
-
-    ``np.where(later > now, "up", "down")`` gives the newest candles a class although nobody knows it yet, because
-    a comparison with NaN is false. What lies within the label's horizon of the end is not learnt from.
-    """
-    if label.kind is LabelKind.NUMBER:
-        return label.numbers, ()
-    names = label.class_names
-    if not names:
-        raise Refused(f"label {label.name!r} has no value in the whole training window")
-    codes = np.searchsorted(np.array(names), label.classes).astype(np.float64)
-    codes[~label.known] = np.nan
-    codes[len(codes) - min(horizon, len(codes)) :] = np.nan
-    return codes, names
-
-
-def _unknown_tail(label: LabelColumn) -> int:
-    """Candles at the end without a label: how far the label really looks ahead."""
-    known = np.flatnonzero(label.known)
-    return len(label.known) - 1 - int(known[-1]) if len(known) else 0
+    return DataSet(job, matrix.values, labels[rows], int(window.open_ms[0]), window_end_ms)

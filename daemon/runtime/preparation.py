@@ -12,7 +12,7 @@ from daemon.features.checks import measured_warm_up
 from daemon.features.compute import SPAN
 from daemon.features.labels import label_columns
 from daemon.features.plan import BlockKey, Hook
-from daemon.runtime.dataset import fitting_label
+from daemon.runtime.targets import check_targets
 
 if TYPE_CHECKING:
     import threading
@@ -111,7 +111,7 @@ def tried_strategy(
     for pair in known:
         try:
             labels = strategy_labels(hooks, pair, plan.base, feed)
-            fitting_label(labels, model)
+            check_targets(labels, model)
             return Tried(labels=labels, warm_up=strategy_warm_up(computer, plan, pair, feed))
         except StrategyError as exc:
             faults.append(exc)

@@ -53,7 +53,7 @@ def _pair(
     outcome, model, entry = tally.outcome(pair), models.get(pair), entries.get(pair)
     shown: dict[str, Any] = {"price": feed.price(pair)}
     if model is not None:
-        shown |= {"model": model.name, "window_end_ms": model.window_end_ms, "label": model.label}
+        shown |= {"model": model.name, "window_end_ms": model.window_end_ms, "labels": list(model.labels)}
     if entry is not None:
         shown |= {"queue": str(entry.state), "attempts": entry.attempts, "last_error": entry.last_error}
     if isinstance(outcome, Prediction):

@@ -80,7 +80,7 @@ class TrainingProcess:
         Args:
             job: what to train.
             features: float32[n, features].
-            labels: float64[n].
+            labels: float64[n, targets].
             folder: where the child writes the model's files.
 
         Raises:
@@ -91,7 +91,7 @@ class TrainingProcess:
         child = self._alive()
         command = {
             "job": job.to_json(),
-            "shape": list(features.shape),
+            "shape": [*features.shape, labels.shape[1]],
             "folder": str(folder.resolve()),
         }
         try:
@@ -237,10 +237,10 @@ def _serve(memory: int, answers: int) -> None:
     clock = SystemClock()
     for line in sys.stdin.buffer:
         command = json.loads(line)
-        rows, columns = command["shape"]
-        with mmap.mmap(memory, rows * columns * 4 + rows * 8, access=mmap.ACCESS_COPY) as shared:
+        rows, columns, targets = command["shape"]
+        with mmap.mmap(memory, rows * (columns * 4 + targets * 8), access=mmap.ACCESS_COPY) as shared:
             features = _array(shared, np.float32, (rows, columns), 0).copy()
-            labels = _array(shared, np.float64, (rows,), rows * columns * 4).copy()
+            labels = _array(shared, np.float64, (rows, targets), rows * columns * 4).copy()
         answer: dict[str, Any]
         try:
             job = TrainingJob.from_json(command["job"])

@@ -36,7 +36,9 @@ def report(pair: Pair, result: TrainingResult, seconds: float, features: int) ->
         "rows": result.rows,
         "features": features,
     }
-    fields |= {name: round(result.metrics[name], 4) for name in shown if name in result.metrics}
+    for label, metrics in result.metrics.items():
+        whose = f"{label} " if len(result.metrics) > 1 else ""
+        fields |= {f"{whose}{name}": round(metrics[name], 4) for name in shown if name in metrics}
     fields |= {"dropped": result.dropped} if result.dropped else {}
     fields |= {f"{name}_outliers": count for name, count in result.outliers.items() if count}
     log.info("trained", extra={"fields": fields})
@@ -67,11 +69,10 @@ def training_metadata(
     """What an artifact says about itself; FreqAI's names where it has them, times in ms UTC."""
     job = data.job
     return {
-        "label": job.label,
-        "label_list": [job.label],
-        "classes": list(job.classes),
-        "labels_mean": {job.label: result.label_mean},
-        "labels_std": {job.label: result.label_std},
+        "label_list": [target.name for target in job.targets],
+        "classes": {target.name: list(target.classes) for target in job.targets},
+        "labels_mean": dict(result.label_mean),
+        "labels_std": dict(result.label_std),
         "training_features_list": list(job.features),
         "model_class": job.model,
         "model_training_parameters": dict(job.parameters),
@@ -91,7 +92,7 @@ def training_metadata(
         "outliers": dict(result.outliers),
         "outliers_left_in": dict(result.outliers_left_in),
         "test_outliers": result.test_outliers,
-        "metrics": dict(result.metrics),
+        "metrics": {label: dict(found) for label, found in result.metrics.items()},
         "seconds": dict(result.seconds),
         "recipe": recipe,
         "strategy_digest": strategy_digest,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from daemon.state.folder import StateFolder
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _FOLDER = re.compile(r"sub-train-\w+_\d+(-\d+)?")
 _LIBRARIES = (
     "candled",

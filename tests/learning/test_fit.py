@@ -8,7 +8,7 @@ from daemon.core.errors import ConfigError, Corrupt, Refused
 from daemon.core.pair import Pair
 from daemon.learning.evaluate import beats_naive
 from daemon.learning.fit import train
-from daemon.learning.job import TrainingJob, TrainingResult
+from daemon.learning.job import Target, TrainingJob, TrainingResult
 from daemon.learning.live import live_model
 from daemon.learning.models.port import FitStopped
 from daemon.learning.models.registry import model_class, model_names
@@ -16,8 +16,7 @@ from daemon.learning.options import PipelineOptions
 
 JOB = TrainingJob(
     pair="BTC/USDT",
-    label="&-s_close",
-    classes=(),
+    targets=(Target(name="&-s_close"),),
     features=tuple(f"%-f{i}" for i in range(6)),
     model="CatboostRegressor",
     parameters={"iterations": 100, "learning_rate": 0.2},
@@ -29,6 +28,8 @@ JOB = TrainingJob(
     file_stem="cb_btc_1700000000",
 )
 
+WAY = Target(name="&s-way", classes=("down", "up"))
+
 
 @pytest.fixture
 def numbers():
@@ -39,16 +40,17 @@ def numbers():
 
 
 def trained(job, numbers, folder):
-    return train(job, *numbers, folder, SystemClock().monotonic_s)
+    features, labels = numbers
+    return train(job, features, labels.reshape(len(labels), -1), folder, SystemClock().monotonic_s)
 
 
 def artifact(job, result, folder):
     metadata = {
         "window_end_ms": 1_700_000_000_000,
-        "label": job.label,
-        "classes": list(job.classes),
-        "labels_mean": {job.label: result.label_mean},
-        "labels_std": {job.label: result.label_std},
+        "label_list": [target.name for target in job.targets],
+        "classes": {target.name: list(target.classes) for target in job.targets},
+        "labels_mean": dict(result.label_mean),
+        "labels_std": dict(result.label_std),
         "training_features_list": list(job.features),
         "model_class": job.model,
         "metrics": dict(result.metrics),
@@ -60,8 +62,8 @@ def artifact(job, result, folder):
 def test_a_training_writes_a_model_that_predicts(numbers, tmp_path):
     result = trained(JOB, numbers, tmp_path)
     assert (result.rows, result.test_rows, result.dropped) == (600 - 120 - 12, 120, 0)
-    assert result.metrics["r2"] > 0.5
-    assert result.metrics["naive_rmse"] > result.metrics["rmse"]
+    assert result.metrics["&-s_close"]["r2"] > 0.5
+    assert result.metrics["&-s_close"]["naive_rmse"] > result.metrics["&-s_close"]["rmse"]
     live = live_model(Pair("BTC/USDT"), "sub-train-BTC_1700000000", *artifact(JOB, result, tmp_path))
     values = live.values(np.float32([0, 2, 0, 0, 0, 0]))
     assert values["&-s_close"] == pytest.approx(0.02, abs=0.01)
@@ -71,14 +73,14 @@ def test_a_training_writes_a_model_that_predicts(numbers, tmp_path):
 
 def test_classes_come_back_by_name_with_their_probabilities(numbers, tmp_path):
     features, labels = numbers
-    job = replace(JOB, model="CatboostClassifier", classes=("down", "up"), label="&s-way")
+    job = replace(JOB, model="CatboostClassifier", targets=(WAY,))
     result = trained(job, (features, (labels > 0).astype(float)), tmp_path)
     live = live_model(Pair("BTC/USDT"), "a", *artifact(job, result, tmp_path))
     values = live.values(np.float32([0, 2, 0, 0, 0, 0]))
     assert values["&s-way"] == "up"
     assert values["up"] + values["down"] == pytest.approx(1)
     assert values["up"] > 0.5
-    assert result.metrics["accuracy"] > result.metrics["naive_accuracy"]
+    assert result.metrics["&s-way"]["accuracy"] > result.metrics["&s-way"]["naive_accuracy"]
 
 
 @pytest.mark.parametrize("name", [name for name in model_names() if not name.startswith("Catboost")])
@@ -91,21 +93,21 @@ def test_every_model_goes_the_whole_way_to_a_live_value(numbers, tmp_path, name)
     job = replace(JOB, model=name, parameters={"n_estimators": 60})
     if name.endswith("Classifier"):
         labels = (labels > 0).astype(float)
-        job = replace(job, classes=("down", "up"), label="&s-way")
+        job = replace(job, targets=(WAY,))
     result = trained(job, (features, labels), tmp_path)
     live = live_model(Pair("BTC/USDT"), "a", *artifact(job, result, tmp_path))
     high, low = (live.values(np.float32([0, x, 0, 0, 0, 0])) for x in (2, -2))
-    if job.classes:
+    if job.targets == (WAY,):
         assert (high["&s-way"], low["&s-way"]) == ("up", "down")
         assert high["up"] + high["down"] == pytest.approx(1)
     else:
         assert high["&-s_close"] > 0 > low["&-s_close"]
-    assert beats_naive(result.metrics)
+    assert all(beats_naive(found) for found in result.metrics.values())
 
 
 def test_a_fit_can_be_stopped_and_leaves_no_file(numbers, tmp_path):
     with pytest.raises(FitStopped):
-        train(JOB, *numbers, tmp_path, SystemClock().monotonic_s, stop=lambda: True)
+        train(JOB, numbers[0], numbers[1][:, None], tmp_path, SystemClock().monotonic_s, stop=lambda: True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -127,7 +129,7 @@ def test_too_few_rows_are_refused_with_the_feature_that_is_to_blame(numbers, tmp
 
 
 def test_one_class_alone_is_refused(numbers, tmp_path):
-    job = replace(JOB, model="CatboostClassifier", classes=("up",))
+    job = replace(JOB, model="CatboostClassifier", targets=(Target(name="&s-way", classes=("up",)),))
     with pytest.raises(Refused, match="one class in every training row"):
         trained(job, (numbers[0], np.zeros(600)), tmp_path)
 
@@ -185,7 +187,7 @@ def test_principal_components_replace_correlated_features(numbers, tmp_path):
     features = np.hstack([features[:, :3], features[:, :3] * np.float32(2)])
     _, live = with_steps((features, labels), tmp_path, principal_component_analysis=True)
     row = np.float32([0, 2, 0, 0, 4, 0])
-    assert live.pipeline.features.transform(row[None]).shape == (1, 3)
+    assert live.pipeline.transform(row[None]).shape == (1, 3)
     assert live.values(row)["&-s_close"] == pytest.approx(0.02, abs=0.01)
 
 
@@ -207,7 +209,7 @@ def test_an_outlier_method_removes_training_rows_judges_test_rows_and_objects_li
     assert (result.outliers[step] == 0) == (step == "di")  # its training rows are their own neighbours
     assert result.test_outliers > 0
     assert result.test_rows == 120 - result.test_outliers
-    far = FAR if step != "svm" else -50 * live.pipeline.features.detectors[0].weights.astype(np.float32)
+    far = FAR if step != "svm" else -50 * live.pipeline.detectors[0].weights.astype(np.float32)
     answer = live.answer(far)  # on the far side of the SVM's plane, or just far
     assert answer.outlier_of == (step,)
     assert answer.values == live.values(far)
@@ -236,8 +238,8 @@ def test_the_label_is_scaled_by_the_rows_that_are_left_but_its_statistics_are_of
     features[10], labels[10] = 30, 5  # an outlier with an absurd label
     options = {"use_svm": True, "svm_params": {"shuffle": False, "nu": 0.05}}
     _, live = with_steps((features, labels), tmp_path, **options)
-    assert live.pipeline.label.high < 1
-    assert live.label_std == pytest.approx(labels[:468].std())
+    assert live.heads[0].scaling.high < 1
+    assert live.heads[0].label_std == pytest.approx(labels[:468].std())
 
 
 def test_a_test_without_a_row_that_would_be_predicted_judges_nothing(numbers, tmp_path):
@@ -250,11 +252,9 @@ def test_a_test_without_a_row_that_would_be_predicted_judges_nothing(numbers, tm
 def test_noise_changes_the_model_and_not_what_it_predicts_from(numbers, tmp_path):
     plain, quiet = with_steps(numbers, tmp_path)
     noisy, live = with_steps(numbers, tmp_path, noise_standard_deviation=0.5)
-    assert noisy.metrics["r2"] < plain.metrics["r2"]
+    assert noisy.metrics["&-s_close"]["r2"] < plain.metrics["&-s_close"]["r2"]
     rows = SOME[None]
-    assert (
-        live.pipeline.features.transform(rows).tobytes() == quiet.pipeline.features.transform(rows).tobytes()
-    )
+    assert live.pipeline.transform(rows).tobytes() == quiet.pipeline.transform(rows).tobytes()
 
 
 def test_reversed_the_oldest_rows_judge(numbers, tmp_path):
@@ -262,8 +262,8 @@ def test_reversed_the_oldest_rows_judge(numbers, tmp_path):
     labels[:480] = np.abs(labels[:480])  # only old labels are all positive
     result = trained(replace(JOB, reverse_train_test_order=True), (features, labels), tmp_path)
     assert (result.rows, result.test_rows) == (120, 600 - 120 - 12)
-    assert result.metrics["naive_hit_rate"] == 1
-    assert result.label_mean == pytest.approx(labels[480:].mean())
+    assert result.metrics["&-s_close"]["naive_hit_rate"] == 1
+    assert result.label_mean["&-s_close"] == pytest.approx(labels[480:].mean())
 
 
 def test_without_a_test_all_rows_train(numbers, tmp_path):
@@ -279,9 +279,9 @@ def test_shuffled_the_test_is_drawn_at_random_by_the_seed(numbers, tmp_path):
         trained(replace(JOB, shuffle=True, seed=seed), marked, tmp_path) for seed in (1, 2, 1)
     )
     assert (first.rows, first.test_rows) == (480, 120)
-    assert ordered.label_mean == pytest.approx(168 / 468, abs=0.01)
-    assert first.label_mean == pytest.approx(0.5, abs=0.1)
-    assert first.label_mean == again.label_mean != second.label_mean
+    assert ordered.label_mean["&-s_close"] == pytest.approx(168 / 468, abs=0.01)
+    assert first.label_mean["&-s_close"] == pytest.approx(0.5, abs=0.1)
+    assert first.label_mean["&-s_close"] == again.label_mean["&-s_close"] != second.label_mean["&-s_close"]
 
 
 def test_shuffled_after_the_split_the_same_rows_train_in_another_order(numbers, tmp_path):
@@ -290,7 +290,7 @@ def test_shuffled_after_the_split_the_same_rows_train_in_another_order(numbers, 
     model, pipeline = "cb_btc_1700000000_model.cbm", "cb_btc_1700000000_pipeline.json"
     assert shuffled[model] != files[model]
     assert shuffled[pipeline] == files[pipeline]
-    assert made.label_mean == pytest.approx(plain.label_mean)
+    assert made.label_mean["&-s_close"] == pytest.approx(plain.label_mean["&-s_close"])
 
 
 def test_every_step_at_once_writes_the_same_bytes_again(numbers, tmp_path):

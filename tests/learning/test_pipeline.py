@@ -59,7 +59,7 @@ def options(request):
 @pytest.fixture
 def parts(options):
     """The files of a pipeline as they are read, by part."""
-    pipeline = Pipeline(prepared(points_of(some_rows()), options, 1).pipeline, LabelScaling(-0.1, 1 / 3))
+    pipeline = Pipeline(prepared(points_of(some_rows()), options, 1).pipeline, (LabelScaling(-0.1, 1 / 3),))
     return {name.split(".")[0]: data for name, data in pipeline_files(pipeline).items()}
 
 
@@ -96,7 +96,7 @@ def test_one_row_gives_the_bits_that_it_gives_within_a_batch(options):
 
 
 def test_a_pipeline_survives_its_files_to_the_last_bit(options):
-    pipeline = Pipeline(prepared(points_of(some_rows()), options, 1).pipeline, LabelScaling(-0.1, 1 / 3))
+    pipeline = Pipeline(prepared(points_of(some_rows()), options, 1).pipeline, (LabelScaling(-0.1, 1 / 3),))
     files = pipeline_files(pipeline)
     again = read_pipeline({name.split(".")[0]: data for name, data in files.items()})
     assert pipeline_files(again) == files
@@ -107,12 +107,12 @@ def test_a_pipeline_survives_its_files_to_the_last_bit(options):
     assert {n: f.tolist() for n, f in one.outlier.items()} == {
         n: f.tolist() for n, f in other.outlier.items()
     }
-    assert again.label == pipeline.label
+    assert again.labels == pipeline.labels
 
 
 def test_the_same_rows_and_seed_give_the_same_files(options):
     first, second = (
-        pipeline_files(Pipeline(prepared(points_of(some_rows()), options, 1).pipeline, None)) for _ in "ab"
+        pipeline_files(Pipeline(prepared(points_of(some_rows()), options, 1).pipeline, (None,))) for _ in "ab"
     )
     assert first == second
 
@@ -122,7 +122,7 @@ def test_only_what_needs_them_writes_the_training_rows_and_only_once():
     for name, options in OPTIONS.items():
         made = prepared(points_of(some_rows()), options, 1)
         sizes[name] = {
-            part: len(data) for part, data in pipeline_files(Pipeline(made.pipeline, None)).items()
+            part: len(data) for part, data in pipeline_files(Pipeline(made.pipeline, (None,))).items()
         }
     assert {name: sorted(files) for name, files in sizes.items()} == {
         "plain": ["pipeline.json"],
@@ -187,7 +187,7 @@ def test_a_pipeline_of_the_first_format_is_still_read():
     data = b'{"high": [3.0, 2.0], "kept": [0, 2], "label": [-1.0, 1.0], "low": [1.0, 0.0]}'
     pipeline = read_pipeline({"pipeline": data})
     assert pipeline.features.transform(np.float32([[2, 9, 2]])).tolist() == [[0, 1]]
-    assert pipeline.label == LabelScaling(-1, 1)
+    assert pipeline.labels == (LabelScaling(-1, 1),)
 
 
 @pytest.mark.parametrize(("percentage", "acts"), [(5, False), (30, True)])
@@ -232,7 +232,7 @@ def test_when_no_row_is_left_that_is_said(monkeypatch):
 
 def test_a_saved_pipeline_needs_no_scikit_learn(tmp_path):
     made = prepared(points_of(some_rows()), OPTIONS["all"], 1)
-    for name, data in pipeline_files(Pipeline(made.pipeline, None)).items():
+    for name, data in pipeline_files(Pipeline(made.pipeline, (None,))).items():
         (tmp_path / name).write_bytes(data)
     code = f"""
 import sys, pathlib, numpy as np

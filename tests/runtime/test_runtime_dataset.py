@@ -9,6 +9,7 @@ from daemon.core.errors import Refused, StrategyError
 from daemon.core.market import CandleKey
 from daemon.features.compute import BlockComputer
 from daemon.features.store import FeatureStore
+from daemon.learning.job import Target
 from daemon.learning.options import PipelineOptions
 from daemon.learning.split import split_by_time
 from daemon.runtime.dataset import TrainingOptions, data_set
@@ -53,7 +54,7 @@ def test_the_window_is_the_train_period_before_the_close(made):
     found = made()
     assert (found.first_ms, found.window_end_ms) == (NOW_MS - 2 * DAY_MS, NOW_MS)
     assert found.features.shape == (ROWS, len(found.job.features))
-    assert found.labels.shape == (ROWS,)
+    assert found.labels.shape == (ROWS, 1)
     assert found.job.file_stem == f"cb_sol_{NOW_MS // 1000}"
 
 
@@ -82,7 +83,7 @@ def test_the_window_ends_with_the_newest_candle_that_is_here(made, candles):
 def test_the_purge_covers_what_the_label_really_looks_ahead(made, hooks, label_period, horizon):
     found = made(replace(OPTIONS, label_period_candles=label_period))
     assert found.job.horizon == horizon
-    known = np.flatnonzero(np.isfinite(found.labels))
+    known = np.flatnonzero(np.isfinite(found.labels[:, 0]))
     train, test = split_by_time(len(known), found.job.test_size, found.job.horizon)
     assert known[train][-1] + 12 < known[test][0]  # no training label sees a price of the test
 
@@ -127,8 +128,25 @@ def test_classes_are_coded_in_the_order_of_their_names(made, candles):
     found = made(CLASSIFIER, strategy="Classes")
     close = candles(CandleKey(SOL, BASE), NOW_MS, 2).close
     up = close[12:] > close[:-12]
-    assert found.job.classes == ("down", "up")
-    assert found.labels[:-12].tolist() == up.astype(float).tolist()
+    assert found.job.targets[0].classes == ("down", "up")
+    assert found.labels[:-12, 0].tolist() == up.astype(float).tolist()
+
+
+def test_several_targets_stand_side_by_side(made):
+    found = made(strategy="Mixed")
+    assert found.job.targets == (
+        Target(name="&-s_close"),
+        Target(name="&s-hour", classes=("down", "up")),
+        Target(name="&s-day", classes=("down_day", "up_day")),
+    )
+    assert found.labels.shape == (ROWS, 3)
+    assert np.array_equal(found.labels[:, :1], made().labels, equal_nan=True)
+    hour = made(CLASSIFIER, strategy="Classes")
+    assert np.array_equal(found.labels[:, 1], hour.labels[:, 0], equal_nan=True)
+
+
+def test_the_purge_covers_the_target_that_looks_farthest_ahead(made):
+    assert made(replace(OPTIONS, label_period_candles=1), strategy="TwoTargets").job.horizon == 2
 
 
 def test_candles_whose_class_nobody_knows_yet_have_none(made):
@@ -147,7 +165,13 @@ def test_a_class_target_without_any_value_is_refused(made):
     [
         ("Classes", OPTIONS, "CatboostRegressor, which learns numbers: .* CatboostClassifier"),
         ("Plain", CLASSIFIER, "CatboostClassifier, which learns text: .* CatboostRegressor"),
-        ("TwoTargets", OPTIONS, r"makes 2 targets \(&-a, &-b\), CatboostRegressor learns one"),
+        ("TwoTargets", CLASSIFIER, "target '&-a', '&-b' does not fit CatboostClassifier"),
+        (
+            "Mixed",
+            replace(OPTIONS, model="SKLearnRandomForestClassifier"),
+            "'&-s_close' does not fit SKLearnRandomForestClassifier, whose library .* numbers: take",
+        ),
+        ("SameClasses", OPTIONS, "targets '&s-hour' and '&s-day' both make a column 'down'.*name of its own"),
         ("NoTarget", OPTIONS, "made no target"),
         ("DoubledTarget", OPTIONS, "two columns of one name: &-s_close"),
     ],
@@ -159,7 +183,11 @@ def test_targets_that_do_not_fit_the_model_are_the_strategys_fault(made, strateg
 
 def test_the_job_says_all_that_decides_the_model(made):
     job = made().job
-    assert (job.pair, job.label, job.classes, job.model) == ("SOL/USDT", "&-s_close", (), "CatboostRegressor")
+    assert (job.pair, job.targets, job.model) == (
+        "SOL/USDT",
+        (Target(name="&-s_close"),),
+        "CatboostRegressor",
+    )
     assert (job.test_size, job.weight_factor, job.seed, job.threads) == (0.2, 0.5, 3, 1)
     assert job.parameters == {"iterations": 5}
     assert job.features[0] == "%-rsi-period_10_SOL/USDT_5m"

@@ -12,8 +12,10 @@ from daemon.core.timeframe import Timeframe
 from daemon.features.compute import BlockComputer
 from daemon.features.plan import BlockKey, FeaturePlan, Hook
 from daemon.features.store import FeatureStore
+from daemon.learning.head import Head
+from daemon.learning.job import Target
 from daemon.learning.live import LiveModel
-from daemon.learning.pipeline import FeaturePipeline, LabelScaling, Pipeline
+from daemon.learning.pipeline import FeaturePipeline, LabelScaling
 from daemon.learning.steps.port import Verdict
 from daemon.learning.steps.scaling import Scaling, Varying
 from daemon.runtime.forecaster import Forecaster
@@ -37,15 +39,17 @@ def model_for(schema, pair=SOL, window_end_ms=NOW_MS - HOUR_MS, name="sub-train-
         pair=pair,
         name=name,
         window_end_ms=window_end_ms,
-        label="&-s_close",
-        classes=(),
-        label_mean=0.001,
-        label_std=0.02,
-        schema=schema,
-        pipeline=Pipeline(
-            FeaturePipeline((Varying.fit(rows), Scaling.fit(rows)), detectors), LabelScaling(-0.1, 0.1)
+        heads=(
+            Head(
+                target=Target(name="&-s_close"),
+                label_mean=0.001,
+                label_std=0.02,
+                scaling=LabelScaling(-0.1, 0.1),
+                model=SumModel(),
+            ),
         ),
-        model=SumModel(),
+        schema=schema,
+        pipeline=FeaturePipeline((Varying.fit(rows), Scaling.fit(rows)), detectors),
         metrics={},
     )
 
@@ -229,7 +233,7 @@ def test_a_row_that_the_model_refuses_is_an_abstention(ready, monkeypatch):
     def refuses(features):
         raise Refused("a model cannot take row 0, column 3: inf")
 
-    monkeypatch.setattr(ready.models[SOL].model, "predict", refuses)
+    monkeypatch.setattr(ready.models[SOL].heads[0].model, "predict", refuses)
     assert why(ready.outcome()) == (Reason.NAN_FEATURE, "a model cannot take row 0, column 3: inf")
 
 

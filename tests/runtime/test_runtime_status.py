@@ -316,10 +316,10 @@ def test_a_strategy_that_fails_with_one_pair_is_tried_on_the_next(hooks, plan, c
 
 
 def test_a_strategy_that_fails_with_every_pair_is_refused(hooks, plan, candles):
-    computer = BlockComputer(hooks("TwoTargets"), plan, 64)
-    with pytest.raises(StrategyError, match="makes 2 targets"):
+    computer = BlockComputer(hooks("Classes"), plan, 64)
+    with pytest.raises(StrategyError, match="does not fit CatboostRegressor"):
         preparation.tried_strategy(
-            hooks("TwoTargets"), computer, plan, pairs=(SOL,), model="CatboostRegressor", feed=Served(candles)
+            hooks("Classes"), computer, plan, pairs=(SOL,), model="CatboostRegressor", feed=Served(candles)
         )
 
 

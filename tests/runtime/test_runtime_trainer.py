@@ -2,6 +2,7 @@ import errno
 import logging
 import threading
 
+import numpy as np
 import pytest
 from desk import BASE, DAY_MS, NOW_MS, PAIRS
 
@@ -432,7 +433,24 @@ def test_an_artifact_tells_what_it_was_made_of(desk):
     assert found["window_start_ms"] == NOW_MS - DAY_MS
     assert (found["purged_candles"], found["seed"]) == (12, 1)
     assert found["training_features_list"] == list(made.models[BTC].schema.names)
-    assert {"r2", "naive_mae"} <= set(found["metrics"])
+    assert {"r2", "naive_mae"} <= set(found["metrics"]["&-s_close"])
+
+
+def test_a_model_of_several_targets_answers_after_a_restart_as_before(desk):
+    made = desk(strategy="Mixed")
+    made.trainer.step()
+    model = made.models[BTC]
+    artifact = made.artifacts.open(model.name)
+    assert {name.rsplit("_", 1)[-1] for name in artifact.files} == {
+        "model.cbm",
+        "model-1.cbm",
+        "model-2.cbm",
+        "pipeline.json",
+    }
+    assert artifact.metadata["classes"]["&s-day"] == ["down_day", "up_day"]
+    assert set(artifact.metadata["labels_mean"]) == {"&-s_close", "down", "up", "down_day", "up_day"}
+    row = np.full(len(model.schema), 0.1, np.float32)
+    assert made.restarted().models[BTC].values(row) == model.values(row)
 
 
 EVERY_STEP = PipelineOptions(

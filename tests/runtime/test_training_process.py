@@ -11,13 +11,13 @@ import pytest
 
 from daemon.core.clock import SystemClock
 from daemon.core.errors import Refused
-from daemon.learning.job import TrainingJob
+from daemon.learning.fit import train
+from daemon.learning.job import Target, TrainingJob
 from daemon.runtime.training_process import TrainingFailed, TrainingProcess, TrainingStopped
 
 JOB = TrainingJob(
     pair="BTC/USDT",
-    label="&-s_close",
-    classes=(),
+    targets=(Target(name="&-s_close"),),
     features=tuple(f"%-f{i}" for i in range(5)),
     model="CatboostRegressor",
     parameters={"iterations": 20},
@@ -47,7 +47,7 @@ def process(stop):
 def numbers():
     rng = np.random.default_rng(0)
     features = rng.standard_normal((800, 5)).astype(np.float32)
-    return features, features[:, 0].astype(np.float64)
+    return features, features[:, :1].astype(np.float64)
 
 
 def after(seconds, action):
@@ -63,6 +63,20 @@ def test_one_process_serves_many_jobs(process, numbers, tmp_path):
     assert (first.rows, first.metrics) == (second.rows, second.metrics)
     assert process.pid == pid
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(first.files)
+
+
+def test_several_targets_go_through_the_shared_memory(process, numbers, tmp_path):
+    features, _ = numbers
+    job = replace(JOB, targets=(Target(name="&-a"), Target(name="&s-b", classes=("down", "up"))))
+    labels = np.stack([features[:, 1], features[:, 0] > 0], axis=1).astype(np.float64)
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    result = process.run(job, features, labels, there)
+    own = train(job, features, labels, here, SystemClock().monotonic_s)
+    assert replace(result, seconds={}) == replace(own, seconds={})
+    for name in own.files:
+        assert (here / name).read_bytes() == (there / name).read_bytes()
 
 
 def test_it_works_where_a_thousand_files_are_open(process, numbers, tmp_path):

@@ -13,7 +13,7 @@ from daemon.core.clock import SystemClock
 from daemon.core.errors import ConfigError, FolderInUse
 from daemon.core.pair import Pair
 from daemon.learning.fit import train
-from daemon.learning.job import TrainingJob
+from daemon.learning.job import Target, TrainingJob
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
 from daemon.state.history import PredictionHistory
@@ -113,8 +113,7 @@ def test_the_digest_of_a_model_is_that_of_its_predictions(folder):
     for seed in (1, 1, 2):
         job = TrainingJob(
             pair="BTC/USDT",
-            label="&-s_close",
-            classes=(),
+            targets=(Target(name="&-s_close"),),
             features=("%-a", "%-b", "%-c"),
             model="CatboostRegressor",
             parameters={"iterations": 5},
@@ -126,13 +125,13 @@ def test_the_digest_of_a_model_is_that_of_its_predictions(folder):
             file_stem=f"cb_btc_{T}",
         )
         staging = store.new_staging()
-        result = train(job, features, features[:, 0] * (seed * 1.0), staging, SystemClock().monotonic_s)
+        result = train(job, features, features[:, :1] * (seed * 1.0), staging, SystemClock().monotonic_s)
         metadata = {
             "window_end_ms": T * 1000,
-            "label": job.label,
-            "classes": [],
-            "labels_mean": {job.label: result.label_mean},
-            "labels_std": {job.label: result.label_std},
+            "label_list": ["&-s_close"],
+            "classes": {"&-s_close": []},
+            "labels_mean": result.label_mean,
+            "labels_std": result.label_std,
             "training_features_list": list(job.features),
             "model_class": job.model,
             "metrics": dict(result.metrics),

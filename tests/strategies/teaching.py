@@ -106,11 +106,31 @@ class RaisesForEth(Plain):
 
 
 class TwoTargets(Plain):
-    """Two targets for a model that learns one."""
+    """Two numbers, one of them known sooner."""
 
     def set_freqai_targets(self, dataframe, metadata, **kwargs):
         dataframe["&-a"] = dataframe["close"].shift(-1)
         dataframe["&-b"] = dataframe["close"].shift(-2)
+        return dataframe
+
+
+class Mixed(Plain):
+    """Numbers and classes side by side."""
+
+    def set_freqai_targets(self, dataframe, metadata, **kwargs):
+        dataframe = super().set_freqai_targets(dataframe, metadata, **kwargs)
+        close = dataframe["close"]
+        dataframe["&s-hour"] = np.where(close.shift(-12) > close, "up", "down")
+        dataframe["&s-day"] = np.where(close.shift(-48) > close, "up_day", "down_day")
+        return dataframe
+
+
+class SameClasses(Mixed):
+    """Two targets with classes of one name."""
+
+    def set_freqai_targets(self, dataframe, metadata, **kwargs):
+        dataframe = super().set_freqai_targets(dataframe, metadata, **kwargs)
+        dataframe["&s-day"] = dataframe["&s-day"].str.removesuffix("_day")
         return dataframe
 
 

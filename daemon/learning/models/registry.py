@@ -17,13 +17,47 @@ _LIBRARIES = {
     "xgboost": ("XGBoostRegressor", "XGBoostClassifier", "XGBoostRFRegressor", "XGBoostRFClassifier"),
     "sklearn": ("SKLearnRandomForestClassifier",),
 }
-"""Models by library. A library's name is also that of its file here and of the extra that installs it."""
-_MODELS = {model: library for library, models in _LIBRARIES.items() for model in models}
+"""Model classes by library. A library's name is also that of its file here and of the extra that installs it."""
+_VARIANTS = {
+    f"{model}MultiTarget": model
+    for model in (
+        "CatboostRegressor",
+        "CatboostClassifier",
+        "LightGBMRegressor",
+        "LightGBMClassifier",
+        "XGBoostRegressor",
+    )
+}
+"""FreqAI's names for strategies with several targets. Here they mean their plain class, which takes them, too."""
+_MODELS = {model: library for library, models in _LIBRARIES.items() for model in models} | {
+    variant: library
+    for library, models in _LIBRARIES.items()
+    for variant, model in _VARIANTS.items()
+    if model in models
+}
 
 
 def model_names() -> tuple[str, ...]:
     """Names that ``freqaimodel`` may have."""
     return tuple(_MODELS)
+
+
+def learns_classes(name: str) -> bool:
+    """Whether a model is one for targets of classes, by its name."""
+    return _VARIANTS.get(name, name).endswith("Classifier")
+
+
+def counterpart(name: str, *, classifies: bool) -> str | None:
+    """The class of the same library and method for one kind of target; None if the library has none."""
+    plain = _VARIANTS.get(name, name)
+    stem = plain.removesuffix("Regressor").removesuffix("Classifier")
+    found = stem + ("Classifier" if classifies else "Regressor")
+    return found if found in _MODELS else None
+
+
+def model_part(index: int) -> str:
+    """Ending, without suffix, of the file that holds the model of a target: ``model``, ``model-1``, ..."""
+    return f"model-{index}" if index else "model"
 
 
 def check_library(name: str) -> None:
@@ -42,16 +76,27 @@ def check_library(name: str) -> None:
         )
 
 
-def model_class(name: str) -> type[Model]:
+def model_class(name: str, *, classifies: bool | None = None) -> type[Model]:
     """The model class of a name; its library is imported now, unless only a fit needs it.
 
+    Args:
+        name: as in ``freqaimodel``.
+        classifies: the kind of the target, which decides between the library's regressor and classifier; None: what
+            the name says.
+
     Raises:
-        ConfigError: there is no such model, or its library is missing or does not load.
+        ConfigError: there is no such model, or its library is missing or does not load, or learns no such target.
     """
     check_library(name)
+    kind = learns_classes(name) if classifies is None else classifies
+    found = counterpart(name, classifies=kind)
+    if found is None:
+        raise ConfigError(
+            f"freqaimodel: {name} has no counterpart that learns {'text' if kind else 'numbers'}"
+        )
     library = _MODELS[name]
     try:
         module = importlib.import_module(f"daemon.learning.models.{library}")
     except (ImportError, OSError) as exc:  # a shared library of the system's may be missing
         raise ConfigError(f"freqaimodel: {library}, which {name} needs, does not load: {exc}") from exc
-    return cast("type[Model]", getattr(module, name))
+    return cast("type[Model]", getattr(module, found))

@@ -19,7 +19,7 @@ class Points:
 
     Attributes:
         features: float32[n, k], C-contiguous, all finite.
-        labels: [n], the target in its own unit or as class code.
+        labels: float64[n, targets], each target in its own unit or as class code.
         weights: float64[n].
     """
 

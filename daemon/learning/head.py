@@ -1,0 +1,151 @@
+"""One target of a model: the fitted model behind the shared pipeline, and the scale of its label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from daemon.core.errors import Refused
+from daemon.learning.evaluate import classification_metrics, regression_metrics
+from daemon.learning.models.port import FitOptions, Rows
+from daemon.learning.models.registry import model_class
+from daemon.learning.pipeline import LabelScaling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from daemon.learning.job import Target, TrainingJob
+    from daemon.learning.models.port import Model
+    from daemon.learning.steps.port import Points
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What a model says of one target.
+
+    Attributes:
+        target: what it learnt.
+        label_mean: mean of the training labels; 0 for classes.
+        label_std: their standard deviation; 0 for classes.
+        scaling: between the label's own unit and what the model learnt; None for classes.
+        model: the fitted model.
+    """
+
+    target: Target
+    label_mean: float
+    label_std: float
+    scaling: LabelScaling | None
+    model: Model
+
+    def values(self, features: NDArray[np.float32]) -> dict[str, float | str]:
+        """Prediction columns of this target.
+
+        Args:
+            features: float32[1, k], a row behind the pipeline.
+
+        Returns:
+            The target's name -> the predicted value, or the likeliest class; for classes each class's probability
+            under its name; for regression ``<target>_mean`` and ``<target>_std`` of the training labels.
+        """
+        name, out = self.target.name, self.model.predict(features)
+        if self.scaling is None:
+            shares = {each: float(out[0, code]) for code, each in enumerate(self.target.classes)}
+            return {name: self.target.classes[int(out[0].argmax())], **shares}
+        return {
+            name: float(self.scaling.inverse(out)[0]),
+            f"{name}_mean": self.label_mean,
+            f"{name}_std": self.label_std,
+        }
+
+
+def fitted_head(
+    job: TrainingJob,
+    index: int,
+    points: Points,
+    test: Points,
+    *,
+    raw_labels: NDArray[np.float64],
+    stop: Callable[[], bool] | None,
+) -> Head:
+    """Fit the model of one target.
+
+    Args:
+        job: the whole training.
+        index: which of its targets.
+        points: training rows behind the pipeline, without outliers.
+        test: test rows behind the pipeline, without outliers; they may stop the fit early.
+        raw_labels: float64[n, targets] of the training rows, outliers included: FreqAI takes mean and standard
+            deviation before the outliers go, and the scale after.
+        stop: asked now and then during the fit; True ends it.
+
+    Raises:
+        Refused: these rows or parameters cannot be trained on.
+        FitStopped: ``stop`` said so.
+    """
+    target = job.targets[index]
+    classifies = bool(target.classes)
+    scaling = None if classifies else _scaling(target, points.labels[:, index])
+    if classifies and len(np.unique(points.labels[:, index])) == 1:
+        raise Refused(
+            f"label {target.name!r} has one class in every training row: nothing can be learnt from it"
+        )
+    options = FitOptions(
+        parameters=job.parameters,
+        seed=job.seed,
+        threads=job.threads,
+        classes=len(target.classes),
+        stop=stop,
+    )
+    model = model_class(job.model, classifies=classifies).fit(
+        _rows(points, index, scaling), _rows(test, index, scaling) if len(test) else None, options
+    )
+    label = raw_labels[:, index]
+    return Head(
+        target=target,
+        label_mean=0.0 if classifies else float(label.mean()),
+        label_std=0.0 if classifies else float(label.std()),
+        scaling=scaling,
+        model=model,
+    )
+
+
+def judged(
+    head: Head,
+    features: NDArray[np.float32],
+    labels: NDArray[np.float64],
+    train_labels: NDArray[np.float64],
+) -> dict[str, float]:
+    """How good a head is on rows that it has not seen.
+
+    Args:
+        head: what is judged.
+        features: float32[n, k], test rows behind the pipeline, at least one.
+        labels: float64[n], their labels in the target's own unit or as class codes.
+        train_labels: float64[m], those of the training rows, for the naive baseline.
+    """
+    out = head.model.predict(np.asfortranarray(features))
+    if head.scaling is not None:
+        return regression_metrics(labels, head.scaling.inverse(out), float(train_labels.mean()))
+    codes = train_labels.astype(np.int64)
+    shares = np.bincount(codes, minlength=len(head.target.classes)) / len(codes)
+    return classification_metrics(labels.astype(np.int64), out, shares)
+
+
+def _scaling(target: Target, labels: NDArray[np.float64]) -> LabelScaling:
+    try:
+        return LabelScaling.fit(labels)
+    except Refused as exc:
+        raise Refused(f"target {target.name!r}: {exc}") from exc
+
+
+def _rows(points: Points, index: int, scaling: LabelScaling | None) -> Rows:
+    labels = points.labels[:, index]
+    return Rows(
+        np.asfortranarray(points.features),
+        labels.astype(np.int64) if scaling is None else scaling.transform(labels),
+        points.weights,
+    )
