@@ -121,7 +121,6 @@ NOT_ACTING: Mapping[KeyPath, Inert] = {
     ("freqaimodel_path",): _LATER,
     ("freqai", "fit_live_predictions_candles"): _LATER,
     ("freqai", "continual_learning"): _LATER,
-    ("freqai", "write_metrics_to_disk"): _LATER,
     ("freqai", "data_kitchen_thread_count"): _LATER,
     ("freqai", "multitarget_parallel_training"): _LATER,
     ("freqai", "extra_returns_per_train"): _LATER,

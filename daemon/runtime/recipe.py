@@ -11,6 +11,7 @@ from daemon.features.plan import FeaturePlan
 from daemon.learning.options import PipelineOptions
 from daemon.runtime.dataset import TrainingOptions
 from daemon.runtime.engine import EngineOptions
+from daemon.runtime.scorer import ScorerOptions
 from daemon.runtime.trainer import TrainerOptions
 
 if TYPE_CHECKING:
@@ -91,6 +92,19 @@ def trainer_options(settings: Settings, strategy_digest: str) -> TrainerOptions:
         max_disk_bytes=None if most_gb is None else int(most_gb * 1e9),
         recipe=recipe(settings, strategy_digest),
         strategy_digest=strategy_digest,
+    )
+
+
+def scorer_options(settings: Settings) -> ScorerOptions:
+    """The part of the settings that decides how predictions are judged, and when that asks for a training."""
+    return ScorerOptions(
+        pairs=settings.pairs,
+        base=settings.timeframe,
+        window=settings.candled.skill_window,
+        horizon=settings.freqai.feature_parameters.label_period_candles,
+        label_period_ms=settings.freqai.train_period_days * DAY_MS,
+        skill_share=settings.candled.retrain.skill_share,
+        min_predictions=settings.candled.retrain.min_predictions,
     )
 
 
