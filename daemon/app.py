@@ -23,6 +23,7 @@ from daemon.runtime.engine import Engine
 from daemon.runtime.forecaster import Forecaster
 from daemon.runtime.housekeeping import Housekeeping
 from daemon.runtime.lifecycle import Daemon
+from daemon.runtime.live_statistics import LiveStatistics
 from daemon.runtime.metrics_log import MetricsLog
 from daemon.runtime.recipe import (
     DAY_MS,
@@ -201,8 +202,9 @@ class _Assembly:
             pairs=self.settings.pairs,
             model=self.settings.freqaimodel,
             feed=self.feed,
+            extra_returns=self.settings.freqai.extra_returns_per_train,
         )
-        self.view.expect(tried.labels)
+        self.view.expect(tried.labels, self.settings.freqai.extra_returns_per_train)
         computer.warm_up = tried.warm_up
         if computer.warm_up > preparation.FIRST_GUESS:
             self._fetch(computer.warm_up)
@@ -280,6 +282,14 @@ class _Assembly:
             frame_of=self.feed.frame,
             expiration_ms=expiration_ms(self.settings),
         )
+        candles = self.settings.freqai.fit_live_predictions_candles
+        statistics = LiveStatistics(
+            candles,
+            history=self.history,
+            features=features,
+            models=self.models,
+            frame_of=self.feed.frame,
+        )
         return Engine(
             engine_options(self.settings),
             clock=self.clock,
@@ -291,6 +301,7 @@ class _Assembly:
             tally=self.tally,
             between_ticks=self.between_ticks,
             stop=self.stop,
+            statistics=statistics if candles else None,
         )
 
     def _trainer(self, features: FeatureStore) -> Trainer:

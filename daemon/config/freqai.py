@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from daemon.config.fields import PairTuple, Section, TimeframeTuple, described
+from daemon.core.prediction import name_fault
 
 # A file name on every system; without separators and "..", it cannot lead out of its folder.
 _IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"
@@ -19,6 +20,13 @@ def _periods(values: tuple[int, ...]) -> tuple[int, ...]:
 def _kept_models(value: object) -> object:
     # FreqAI's older form: true keeps two, false keeps all.
     return {True: 2, False: 0}[value] if isinstance(value, bool) else value
+
+
+def _column_names(values: dict[str, float | str]) -> dict[str, float | str]:
+    for name in values:
+        if fault := name_fault(name):
+            raise ValueError(f"cannot be taken: {fault}")
+    return values
 
 
 def _enabled(value: bool) -> bool:
@@ -152,7 +160,7 @@ class FreqaiSettings(Section):
     save_backtest_models: bool = described(False, "Keep the models of a back-test.")
     fit_live_predictions_candles: int = described(
         0,
-        "Predictions from which `<label>_mean` and `_std` are taken, instead of the training's labels.",
+        "Newest predictions of which `<target>_mean` and `_std` are taken, of classes too. 0: of the training's labels.",
         unit="candles",
         ge=0,
     )
@@ -166,7 +174,10 @@ class FreqaiSettings(Section):
     multitarget_parallel_training: bool = described(False, "Train the targets of one pair side by side.")
     override_exchange_check: bool = described(False, "Let FreqAI run on exchanges that it advises against.")
     model_save_type: str | None = described(None, "File format of models; ours is the library's own.")
-    extra_returns_per_train: dict[str, Any] = described({}, "Values written to each prediction of a model.")
+    extra_returns_per_train: Annotated[dict[str, float | str], AfterValidator(_column_names)] = described(
+        {},
+        "Numbers or texts by name, a column each: written to every prediction of the models trained with it.",
+    )
     keras: bool = described(False, "The model is one of Keras.")
     conv_width: int = described(1, "Candles that a network sees at once.", unit="candles", ge=1)
     reduce_df_footprint: bool = described(False, "Use 32 bit numbers; ours always are.")

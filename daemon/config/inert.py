@@ -119,11 +119,9 @@ _LATER = Inert("it comes later")
 
 NOT_ACTING: Mapping[KeyPath, Inert] = {
     ("freqaimodel_path",): _LATER,
-    ("freqai", "fit_live_predictions_candles"): _LATER,
     ("freqai", "continual_learning"): _LATER,
     ("freqai", "data_kitchen_thread_count"): _LATER,
     ("freqai", "multitarget_parallel_training"): _LATER,
-    ("freqai", "extra_returns_per_train"): _LATER,
     ("freqai", "keras"): Inert("there are no Keras models"),
     ("freqai", "conv_width"): Inert("there are no network models yet", _unless(1)),
     ("freqai", "rl_config"): Inert("there is no reinforcement learning yet"),

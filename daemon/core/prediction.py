@@ -12,6 +12,15 @@ if TYPE_CHECKING:
 
     from daemon.core.pair import Pair
 
+RECORD_COLUMNS = frozenset(
+    [
+        *("do_predict", "DI_values", "high_price", "low_price", "close_price", "date_pred"),
+        *("late", "model", "abstention"),
+    ]
+)
+"""Columns that the record of a prediction has beside those of its model: FreqAI's, then ours."""
+CANDLE_COLUMNS = frozenset(("date", "open", "high", "low", "close", "volume"))
+"""Columns of the candles in a strategy's frame."""
 _NOTHING: Mapping[str, float | str] = MappingProxyType({})
 
 
@@ -52,7 +61,8 @@ class Prediction:
         pair: the pair.
         candle_ms: open time of the candle, ms UTC.
         values: label -> predicted value (regression, in the label's own unit) or class name; class
-            name -> probability; ``<label>_mean`` and ``<label>_std`` of the labels of the training.
+            name -> probability; ``<label>_mean`` and ``<label>_std`` of the labels of the training; extra
+            returns of the training.
         model: name of the artifact that predicted.
         late: the candle was older than one timeframe when it was handled; it may not trade.
         di: dissimilarity index of the row; NaN where it is off.
@@ -100,3 +110,10 @@ class Abstention:
 
 
 Outcome = Prediction | Abstention
+
+
+def name_fault(name: str) -> str:
+    """Why no value of a user's own may stand under a name beside the predictions; empty if it may."""
+    if name in RECORD_COLUMNS | CANDLE_COLUMNS:
+        return f"{name!r} is a column of the record or of the candles: give the value another name"
+    return "" if name else "a value needs a name"

@@ -104,6 +104,7 @@ def train(
         outliers=dict(made.removed),
         outliers_left_in=dict(made.left_out),
         test_outliers=len(rows.test) - len(test),
+        extra_returns=dict(job.extra_returns),
     )
 
 

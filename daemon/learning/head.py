@@ -61,6 +61,18 @@ class Head:
             f"{name}_std": self.label_std,
         }
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Names of the numbers that are predicted: the target's own, or each class's probability."""
+        return (self.target.name,) if self.scaling is not None else self.target.classes
+
+    def predicted(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+        """Float64[n] of each of `numbers`, for float32[n, k] behind the pipeline."""
+        out = self.model.predict(features)
+        if self.scaling is not None:
+            return {self.target.name: self.scaling.inverse(out)}
+        return {name: out[:, code] for code, name in enumerate(self.target.classes)}
+
 
 def fitted_head(
     job: TrainingJob,

@@ -44,6 +44,7 @@ class TrainingJob:
         shuffle_after_split: shuffle training and test rows, each among themselves.
         reverse_train_test_order: train on the newest rows, test on the oldest.
         pipeline: steps between features and model.
+        extra_returns: ``extra_returns_per_train``, a column each beside the predictions.
     """
 
     pair: str
@@ -61,6 +62,7 @@ class TrainingJob:
     shuffle_after_split: bool = False
     reverse_train_test_order: bool = False
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
+    extra_returns: Mapping[str, float | str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values."""
@@ -97,6 +99,7 @@ class TrainingResult:
         outliers_left_in: outlier methods that were left out, each with the rows that it would have removed, more
             than ``outlier_protection_percentage``.
         test_outliers: test rows that the model was not judged on, because live it would have abstained.
+        extra_returns: columns beside the predictions, those of the job and those that the training set.
     """
 
     files: tuple[str, ...]
@@ -111,6 +114,7 @@ class TrainingResult:
     outliers: Mapping[str, int] = field(default_factory=dict)
     outliers_left_in: Mapping[str, int] = field(default_factory=dict)
     test_outliers: int = 0
+    extra_returns: Mapping[str, float | str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from daemon.core.errors import Corrupt
@@ -50,6 +50,8 @@ class LiveModel:
         schema: features that it takes.
         pipeline: what happens to them before any head sees them.
         metrics: by target, how it did on its test rows.
+        extra_returns: columns that its training set beside the predictions, FreqAI's
+            ``extra_returns_per_train``; they win over columns of the same name, as in FreqAI.
     """
 
     pair: Pair
@@ -59,11 +61,29 @@ class LiveModel:
     schema: FeatureSchema
     pipeline: FeaturePipeline
     metrics: Mapping[str, Mapping[str, float]]
+    extra_returns: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the targets."""
         return tuple(head.target.name for head in self.heads)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Names of the numbers that it predicts, see `Head.numbers`."""
+        return tuple(name for head in self.heads for name in head.numbers)
+
+    def predicted(self, rows: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+        """Float64[n] of each of `numbers`, for float32[n, features] in the schema's order, outliers or not.
+
+        Raises:
+            Refused: a feature is beyond what scaling can hold.
+        """
+        features = self.pipeline.transform(rows)
+        found: dict[str, NDArray[np.float64]] = {}
+        for head in self.heads:
+            found |= head.predicted(features)
+        return found
 
     def answer(self, row: NDArray[np.float32]) -> Answer:
         """What the model says of one row of features, and whether that may be trusted.
@@ -85,7 +105,7 @@ class LiveModel:
             row: float32[features] in the schema's order, all finite.
 
         Returns:
-            Those of all heads, see `Head.values`.
+            Those of all heads, see `Head.values`, and the extra returns.
         """
         return self._values(self.pipeline.transform(row[None, :]))
 
@@ -93,7 +113,7 @@ class LiveModel:
         values: dict[str, float | str] = {}
         for head in self.heads:
             values |= head.values(features)
-        return values
+        return values | dict(self.extra_returns)
 
 
 def live_model(pair: Pair, name: str, metadata: Mapping[str, Any], files: Mapping[str, bytes]) -> LiveModel:
@@ -122,6 +142,7 @@ def live_model(pair: Pair, name: str, metadata: Mapping[str, Any], files: Mappin
             schema=FeatureSchema(tuple(metadata["training_features_list"])),
             pipeline=pipeline.features,
             metrics=_metrics(metadata),
+            extra_returns=dict(metadata.get("extra_returns", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise Corrupt(f"{name}: metadata or pipeline lacks something: {exc!r}") from exc

@@ -42,6 +42,7 @@ class TrainingOptions:
         shuffle_after_split: see FreqAI.
         reverse_train_test_order: see FreqAI.
         pipeline: steps between features and model.
+        extra_returns: ``extra_returns_per_train``.
     """
 
     train_period_ms: int
@@ -57,6 +58,7 @@ class TrainingOptions:
     shuffle_after_split: bool = False
     reverse_train_test_order: bool = False
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
+    extra_returns: Mapping[str, float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def data_set(
         raise Refused(f"{pair}: no candles in the training window")
     give_way()
     columns = label_columns(hooks, pair, window)
-    check_targets(columns, options.model)
+    check_targets(columns, options.model, options.extra_returns)
     labels, targets = coded(columns, options.label_period_candles)
     horizon = max(options.label_period_candles, unknown_tail(columns))
     matrix = features.matrix(pair, window.open_ms[rows], give_way)
@@ -127,6 +129,7 @@ def data_set(
         shuffle_after_split=options.shuffle_after_split,
         reverse_train_test_order=options.reverse_train_test_order,
         pipeline=options.pipeline,
+        extra_returns=dict(options.extra_returns),
         file_stem=f"cb_{pair.coin.lower()}_{window_end_ms // 1000}",
     )
     return DataSet(job, matrix.values, labels[rows], int(window.open_ms[0]), window_end_ms)

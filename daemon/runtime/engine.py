@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from daemon.core.timeframe import Timeframe
     from daemon.market.feed import Feed, FeedReport
     from daemon.runtime.forecaster import Forecaster
+    from daemon.runtime.live_statistics import LiveStatistics
     from daemon.runtime.tally import Tally
     from daemon.state.history import PredictionHistory
     from daemon.strategy.hooks import Hooks
@@ -72,7 +73,7 @@ class Engine:
     was woken: a late, doubled or lost wake-up, a clock that jumped and a machine that slept all end here.
 
     ``between_ticks`` is unset while candles are handled: the trainer, which shares the interpreter with the
-    engine, waits for it before each piece of Python work.
+    engine, waits for it before each piece of Python work. ``statistics``, if given, replace those of the training.
     """
 
     def __init__(
@@ -88,8 +89,10 @@ class Engine:
         tally: Tally,
         between_ticks: threading.Event,
         stop: threading.Event,
+        statistics: LiveStatistics | None = None,
     ) -> None:
         self._options = options
+        self._statistics = statistics
         self._clock = clock
         self._feed = feed
         self._forecaster = forecaster
@@ -163,6 +166,8 @@ class Engine:
         pairs = [pair for pair in self._options.pairs if self._wants(pair, close_ms - base.ms)]
         faults = self._forecaster.advance(pairs, close_ms)
         outcomes = [self._forecaster.outcome(pair, close_ms, late=late) for pair in pairs]
+        if self._statistics is not None:
+            outcomes = [self._statistics.added(outcome) for outcome in outcomes]
         recorded = self._history.append([self._row(outcome) for outcome in outcomes]).saved
         self._handled_ms = close_ms
         found: list[Signal] = []

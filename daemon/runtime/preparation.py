@@ -16,7 +16,7 @@ from daemon.runtime.targets import check_targets
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from daemon.core.pair import Pair
     from daemon.core.timeframe import Timeframe
@@ -82,7 +82,14 @@ class Tried:
 
 
 def tried_strategy(
-    hooks: Hooks, computer: BlockComputer, plan: FeaturePlan, *, pairs: Sequence[Pair], model: str, feed: Feed
+    hooks: Hooks,
+    computer: BlockComputer,
+    plan: FeaturePlan,
+    *,
+    pairs: Sequence[Pair],
+    model: str,
+    feed: Feed,
+    extra_returns: Collection[str] = (),
 ) -> Tried:
     """Try the strategy on the pair with the longest history; on the next one where it fails.
 
@@ -95,6 +102,7 @@ def tried_strategy(
         pairs: the whitelist.
         model: ``freqaimodel``, which the targets must fit.
         feed: candles.
+        extra_returns: names of ``extra_returns_per_train``.
 
     Raises:
         StrategyError: it fails with every pair; the first failure is told.
@@ -111,7 +119,7 @@ def tried_strategy(
     for pair in known:
         try:
             labels = strategy_labels(hooks, pair, plan.base, feed)
-            check_targets(labels, model)
+            check_targets(labels, model, extra_returns)
             return Tried(labels=labels, warm_up=strategy_warm_up(computer, plan, pair, feed))
         except StrategyError as exc:
             faults.append(exc)

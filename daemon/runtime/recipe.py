@@ -53,6 +53,7 @@ def training_options(settings: Settings) -> TrainingOptions:
         shuffle_after_split=parameters.shuffle_after_split,
         reverse_train_test_order=parameters.reverse_train_test_order,
         pipeline=pipeline_options(parameters),
+        extra_returns=freqai.extra_returns_per_train,
     )
 
 

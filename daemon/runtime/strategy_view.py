@@ -16,7 +16,7 @@ from daemon.core.timeframe import Timeframe
 from daemon.features.labels import LabelKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from daemon.features.labels import LabelColumn
     from daemon.state.history import PredictionHistory
@@ -53,9 +53,12 @@ class StrategyView:
         self._columns = _columns(())
         self._analysed: dict[str, tuple[pd.DataFrame, datetime]] = {}
 
-    def expect(self, labels: Sequence[LabelColumn]) -> None:
-        """Have the columns of these targets from now on, also before any model predicts them."""
-        self._columns = _columns(labels)
+    def expect(
+        self, labels: Sequence[LabelColumn], extra_returns: Mapping[str, float | str] | None = None
+    ) -> None:
+        """Have the columns of these targets and extra returns from now on, also before any model predicts them."""
+        extra = {name: "" if isinstance(value, str) else 0.0 for name, value in (extra_returns or {}).items()}
+        self._columns = {**_columns(labels), **extra}
 
     def frame(self, pair: Pair) -> pd.DataFrame:
         """A new frame of the newest base candles."""

@@ -12,14 +12,14 @@ from daemon.learning.job import Target
 from daemon.learning.models.registry import counterpart, learns_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
     from daemon.features.labels import LabelColumn
 
 
-def check_targets(columns: Sequence[LabelColumn], model: str) -> None:
+def check_targets(columns: Sequence[LabelColumn], model: str, extra_returns: Collection[str] = ()) -> None:
     """Make sure that a model can learn these targets, and that their predictions can stand side by side.
 
     Any number of targets may be there, of both kinds: each is learnt by its library's regressor or classifier. One
@@ -28,6 +28,7 @@ def check_targets(columns: Sequence[LabelColumn], model: str) -> None:
     Args:
         columns: the targets.
         model: ``freqaimodel``.
+        extra_returns: names of ``extra_returns_per_train``.
 
     Raises:
         StrategyError: they do not fit the model, or two columns of predictions would have one name.
@@ -48,12 +49,20 @@ def check_targets(columns: Sequence[LabelColumn], model: str) -> None:
                 f"target {column.name!r} does not fit {model}, whose library has no model here that learns {kind}: "
                 "take the target out, or set freqaimodel to a model of another library"
             )
-    _check_names(columns)
+    _check_names(columns, extra_returns)
 
 
-def _check_names(columns: Sequence[LabelColumn]) -> None:
+def _check_names(columns: Sequence[LabelColumn], extra_returns: Collection[str]) -> None:
     """A class is a column of probabilities: two of one name would hide each other."""
     owners = {column.name: column.name for column in columns}
+    hidden = sorted(
+        {name for column in columns for name in (column.name, *column.class_names)} & set(extra_returns)
+    )
+    if hidden:
+        raise StrategyError(
+            f"freqai.extra_returns_per_train has {hidden[0]!r}, which is a target or a class of the strategy: "
+            "give the value another name"
+        )
     for column in columns:
         for name in column.class_names:
             other = owners.setdefault(name, column.name)

@@ -93,6 +93,7 @@ def training_metadata(
         "outliers_left_in": dict(result.outliers_left_in),
         "test_outliers": result.test_outliers,
         "metrics": {label: dict(found) for label, found in result.metrics.items()},
+        "extra_returns": dict(result.extra_returns),
         "seconds": dict(result.seconds),
         "recipe": recipe,
         "strategy_digest": strategy_digest,

@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from daemon.config import Settings, load_settings, redacted
+from daemon.core.errors import ConfigError
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.json"
 
@@ -151,3 +152,25 @@ def test_what_a_strategy_writes_into_its_configuration_changes_nobody_elses(load
     assert settings.raw["freqai"]["feature_parameters"]["include_timeframes"] == ["5m", "1h"]
     redacted(settings)["exchange"]["name"] = "x"
     assert redacted(settings)["exchange"]["name"] == "simulated"
+
+
+def test_extra_returns_are_numbers_or_texts_by_a_name_of_their_own(loaded, document):
+    document["freqai"]["extra_returns_per_train"] = {"threshold": 1, "regime": "calm"}
+    settings = loaded(document)
+    assert settings.freqai.extra_returns_per_train == {"threshold": 1.0, "regime": "calm"}
+    assert settings.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"do_predict": 1}, "'do_predict' is a column of the record"),
+        ({"close": 1}, "'close' is a column"),
+        ({"": 1}, "a value needs a name"),
+        ({"a": [1]}, r"extra_returns_per_train\.a"),
+    ],
+)
+def test_extra_returns_that_cannot_be_a_column_are_refused(loaded, document, values, words):
+    document["freqai"]["extra_returns_per_train"] = values
+    with pytest.raises(ConfigError, match=words):
+        loaded(document)

@@ -159,6 +159,17 @@ def test_targets_and_scales_that_do_not_fit_are_corrupt(trained):
         live_model(BTC, "a", metadata_of(JOB, result), none)
 
 
+def test_extra_returns_stand_beside_every_prediction(features, columns, tmp_path):
+    job = replace(JOB, targets=(RISE,), extra_returns={"threshold": 0.7, "regime": "calm"})
+    result = train(job, features, columns[RISE][:, None], tmp_path, SystemClock().monotonic_s)
+    parts = {name.rsplit("_", 1)[-1].split(".")[0]: (tmp_path / name).read_bytes() for name in result.files}
+    metadata = metadata_of(job, result) | {"extra_returns": dict(result.extra_returns)}
+    live = live_model(BTC, "a", metadata, parts)
+    for values in (live.values(ROW), live.answer(ROW).values):
+        assert (values["threshold"], values["regime"]) == (0.7, "calm")
+        assert values["&-rise"] != 0
+
+
 @pytest.mark.parametrize("old", OLD, ids=["number", "class"])
 def test_an_artifact_of_the_time_of_one_target_predicts_as_it_did(old):
     parts = {name: base64.b64decode(data) for name, data in old["files"].items()}

@@ -113,7 +113,7 @@ class Frames:
 class EngineDesk:
     """An engine with all that is around it; `restarted` is another one on the same folder, as after a kill."""
 
-    def __init__(self, path, clock=None, feed=None, pairs=PAIRS):
+    def __init__(self, path, clock=None, feed=None, pairs=PAIRS, statistics=None):
         self.path, self.pairs = path, pairs
         path.mkdir(exist_ok=True)
         self.clock = clock or FakeClock(NOW_MS)
@@ -135,6 +135,7 @@ class EngineDesk:
             tally=self.tally,
             between_ticks=self.between_ticks,
             stop=self.stop,
+            statistics=statistics,
         )
 
     def restarted(self, pairs=None):

@@ -193,6 +193,13 @@ def test_the_job_says_all_that_decides_the_model(made):
     assert job.features[0] == "%-rsi-period_10_SOL/USDT_5m"
 
 
+def test_extra_returns_go_with_the_job_unless_they_would_hide_a_column(made):
+    assert made(replace(OPTIONS, extra_returns={"threshold": 0.7})).job.extra_returns == {"threshold": 0.7}
+    for name in ("&-s_close", "up_day"):
+        with pytest.raises(StrategyError, match=f"extra_returns_per_train has '{name}'"):
+            made(replace(OPTIONS, extra_returns={name: 1.0}), strategy="Mixed")
+
+
 def test_the_job_says_how_rows_are_split_and_prepared(made):
     plain = made().job
     assert (plain.shuffle, plain.shuffle_after_split, plain.reverse_train_test_order) == (False, False, False)

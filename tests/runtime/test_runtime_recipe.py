@@ -12,9 +12,10 @@ from daemon.runtime.recipe import recipe, training_options
 DEFAULTS = {"train_period_days": 30, "identifier": "test"}
 
 
-def settings(split=None, **parameters):
+def settings(split=None, freqai=None, **parameters):
     freqai = FreqaiSettings(
         **DEFAULTS,
+        **(freqai or {}),
         feature_parameters=FeatureParameters(**parameters),
         data_split_parameters=DataSplitParameters(**(split or {})),
     )
@@ -63,4 +64,10 @@ def test_shuffle_and_random_state_reach_the_training():
     made = settings({"shuffle": True, "random_state": 7, "test_size": 0})
     options = training_options(made)
     assert (options.shuffle, options.seed, options.test_size) == (True, 7, 0)
+    assert recipe(made, "same") != recipe(settings(), "same")
+
+
+def test_extra_returns_reach_the_training_and_change_the_recipe():
+    made = settings(freqai={"extra_returns_per_train": {"threshold": 0.7}})
+    assert training_options(made).extra_returns == {"threshold": 0.7}
     assert recipe(made, "same") != recipe(settings(), "same")

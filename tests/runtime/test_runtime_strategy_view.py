@@ -62,6 +62,19 @@ def test_a_class_target_is_an_empty_text_before_any_model_is(desk):
     assert (found[["down", "up", "down_mean", "up_std", "do_predict"]] == 0.0).all(axis=None)
 
 
+def test_extra_returns_are_columns_before_the_first_model_and_keep_their_values_after(desk):
+    frame = desk.candles(CandleKey(SOL, BASE), NOW_MS, 3)
+    desk.view.expect(label_columns(desk.hooks("Plain"), SOL, frame), {"threshold": 0.7, "regime": "calm"})
+    found = desk.attached()
+    assert (found["threshold"] == 0.0).all()
+    assert (found["regime"] == "").all()
+    desk.records(2, **{"&-s_close": 0.5, "threshold": 0.7, "regime": "calm"})
+    desk.records(1, do_predict=0.0)
+    found = desk.attached(3)
+    assert found["threshold"].tolist() == [0.0, 0.7, 0.0]
+    assert found["regime"].tolist() == ["", "calm", ""]
+
+
 def test_predictions_stand_at_their_own_candles_and_zero_elsewhere(desk):
     desk.expects()
     desk.records(5, **{"&-s_close": 0.5, "do_predict": 1.0})

@@ -68,6 +68,7 @@ class Desk:
             seed=1,
             threads=1,
             pipeline=steps,
+            **options.pop("training", {}),
         )
         chosen = {"retrain_ms": HOUR_MS, "keep_models": 2, "max_disk_bytes": None, "recipe": "one", **options}
         between_ticks = threading.Event()
@@ -451,6 +452,13 @@ def test_a_model_of_several_targets_answers_after_a_restart_as_before(desk):
     assert set(artifact.metadata["labels_mean"]) == {"&-s_close", "down", "up", "down_day", "up_day"}
     row = np.full(len(model.schema), 0.1, np.float32)
     assert made.restarted().models[BTC].values(row) == model.values(row)
+
+
+def test_extra_returns_are_kept_with_the_model(desk):
+    made = desk(training={"extra_returns": {"threshold": 0.7}})
+    made.trainer.step()
+    assert made.artifacts.open(made.models[BTC].name).metadata["extra_returns"] == {"threshold": 0.7}
+    assert made.restarted().models[BTC].extra_returns == {"threshold": 0.7}
 
 
 EVERY_STEP = PipelineOptions(
