@@ -41,7 +41,14 @@ from daemon.runtime.tally import Tally
 from daemon.runtime.ticker import Ticker
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
-from daemon.runtime.world import candle_folder, market_clock, market_of, recorded_ms, warn_of_the_future
+from daemon.runtime.world import (
+    candle_folder,
+    market_clock,
+    market_of,
+    recorded_ms,
+    strategy_folders,
+    warn_of_the_future,
+)
 from daemon.state import atomic
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
@@ -54,7 +61,6 @@ from daemon.strategy.ports import bind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from daemon.config import Settings
     from daemon.core.candles import CandleFrame
@@ -117,7 +123,7 @@ class _Assembly:
         self.stop = stop
         self.options = options
         self.strategy = load_strategy(
-            settings.strategy, paths=_strategy_folders(settings), config=settings.raw
+            settings.strategy, paths=strategy_folders(settings), config=settings.raw
         )
         self.hooks = Hooks(self.strategy)
         self.history = PredictionHistory.open(folder)
@@ -255,7 +261,7 @@ class _Assembly:
             closings=[
                 ("history", self.history.close),
                 ("candles", self.feed.flush),
-                *([] if metrics is None else [("metrics", metrics.save)]),
+                *([] if metrics is None else [("metrics", metrics.close)]),
             ],
         )
 
@@ -345,11 +351,6 @@ class _Assembly:
         write_status(self.folder.status, figures)
         if self.options.show is not None:
             self.options.show(figures)
-
-
-def _strategy_folders(settings: Settings) -> list[Path]:
-    folders = (settings.strategy_path, settings.user_data_dir / "strategies")
-    return [folder for folder in folders if folder is not None]
 
 
 def _read_beside(parts: _Assembly) -> list[CandleKey]:

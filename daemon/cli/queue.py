@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of, span, utc
+from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, print_table, settings_of, span, utc
 
 
 def queue(
@@ -21,7 +21,6 @@ def queue(
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     columns = (
@@ -48,7 +47,7 @@ def queue(
             utc(row["not_before_ms"]) if row["not_before_ms"] else "",
             row["last_error"],
         )
-    Console().print(table)
+    print_table(table)
 
 
 def _expiry(row: dict[str, Any]) -> str:

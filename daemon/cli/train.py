@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of
+from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, pair_of, settings_of
 from daemon.core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from daemon.config import Settings
-    from daemon.core.pair import Pair
 
 
 def train(
@@ -24,7 +20,7 @@ def train(
     from daemon.state.requests import request_training  # noqa: PLC0415
 
     settings = settings_of(config)
-    pairs = _chosen(pair, settings)
+    pairs = settings.pairs if pair.lower() == "all" else (pair_of(pair, settings),)
     folder = StateFolder(settings.identifier_folder)
     try:
         request_training(folder, pairs, SystemClock().now_ms())
@@ -36,19 +32,3 @@ def train(
         print(f"{named}: no daemon runs; the request is kept, the next start takes it up")
     else:
         print(f"{named}: process {holder.pid} takes it up within seconds, or after the training under way")
-
-
-def _chosen(wanted: str, settings: Settings) -> tuple[Pair, ...]:
-    """The pairs meant.
-
-    Raises:
-        ConfigError: it is none of the whitelist.
-    """
-    if wanted.lower() == "all":
-        return settings.pairs
-    chosen = tuple(pair for pair in settings.pairs if str(pair) == wanted)
-    if not chosen:
-        raise ConfigError(
-            f"{wanted!r} is not in exchange.pair_whitelist; there are {', '.join(settings.pairs)}, or all"
-        )
-    return chosen

@@ -126,7 +126,6 @@ NOT_ACTING: Mapping[KeyPath, Inert] = {
     ("freqai", "conv_width"): Inert("there are no network models yet", _unless(1)),
     ("freqai", "rl_config"): Inert("there is no reinforcement learning yet"),
     ("freqai", "model_save_type"): Inert("models are saved in their library's own format"),
-    ("freqai", "feature_parameters", "plot_feature_importances"): _LATER,
     ("freqai", "feature_parameters", "indicator_max_period_candles"): Inert("FreqAI has dropped it, too"),
     ("freqai", "data_split_parameters", "train_size"): _LATER,
     ("freqai", "data_split_parameters", "stratify"): _LATER,

@@ -45,6 +45,7 @@ class TrainingJob:
         reverse_train_test_order: train on the newest rows, test on the oldest.
         pipeline: steps between features and model.
         extra_returns: ``extra_returns_per_train``, a column each beside the predictions.
+        plot_feature_importances: how many features, best and worst, are plotted beside the model; 0: no plot.
     """
 
     pair: str
@@ -63,6 +64,7 @@ class TrainingJob:
     reverse_train_test_order: bool = False
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
     extra_returns: Mapping[str, float | str] = field(default_factory=dict)
+    plot_feature_importances: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values."""

@@ -64,11 +64,12 @@ class MetricsLog:
             self._note_training(pair, now_s)
             self._note_scores(pair)
         if self._clock.monotonic_s() - self._saved_s >= SAVE_S:
-            self.save()
+            self._saved_s = self._clock.monotonic_s()
+            self._tracker.save()
 
-    def save(self) -> None:
-        """Write the file if there is anything new."""
-        self._saved_s = self._clock.monotonic_s()
+    def close(self) -> None:
+        """Note what is new since the last step, and write the file."""
+        self.step()
         self._tracker.save()
 
     def _note_tick(self, now_s: int) -> None:

@@ -29,7 +29,7 @@ def queue_report(settings: Settings) -> list[dict[str, Any]]:
         waits or was trained last), requested (whether a wish for it waits for the daemon).
     """
     folder = StateFolder(settings.identifier_folder)
-    now_ms = _market_now_ms(folder)
+    now_ms = market_now_ms(folder)
     entries = dict(PairDictionary.read(folder).entries)
     wishes = requested_trainings(folder)
     places = _places(entries, settings.pairs, now_ms)
@@ -69,7 +69,7 @@ def _row(pair: Pair, entry: PairEntry, place: int | None, now_ms: int, hours: fl
     }
 
 
-def _market_now_ms(folder: StateFolder) -> int:
+def market_now_ms(folder: StateFolder) -> int:
     """The time by which models age: on the simulated exchange that is not the system's."""
     try:
         figures = read_status(folder.status)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 DEFAULT_SEED = 1
+_NO_PART = {"threads", "plot_feature_importances"}
+"""Options of a training that change no bit of its model."""
 
 
 def feature_plan(settings: Settings) -> FeaturePlan:
@@ -54,6 +56,7 @@ def training_options(settings: Settings) -> TrainingOptions:
         reverse_train_test_order=parameters.reverse_train_test_order,
         pipeline=pipeline_options(parameters),
         extra_returns=freqai.extra_returns_per_train,
+        plot_feature_importances=parameters.plot_feature_importances,
     )
 
 
@@ -76,7 +79,7 @@ def recipe(settings: Settings, strategy_digest: str) -> str:
     parts: dict[str, Any] = {
         "strategy": strategy_digest,
         "plan": repr(feature_plan(settings)),
-        "training": {name: getattr(training, name) for name in training.__slots__ if name != "threads"}
+        "training": {name: getattr(training, name) for name in training.__slots__ if name not in _NO_PART}
         | {"pipeline": asdict(training.pipeline)},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -208,7 +208,7 @@ class Trainer:
             metadata=training_metadata(
                 data, result, recipe=self._options.recipe, strategy_digest=self._options.strategy_digest
             )
-            | {"reason": self._book.entry(pair).reason},
+            | {"reason": self._book.entry(pair).reason, "warm_up": self._features.warm_up},
         )
         artifact = self._artifacts.open(name)
         model = model_of(artifact)  # what cannot be loaded is never named in the dictionary

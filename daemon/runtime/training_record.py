@@ -6,6 +6,7 @@ import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from daemon.learning.importance import PAGE
 from daemon.learning.live import live_model
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def model_of(artifact: Artifact) -> LiveModel:
         Corrupt: its files are whole, but do not make a model.
         ConfigError: it is of a model class that this candled does not have.
     """
-    files = {name.rsplit("_", 1)[-1].split(".")[0]: path for name, path in artifact.files.items()}
+    parts = {name: path for name, path in artifact.files.items() if not name.endswith(PAGE)}
+    files = {name.rsplit("_", 1)[-1].split(".")[0]: path for name, path in parts.items()}
     contents = {part: path.read_bytes() for part, path in files.items()}
     return live_model(artifact.pair, artifact.name, artifact.metadata, contents)
 

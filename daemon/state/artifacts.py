@@ -131,6 +131,15 @@ class ArtifactStore:
         """
         return _verified(self._path(name), name)
 
+    def metadata(self, name: str) -> Mapping[str, Any]:
+        """What a model folder says of itself, after a look at that alone: its other files may be damaged.
+
+        Raises:
+            Corrupt: it is damaged, missing, or not inside the identifier folder.
+            Refused: as `open`.
+        """
+        return MappingProxyType(_described(self._path(name), name)[0])
+
     def set_aside(self, name: str) -> Path:
         """Move a damaged artifact out of the way; returns where it lies now."""
         return atomic.set_aside(self._path(name), self._folder.set_aside)

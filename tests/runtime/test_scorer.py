@@ -222,7 +222,7 @@ def test_housekeeping_judges_pair_by_pair_and_then_notes(logged):
     made = logged()
     housekeeping = Housekeeping(made.history, made.scorer, made.log)
     assert [housekeeping.step() for _ in range(3)] == [True, True, False]  # SOL has no record
-    made.log.save()
+    made.log.close()
     assert "live_ic:&-s_close" in tracked(made)[ETH]
     without = Housekeeping(made.history, made.scorer, None)
     assert not without.step()
