@@ -26,7 +26,7 @@ WHITELIST = PAIRS[:2]
 BTC, ETH = WHITELIST
 
 
-def document(folder, **parameters):
+def document(folder):
     return {
         "timeframe": "5m",
         "stake_currency": "USDT",
@@ -46,7 +46,6 @@ def document(folder, **parameters):
                 "include_shifted_candles": 1,
                 "label_period_candles": 12,
                 "plot_feature_importances": 4,
-                **parameters,
             },
             "model_training_parameters": {"iterations": 20},
         },
@@ -54,10 +53,10 @@ def document(folder, **parameters):
     }
 
 
-def lived(folder, **parameters):
+def lived(folder):
     """The configuration file of a daemon that ran until it had predicted each pair."""
     path = folder / "config.json"
-    path.write_text(json.dumps(document(folder, **parameters)), "utf-8")
+    path.write_text(json.dumps(document(folder)), "utf-8")
     stop = threading.Event()
 
     def show(figures):
@@ -186,7 +185,7 @@ def test_models_are_shown_with_their_test_against_knowing_nothing(config, settin
     ]
 
 
-def test_a_damaged_model_is_shown_as_such(config, settings, tmp_path):
+def test_a_model_whose_metadata_are_damaged_is_left_out(settings):
     folder = StateFolder(settings.identifier_folder)
     name = PairDictionary.read(folder).entry(BTC).data_path
     (path,) = (folder.path / name).glob("*_metadata.json")
@@ -255,11 +254,3 @@ def test_a_training_is_asked_for_and_kept_until_a_daemon_hears_it(config, settin
     entries = PairDictionary.read(folder).entries
     assert [entries[pair].reason for pair in WHITELIST] == ["requested", "requested"]
     assert requested_trainings(folder) == ()
-
-
-def test_components_are_called_what_they_are(tmp_path):
-    config = lived(tmp_path, principal_component_analysis=True)
-    found = explained(load_settings([config], env={}), BTC, None)
-    assert found["components"]
-    assert {feature["name"].split()[0] for feature in found["targets"][0]["features"]} == {"component"}
-    assert "principal components" in run(config, "explain", "BTC/USDT")

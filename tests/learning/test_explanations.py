@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 
 from daemon.core.errors import ConfigError, Refused
+from daemon.core.pair import Pair
+from daemon.core.schema import FeatureSchema
+from daemon.learning.explain import explanations
+from daemon.learning.head import Head
 from daemon.learning.importance import importance_page, importance_pages
 from daemon.learning.job import Target, TrainingJob
+from daemon.learning.live import LiveModel
 from daemon.learning.models.port import Explains, FitOptions, Rows
 from daemon.learning.models.registry import model_class, model_names
 from daemon.learning.options import PipelineOptions
-from daemon.learning.pipeline import prepared
+from daemon.learning.pipeline import LabelScaling, prepared
 from daemon.learning.steps.port import Points
 
 NAMES = ("%-a", "%-b", "%-c", "%-d", "%-e")
@@ -150,3 +155,80 @@ def test_pages_are_made_where_they_are_asked_for(job):
 def test_a_model_without_importances_gets_no_page(job):
     heads = [HeadOf(object(), job.targets[0])]
     assert importance_pages(replace(job, plot_feature_importances=3), heads, NAMES) == {}
+
+
+def live(name="CatboostRegressor", classes=(), **steps):
+    """A live model of one target, whose label goes from 10 to 30."""
+    given = rows(len(classes))
+    scaling = None if classes else LabelScaling(10.0, 30.0)
+    made = prepared(
+        Points(np.ascontiguousarray(given.features), given.labels, given.weights), PipelineOptions(**steps), 1
+    )
+    cls = model_class(name)
+    options = FitOptions(parameters={"n_estimators": 20}, seed=1, threads=1, classes=len(classes))
+    model = cls.fit(Rows(np.asfortranarray(made.points.features), given.labels, given.weights), None, options)
+    target = Target(name="&-a", classes=classes)
+    return LiveModel(
+        pair=Pair("A/USDT"),
+        name="m",
+        window_end_ms=0,
+        heads=(Head(target=target, label_mean=0.0, label_std=1.0, scaling=scaling, model=model),),
+        schema=FeatureSchema(NAMES),
+        pipeline=made.pipeline,
+        metrics={},
+    )
+
+
+ROW = np.array([0.5, -1.0, 0.8, 0.1, -0.3], np.float32)
+
+
+@pytest.mark.parametrize("components", [False, True])
+def test_an_explanation_is_in_the_labels_own_unit(components):
+    model = live(principal_component_analysis=components)
+    (found,) = explanations(model, ROW)
+    assert found.said == model.values(ROW)["&-a"]
+    assert found.total == pytest.approx(found.said, rel=1e-9)
+    assert found.expected + found.contributions.sum() == pytest.approx(found.total)
+    assert 10 < found.expected < 30
+    if components:
+        assert found.names[0] == "component 1"
+    else:
+        assert found.names == NAMES
+        assert found.values.tolist() == ROW.tolist()
+        assert found.names[np.abs(found.contributions).argmax()] == "%-c"
+
+
+def test_of_classes_the_likeliest_is_explained():
+    model = live("CatboostClassifier", classes=("down", "flat", "up"))
+    (found,) = explanations(model, ROW)
+    said = model.values(ROW)
+    assert (found.said, found.probability) == (said["&-a"], said[said["&-a"]])
+    assert found.said == "up"
+    changed = model.pipeline.transform(ROW[None, :])
+    scores = [model.heads[0].model.explained(changed, code).sum() for code in range(3)]
+    assert found.total == pytest.approx(scores[2])
+    assert np.exp(scores[2]) / np.exp(scores).sum() == pytest.approx(found.probability)
+
+
+def test_what_is_not_the_prediction_is_not_shown_as_its_explanation():
+    model = live()
+
+    class Linked:
+        def predict(self, features):
+            return np.exp(model.heads[0].model.predict(features))
+
+        def importances(self):
+            return np.ones(len(NAMES))
+
+        def explained(self, features, code):
+            return model.heads[0].model.explained(features, code)
+
+    linked = replace(model, heads=(replace(model.heads[0], model=Linked()),))
+    with pytest.raises(Refused, match="link function"):
+        explanations(linked, ROW)
+
+
+def test_a_library_without_shap_values_is_named():
+    model = live("SKLearnRandomForestClassifier", classes=("down", "up"))
+    with pytest.raises(Refused, match="SKLearnRandomForestClassifier has no exact SHAP values"):
+        explanations(model, ROW)

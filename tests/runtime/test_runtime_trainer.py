@@ -1,6 +1,7 @@
 import errno
 import logging
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -505,6 +506,19 @@ def test_an_outlier_method_that_was_left_out_is_warned_about(desk, caplog):
     assert warning["would_remove"]["svm"] > 0
     found = made.artifacts.open(made.models[BTC].name).metadata
     assert (found["outliers"], found["outliers_left_in"]) == ({}, warning["would_remove"])
+
+
+def test_a_model_with_a_plot_beside_it_is_served_after_a_restart(desk):
+    made = desk()
+    training = replace(made.trainer._options.training, plot_feature_importances=3)
+    made.trainer._options = replace(made.trainer._options, training=training)
+    made.trainer.step()
+    (page,) = [name for name in made.artifacts.open(made.models[BTC].name).files if name.endswith(".html")]
+    assert page == f"cb_btc_{NOW_MS // 1000}--s_close.html"
+    assert BTC in made.restarted().models
+    damaged = made.folder.path / made.models[BTC].name / page
+    damaged.write_bytes(damaged.read_bytes() + b"?")
+    assert BTC not in made.restarted().models
 
 
 def test_a_real_training_process_gives_the_same_model(desk):
