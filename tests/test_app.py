@@ -1,18 +1,24 @@
 """The whole daemon in this process, on the simulated exchange and a fast clock."""
 
 import json
+import re
 import sys
 import threading
 
 import pytest
+import typer
 from desk import BASE, NOW_MS, PAIRS, STRATEGIES
+from typer.testing import CliRunner
 
 from daemon import app
+from daemon.cli.status import status
+from daemon.cli.view import LiveView
 from daemon.config import load_settings
 from daemon.core.clock import FastClock
 from daemon.core.errors import ConfigError, FolderInUse, StrategyError
 from daemon.market.simulated import SimulatedMarket
 from daemon.runtime.status_file import read_status
+from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
 from daemon.state.history import PredictionHistory
 
@@ -22,7 +28,7 @@ SPEED = 500.0  # a candle every 0.6 s
 
 @pytest.fixture
 def settings(tmp_path):
-    def made(**changes):
+    def made(freqai=None, **changes):
         document = {
             "timeframe": "5m",
             "stake_currency": "USDT",
@@ -42,6 +48,7 @@ def settings(tmp_path):
                     "label_period_candles": 12,
                 },
                 "model_training_parameters": {"iterations": 5},
+                **(freqai or {}),
             },
             **changes,
         }
@@ -113,6 +120,40 @@ def test_it_trains_predicts_stops_and_goes_on_where_it_was(settings):
         )  # every candle once, the missed ones too
         assert len(found) == len(before[pair]) + 4
         assert after[pair]["late"].iloc[len(before[pair])] == 1.0
+
+
+def test_targets_of_both_kinds_with_live_statistics_and_extra_returns(
+    settings, tmp_path, monkeypatch, capsys
+):
+    chosen = settings(
+        strategy="Mixed",
+        freqai={"fit_live_predictions_candles": 20, "extra_returns_per_train": {"threshold": 0.7}},
+    )
+    shown = Run(chosen, NOW_MS, enough=all_pairs_predicted).shown
+    frame = record(chosen)[WHITELIST[0]]
+    last = frame[frame["do_predict"] == 1].iloc[-1]
+    assert last["&s-hour"] in {"up", "down"}
+    assert last["up"] + last["down"] == pytest.approx(1)
+    assert 0 < last["up_day_mean"] < 1
+    assert 0 < last["&-s_close_std"] < 0.1
+    assert last["threshold"] == 0.7
+    trained = ArtifactStore(StateFolder(chosen.identifier_folder)).newest(WHITELIST[0]).metadata
+    assert last["&-s_close_std"] != trained["labels_std"]["&-s_close"]
+
+    monkeypatch.setenv("COLUMNS", "200")
+    command = typer.Typer()
+    command.command()(status)
+    printed = CliRunner().invoke(command, ["-c", str(tmp_path / "config.json")]).stdout
+    for label in ("&-s_close", "&s-hour", "&s-day"):
+        assert label in printed
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a live view draws on a terminal only
+    capsys.readouterr()
+    with LiveView(chosen) as screen:
+        screen.show(shown[-1])
+    values = shown[-1]["pairs"][WHITELIST[0]]["values"]
+    drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
+    line = next(each for each in drawn.splitlines() if each.strip().startswith(WHITELIST[0]))
+    assert f"{values['&-s_close']:+.4%} {values['&s-hour']} {values['&s-day']}" in line
 
 
 def test_a_stop_before_the_first_candle_is_an_end_like_any_other(settings):

@@ -1,8 +1,8 @@
 """The ``freqai`` section: every parameter of FreqAI's parameter table, with FreqAI's meaning."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from daemon.config.fields import PairTuple, Section, TimeframeTuple, described
 from daemon.core.prediction import name_fault
@@ -100,7 +100,12 @@ class DataSplitParameters(Section):
     """``freqai.data_split_parameters``: scikit-learn's ``train_test_split``."""
 
     test_size: float = described(0.1, "Share of the rows kept for the test. 0: no test.", ge=0, lt=1)
-    train_size: float | None = described(None, "Share of the rows to train on.", gt=0, lt=1)
+    train_size: float | None = described(
+        None,
+        "Share of the rows to train on, the newest before the test. Not set: all but the test.",
+        gt=0,
+        lt=1,
+    )
     shuffle: bool = described(
         False, "Draw the test rows at random; nothing is purged then, and metrics flatter."
     )
@@ -108,6 +113,20 @@ class DataSplitParameters(Section):
         None, "Seed of a training: the same seed and candles give the same model.", ge=0
     )
     stratify: Any = described(None, "scikit-learn's parameter of that name.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.train_size is None:
+            return self
+        if "test_size" in self.model_fields_set and self.train_size + self.test_size > 1:
+            raise ValueError("train_size and test_size must add up to at most 1")
+        return self
+
+    @property
+    def test_share(self) -> float:
+        """Share of the rows that judge: as scikit-learn, all that do not train where only ``train_size`` is set."""
+        alone = self.train_size is not None and "test_size" not in self.model_fields_set
+        return 1 - self.train_size if alone and self.train_size is not None else self.test_size
 
 
 class RlSettings(Section):

@@ -119,16 +119,22 @@ _LATER = Inert("it comes later")
 
 NOT_ACTING: Mapping[KeyPath, Inert] = {
     ("freqaimodel_path",): _LATER,
-    ("freqai", "continual_learning"): _LATER,
-    ("freqai", "data_kitchen_thread_count"): _LATER,
-    ("freqai", "multitarget_parallel_training"): _LATER,
+    ("freqai", "data_kitchen_thread_count"): Inert(
+        "candled.training.thread_count caps all threads of a training"
+    ),
+    ("freqai", "multitarget_parallel_training"): Inert(
+        "targets are fitted one after the other, each with all threads of candled.training.thread_count"
+    ),
     ("freqai", "keras"): Inert("there are no Keras models"),
-    ("freqai", "conv_width"): Inert("there are no network models yet", _unless(1)),
+    ("freqai", "conv_width"): Inert(
+        "only a network sees several candles at once, and there is none yet", _unless(1)
+    ),
     ("freqai", "rl_config"): Inert("there is no reinforcement learning yet"),
     ("freqai", "model_save_type"): Inert("models are saved in their library's own format"),
     ("freqai", "feature_parameters", "indicator_max_period_candles"): Inert("FreqAI has dropped it, too"),
-    ("freqai", "data_split_parameters", "train_size"): _LATER,
-    ("freqai", "data_split_parameters", "stratify"): _LATER,
+    ("freqai", "data_split_parameters", "stratify"): Inert(
+        "it takes one value per row, which a configuration cannot hold"
+    ),
     # In FreqAI, too, these do nothing here: a back-test's, TensorBoard's (needs torch).
     ("freqai", "backtest_period_days"): Inert("there is no back-test yet", _always),
     ("freqai", "save_backtest_models"): Inert("there is no back-test yet", _always),

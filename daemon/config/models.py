@@ -20,6 +20,9 @@ AVAILABLE = (
 )
 """Models of this version."""
 
+FORESTS = ("XGBoostRFRegressor", "XGBoostRFClassifier", "SKLearnRandomForestClassifier")
+"""Models whose trees do not build on each other: none can go on from another."""
+
 # Names that FreqAI ships or shipped; somebody's config may name any of them.
 _FREQAI = frozenset(
     {

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from daemon.config.models import FORESTS
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 
@@ -39,6 +40,12 @@ def whole_doubts(document: Mapping[str, Any], freqai: FreqaiSettings) -> Iterato
     base, listed = document.get("timeframe"), _at(document, _TIMEFRAMES)
     if listed and base not in listed:
         yield f"{'.'.join(_TIMEFRAMES)} lacks the base timeframe {base!r}; it is put in front"
+    model = document.get("freqaimodel")
+    if freqai.continual_learning and model in FORESTS:
+        yield (
+            f"freqai.continual_learning has no effect on {model}: the trees of a forest do not build on each other, "
+            "every training begins afresh"
+        )
     expiry, retrain = freqai.expiration_hours, freqai.live_retrain_hours
     if 0 < expiry < retrain:
         yield (

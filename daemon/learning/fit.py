@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daemon.core.errors import Refused
+from daemon.learning.continuation import start_of
 from daemon.learning.head import fitted_head, judged
 from daemon.learning.importance import importance_pages
 from daemon.learning.job import TrainingResult
+from daemon.learning.models.port import CannotContinue
 from daemon.learning.models.registry import model_part
 from daemon.learning.pipeline import Pipeline, prepared
 from daemon.learning.pipeline_files import pipeline_files
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from daemon.learning.continuation import Start
     from daemon.learning.head import Head
     from daemon.learning.job import TrainingJob
     from daemon.learning.pipeline import FeaturePipeline
@@ -50,10 +53,7 @@ def train(
     *,
     stop: Callable[[], bool] | None = None,
 ) -> TrainingResult:
-    """Fit, judge and save one model: one pipeline, and behind it a fitted model per target.
-
-    That is what FreqAI's ``FreqaiMultiOutputRegressor`` and ``-Classifier`` do. Each target has its own early
-    stopping and its own scale.
+    """Fit, judge and save one model, going on from the one that the job names if that can be.
 
     Args:
         job: what to train.
@@ -68,17 +68,46 @@ def train(
         Refused: these rows or parameters cannot be trained on; the message says why.
         FitStopped: ``stop`` said so.
     """
+    if not job.start:
+        return _trained(job, features, labels, folder, monotonic_s, start=None, stop=stop)
+    try:
+        made = _trained(job, features, labels, folder, monotonic_s, start=start_of(job), stop=stop)
+    except CannotContinue as exc:
+        made = _trained(job, features, labels, folder, monotonic_s, start=None, stop=stop)
+        return replace(made, afresh=str(exc))
+    return replace(made, continued=True)
+
+
+def _trained(
+    job: TrainingJob,
+    features: NDArray[np.float32],
+    labels: NDArray[np.float64],
+    folder: Path,
+    monotonic_s: Callable[[], float],
+    *,
+    start: Start | None,
+    stop: Callable[[], bool] | None,
+) -> TrainingResult:
+    """One pipeline, and behind it a fitted model per target.
+
+    That is what FreqAI's ``FreqaiMultiOutputRegressor`` and ``-Classifier`` do. Each target has its own early
+    stopping and its own scale.
+    """
     started = monotonic_s()
     clean = _clean(job, features, labels)
     rows = split(len(clean.labels), _split_options(job))
     weights = recency_weights(len(clean.labels), job.weight_factor)
-    made = prepared(_points(clean, weights, rows.train), job.pipeline, job.seed)
+    kept = () if start is None else start.transforms
+    made = prepared(_points(clean, weights, rows.train), job.pipeline, job.seed, kept)
     test = _test(made.pipeline, _points(clean, weights, rows.test))
     prepared_s = monotonic_s()
 
     raw = clean.labels[rows.train]
     heads = [
-        fitted_head(job, i, made.points, test, raw_labels=raw, stop=stop) for i in range(len(job.targets))
+        fitted_head(
+            job, i, made.points, test, raw_labels=raw, start=start.heads[i] if start else None, stop=stop
+        )
+        for i in range(len(job.targets))
     ]
     fitted_s = monotonic_s()
 
@@ -129,6 +158,7 @@ def _clean(job: TrainingJob, features: NDArray[np.float32], labels: NDArray[np.f
 def _split_options(job: TrainingJob) -> SplitOptions:
     return SplitOptions(
         test_size=job.test_size,
+        train_size=job.train_size,
         horizon=job.horizon,
         shuffle=job.shuffle,
         shuffle_after_split=job.shuffle_after_split,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from daemon.learning.continuation import StartHead
     from daemon.learning.job import Target, TrainingJob
     from daemon.learning.models.port import Model
     from daemon.learning.steps.port import Points
@@ -81,6 +82,7 @@ def fitted_head(
     test: Points,
     *,
     raw_labels: NDArray[np.float64],
+    start: StartHead | None,
     stop: Callable[[], bool] | None,
 ) -> Head:
     """Fit the model of one target.
@@ -92,15 +94,19 @@ def fitted_head(
         test: test rows behind the pipeline, without outliers; they may stop the fit early.
         raw_labels: float64[n, targets] of the training rows, outliers included: FreqAI takes mean and standard
             deviation before the outliers go, and the scale after.
+        start: what to go on from; None: from nothing.
         stop: asked now and then during the fit; True ends it.
 
     Raises:
         Refused: these rows or parameters cannot be trained on.
+        CannotContinue: not from ``start``.
         FitStopped: ``stop`` said so.
     """
     target = job.targets[index]
     classifies = bool(target.classes)
     scaling = None if classifies else _scaling(target, points.labels[:, index])
+    if start is not None:
+        scaling = start.scaling  # the new one has shown that the label is not constant
     if classifies and len(np.unique(points.labels[:, index])) == 1:
         raise Refused(
             f"label {target.name!r} has one class in every training row: nothing can be learnt from it"
@@ -111,6 +117,7 @@ def fitted_head(
         threads=job.threads,
         classes=len(target.classes),
         stop=stop,
+        start=None if start is None else start.model,
     )
     model = model_class(job.model, classifies=classifies).fit(
         _rows(points, index, scaling), _rows(test, index, scaling) if len(test) else None, options

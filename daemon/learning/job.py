@@ -35,6 +35,7 @@ class TrainingJob:
         model: name of the model class, as in ``freqaimodel``.
         parameters: the user's ``model_training_parameters``.
         test_size: share of the rows, the newest ones, that the model is judged on; 0: none.
+        train_size: share of the rows that trains, the newest before the test; None: all that the test leaves.
         horizon: candles that a label looks ahead; so many rows are purged before the test rows.
         weight_factor: FreqAI's recency weighting; 0: all rows weigh the same.
         seed: of everything random in the training.
@@ -46,6 +47,8 @@ class TrainingJob:
         pipeline: steps between features and model.
         extra_returns: ``extra_returns_per_train``, a column each beside the predictions.
         plot_feature_importances: how many features, best and worst, are plotted beside the model; 0: no plot.
+        start: name of the artifact that the training goes on from; empty: from nothing.
+        start_files: its files: part (``model``, ``pipeline``, ...) -> absolute path.
     """
 
     pair: str
@@ -65,6 +68,9 @@ class TrainingJob:
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
     extra_returns: Mapping[str, float | str] = field(default_factory=dict)
     plot_feature_importances: int = 0
+    train_size: float | None = None
+    start: str = ""
+    start_files: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values."""
@@ -102,6 +108,8 @@ class TrainingResult:
             than ``outlier_protection_percentage``.
         test_outliers: test rows that the model was not judged on, because live it would have abstained.
         extra_returns: columns beside the predictions, those of the job and those that the training set.
+        continued: whether it went on from the model that the job names.
+        afresh: why it did not, where the job names one.
     """
 
     files: tuple[str, ...]
@@ -117,6 +125,8 @@ class TrainingResult:
     outliers_left_in: Mapping[str, int] = field(default_factory=dict)
     test_outliers: int = 0
     extra_returns: Mapping[str, float | str] = field(default_factory=dict)
+    continued: bool = False
+    afresh: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values."""

@@ -61,7 +61,7 @@ class FeaturePipeline:
 
     def judge(self, rows: NDArray[np.float32]) -> Judged:
         """Transform float32[n, features] and ask every detector."""
-        changed = self._changed(rows)
+        changed = self.changed(rows)
         di = np.full(len(rows), np.nan)
         outlier = {}
         for detector in self.detectors:
@@ -72,7 +72,7 @@ class FeaturePipeline:
 
     def transform(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Float32[n, k] of float32[n, features], Fortran-ordered; nothing is judged."""
-        return np.asfortranarray(self._changed(rows))
+        return np.asfortranarray(self.changed(rows))
 
     def names(self, features: Sequence[str]) -> tuple[str, ...]:
         """What the columns are called that come out, given what went in: features, or principal components."""
@@ -84,7 +84,8 @@ class FeaturePipeline:
                 names = tuple(f"component {i + 1}" for i in range(len(transform.axes)))
         return names
 
-    def _changed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def changed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same, C-ordered, as the steps hand it to each other."""
         for transform in self.transforms:
             rows = transform.transform(rows)
         return rows
@@ -108,18 +109,24 @@ class Prepared:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-def prepared(points: Points, options: PipelineOptions, seed: int) -> Prepared:
+def prepared(
+    points: Points, options: PipelineOptions, seed: int, transforms: tuple[Transform, ...] = ()
+) -> Prepared:
     """Fit all steps in FreqAI's order: const, scaler, pca, its scaler, svm, di, dbscan, noise.
 
     Args:
         points: training rows, features untransformed.
         options: which steps.
         seed: for all randomness.
+        transforms: fitted before; they take the place of new ones.
 
     Raises:
         Refused: these rows or parameters give no pipeline; the message says why.
     """
-    transforms, points = _transformed(points, options)
+    if transforms:
+        points = replace(points, features=FeaturePipeline(transforms).changed(points.features))
+    else:
+        transforms, points = _transformed(points, options)
     detectors, removed, left_out = [], {}, {}
     for find in (_svm, _dissimilarity, _dbscan):
         detector, outlier = find(points, options, seed)

@@ -25,6 +25,8 @@ class SplitOptions:
         shuffle_after_split: shuffle training and test rows, each among themselves.
         reverse: train on what would be the test and test on what would be the training.
         seed: for the shuffling.
+        train_size: share of the rows that trains, rounded down as scikit-learn does; None: all that the test
+            leaves. Without a test it is not looked at, as in FreqAI.
     """
 
     test_size: float
@@ -33,6 +35,7 @@ class SplitOptions:
     shuffle_after_split: bool = False
     reverse: bool = False
     seed: int = 1
+    train_size: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,10 @@ def split(rows: int, options: SplitOptions) -> Split:
     if options.shuffle and options.test_size:
         # The generator and the order of scikit-learn's train_test_split, which FreqAI calls.
         order = np.random.RandomState(options.seed).permutation(rows).astype(np.int64)
-        newer_rows = math.ceil(rows * options.test_size)
-        older, newer = order[newer_rows:], order[:newer_rows]
+        train_rows, test_rows = _sizes(rows, options.test_size, options.train_size)
+        older, newer = order[test_rows : test_rows + train_rows], order[:test_rows]
     else:
-        oldest, newest = split_by_time(rows, options.test_size, options.horizon)
+        oldest, newest = split_by_time(rows, options.test_size, options.horizon, options.train_size)
         older, newer = (np.arange(part.start, part.stop, dtype=np.int64) for part in (oldest, newest))
     # Without a test there is nothing to reverse.
     train, test = (newer, older) if options.reverse and len(newer) else (older, newer)
@@ -70,7 +73,18 @@ def split(rows: int, options: SplitOptions) -> Split:
     return Split(train, test)
 
 
-def split_by_time(rows: int, test_size: float, purge: int) -> tuple[slice, slice]:
+def _sizes(rows: int, test_size: float, train_size: float | None) -> tuple[int, int]:
+    """How many rows train and how many judge, as scikit-learn counts them."""
+    test = math.ceil(rows * test_size)
+    if train_size is None or not test:
+        return rows - test, test
+    train = math.floor(rows * train_size)
+    return train, min(test, rows - train)  # 1 - 0.7 is a little more than 0.3
+
+
+def split_by_time(
+    rows: int, test_size: float, purge: int, train_size: float | None = None
+) -> tuple[slice, slice]:
     """The oldest rows train, the newest judge, and the rows between them whose label looks into the test go.
 
     Purging follows López de Prado, *Advances in Financial Machine Learning* (2018), section 7.4.1: a training
@@ -80,6 +94,8 @@ def split_by_time(rows: int, test_size: float, purge: int) -> tuple[slice, slice
         rows: how many there are, oldest first.
         test_size: share that judges, rounded up to whole rows as scikit-learn does; 0: no test.
         purge: rows before the test that neither train nor judge: the label's horizon in candles.
+        train_size: see `SplitOptions`; the rows that it leaves out are the oldest. scikit-learn would leave out the
+            newest, and the model would be stale.
 
     Returns:
         Slices of the training and of the test rows.
@@ -87,14 +103,15 @@ def split_by_time(rows: int, test_size: float, purge: int) -> tuple[slice, slice
     Raises:
         Refused: nothing would be left to train on.
     """
-    test = math.ceil(rows * test_size)
-    train = rows - test - (purge if test else 0)
-    if train < 1:
+    wanted, test = _sizes(rows, test_size, train_size)
+    stop = rows - test - (purge if test else 0)
+    start = max(0, stop - wanted)
+    if stop - start < 1:
         raise Refused(
             f"{rows} rows leave none to train on: {test} judge and {purge} are purged between; "
             "lengthen freqai.train_period_days or lower data_split_parameters.test_size"
         )
-    return slice(0, train), slice(rows - test, rows)
+    return slice(start, stop), slice(rows - test, rows)
 
 
 def recency_weights(rows: int, factor: float) -> NDArray[np.float64]:

@@ -35,6 +35,7 @@ class TrainingOptions:
         model: ``freqaimodel``.
         parameters: ``model_training_parameters``.
         test_size: ``data_split_parameters.test_size``.
+        train_size: ``data_split_parameters.train_size``; None: all rows that the test leaves.
         weight_factor: recency weighting, 0: off.
         seed: ``data_split_parameters.random_state``, or our default.
         threads: the library's threads.
@@ -44,6 +45,7 @@ class TrainingOptions:
         pipeline: steps between features and model.
         extra_returns: ``extra_returns_per_train``.
         plot_feature_importances: see FreqAI; it changes no model.
+        continual_learning: go on from the pair's present model.
     """
 
     train_period_ms: int
@@ -61,6 +63,8 @@ class TrainingOptions:
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
     extra_returns: Mapping[str, float | str] = field(default_factory=dict)
     plot_feature_importances: int = 0
+    continual_learning: bool = False
+    train_size: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,7 @@ def data_set(
         model=options.model,
         parameters=dict(options.parameters),
         test_size=options.test_size,
+        train_size=options.train_size,
         horizon=horizon,
         weight_factor=options.weight_factor,
         seed=options.seed,

@@ -47,7 +47,8 @@ def training_options(settings: Settings) -> TrainingOptions:
         buffer_train_data_candles=parameters.buffer_train_data_candles,
         model=settings.freqaimodel,
         parameters=freqai.model_training_parameters,
-        test_size=freqai.data_split_parameters.test_size,
+        test_size=freqai.data_split_parameters.test_share,
+        train_size=freqai.data_split_parameters.train_size,
         weight_factor=parameters.weight_factor,
         seed=DEFAULT_SEED if seed is None else seed,
         threads=settings.candled.training.thread_count,
@@ -57,6 +58,7 @@ def training_options(settings: Settings) -> TrainingOptions:
         pipeline=pipeline_options(parameters),
         extra_returns=freqai.extra_returns_per_train,
         plot_feature_importances=parameters.plot_feature_importances,
+        continual_learning=freqai.continual_learning,
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import CandledError, ConfigError, Corrupt, Retryable
 from daemon.core.market import CandleKey
+from daemon.core.pair import Pair
+from daemon.runtime.continuation import continued
 from daemon.runtime.dataset import data_set
 from daemon.runtime.training_process import TrainingStopped
 from daemon.runtime.training_record import model_of, report, training_metadata
@@ -22,10 +24,9 @@ if TYPE_CHECKING:
 
     from daemon.core.candles import CandleFrame
     from daemon.core.clock import Clock
-    from daemon.core.pair import Pair
     from daemon.features.store import FeatureStore
     from daemon.learning.live import LiveModel
-    from daemon.runtime.dataset import TrainingOptions
+    from daemon.runtime.dataset import DataSet, TrainingOptions
     from daemon.runtime.tally import Tally
     from daemon.runtime.training_process import TrainingProcess
     from daemon.state.artifacts import Artifact, ArtifactStore
@@ -198,6 +199,8 @@ class Trainer:
             frame_of=self._frame_of,
             give_way=self._give_way,
         )
+        if self._options.training.continual_learning:
+            data = self._continuing(data)
         staging = self._artifacts.new_staging()
         result = self._process.run(data.job, data.features, data.labels, staging)
         trained_s = data.window_end_ms // 1000
@@ -224,6 +227,13 @@ class Trainer:
         self._install(model, artifact)
         self._purge(pair, name)
         report(pair, result, seconds, len(data.job.features))
+
+    def _continuing(self, data: DataSet) -> DataSet:
+        pair = Pair(data.job.pair)
+        job, why = continued(data.job, self._models.get(pair), self._artifacts)
+        if why:
+            log.warning("training_begins_afresh", extra={"fields": {"pair": pair, "why": why}})
+        return replace(data, job=job)
 
     def _check_room(self) -> None:
         """Refuse to begin what could not be written down.

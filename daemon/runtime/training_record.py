@@ -6,8 +6,8 @@ import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from daemon.learning.importance import PAGE
 from daemon.learning.live import live_model
+from daemon.runtime.continuation import parts_of
 
 if TYPE_CHECKING:
     from daemon.core.pair import Pair
@@ -42,7 +42,10 @@ def report(pair: Pair, result: TrainingResult, seconds: float, features: int) ->
         fields |= {f"{whose}{name}": round(metrics[name], 4) for name in shown if name in metrics}
     fields |= {"dropped": result.dropped} if result.dropped else {}
     fields |= {f"{name}_outliers": count for name, count in result.outliers.items() if count}
+    fields |= {"continued": True} if result.continued else {}
     log.info("trained", extra={"fields": fields})
+    if result.afresh:
+        log.warning("training_begins_afresh", extra={"fields": {"pair": pair, "why": result.afresh}})
     if result.outliers_left_in:
         # A method that finds more outliers than the user allows is no judge of them, live as little as in training.
         left_in = {"pair": pair, "rows": result.rows, "would_remove": dict(result.outliers_left_in)}
@@ -59,9 +62,7 @@ def model_of(artifact: Artifact) -> LiveModel:
         Corrupt: its files are whole, but do not make a model.
         ConfigError: it is of a model class that this candled does not have.
     """
-    parts = {name: path for name, path in artifact.files.items() if not name.endswith(PAGE)}
-    files = {name.rsplit("_", 1)[-1].split(".")[0]: path for name, path in parts.items()}
-    contents = {part: path.read_bytes() for part, path in files.items()}
+    contents = {part: path.read_bytes() for part, path in parts_of(artifact).items()}
     return live_model(artifact.pair, artifact.name, artifact.metadata, contents)
 
 
@@ -80,6 +81,7 @@ def training_metadata(
         "model_training_parameters": dict(job.parameters),
         "seed": job.seed,
         "test_size": job.test_size,
+        "train_size": job.train_size,
         "purged_candles": job.horizon,
         "weight_factor": job.weight_factor,
         "window_start_ms": data.first_ms,
@@ -95,6 +97,7 @@ def training_metadata(
         "outliers_left_in": dict(result.outliers_left_in),
         "test_outliers": result.test_outliers,
         "metrics": {label: dict(found) for label, found in result.metrics.items()},
+        "continued_from": job.start if result.continued else "",
         "extra_returns": dict(result.extra_returns),
         "seconds": dict(result.seconds),
         "recipe": recipe,

@@ -174,3 +174,39 @@ def test_extra_returns_that_cannot_be_a_column_are_refused(loaded, document, val
     document["freqai"]["extra_returns_per_train"] = values
     with pytest.raises(ConfigError, match=words):
         loaded(document)
+
+
+def test_continual_learning_with_a_forest_is_said_to_have_no_effect(loaded, document):
+    document["freqai"]["continual_learning"] = True
+    assert loaded(document).warnings == ()
+    document["freqaimodel"] = "XGBoostRFRegressor"
+    (warning,) = loaded(document).warnings
+    assert warning.startswith("freqai.continual_learning has no effect on XGBoostRFRegressor")
+
+
+def test_training_and_test_rows_cannot_be_more_than_there_are(loaded, document):
+    document["freqai"]["data_split_parameters"] = {"train_size": 0.8}
+    settings = loaded(document)
+    assert settings.freqai.data_split_parameters.test_share == pytest.approx(0.2)
+    assert settings.warnings == ()
+    document["freqai"]["data_split_parameters"] = {"train_size": 0.8, "test_size": 0.3}
+    with pytest.raises(ConfigError, match="train_size and test_size must add up to at most 1"):
+        loaded(document)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("data_kitchen_thread_count", 4, "candled.training.thread_count caps all threads"),
+        ("multitarget_parallel_training", True, "one after the other"),
+        ("conv_width", 3, "only a network"),
+        ("keras", True, "no Keras models"),
+        ("model_save_type", "pytorch", "their library's own format"),
+        ("data_split_parameters", {"stratify": [0, 1]}, "one value per row"),
+    ],
+)
+def test_a_key_that_cannot_matter_says_why(loaded, document, key, value, words):
+    document["freqai"][key] = value
+    (warning,) = loaded(document).warnings
+    assert words in warning
+    assert "later" not in warning

@@ -271,6 +271,13 @@ def test_without_a_test_all_rows_train(numbers, tmp_path):
     assert (result.rows, result.test_rows, result.metrics) == (600, 0, {})
 
 
+def test_a_train_size_takes_the_newest_rows_before_the_test(numbers, tmp_path):
+    labels = numbers[1]
+    result = trained(replace(JOB, train_size=0.25), numbers, tmp_path)
+    assert (result.rows, result.test_rows) == (150, 120)
+    assert result.label_mean["&-s_close"] == pytest.approx(labels[468 - 150 : 468].mean())
+
+
 def test_shuffled_the_test_is_drawn_at_random_by_the_seed(numbers, tmp_path):
     features, labels = numbers
     marked = (features, np.where(np.arange(600) < 300, labels, labels + 1))  # only new labels are about 1

@@ -98,6 +98,28 @@ def test_the_same_rows_and_seed_give_the_same_bytes(cls):
     assert fitted(cls).to_bytes() == fitted(cls).to_bytes()
 
 
+def test_it_goes_on_from_a_model_unless_it_is_a_forest(cls):
+    assert cls.continues == ("RF" not in cls.__name__ and "Forest" not in cls.__name__)
+    if not cls.continues:
+        return
+    rows, start = some_rows(cls.classifies), fitted(cls)
+    before = start.to_bytes()
+    options = FitOptions(
+        parameters=QUICK[library(cls)],
+        seed=3,
+        threads=1,
+        classes=2 if cls.classifies else 0,
+        start=cls.from_bytes(before),
+    )
+    one, two = (cls.fit(rows, None, options) for _ in "ab")
+    assert one.to_bytes() == two.to_bytes()
+    assert options.start.to_bytes() == before
+    assert len(one.to_bytes()) > 1.3 * len(before)
+    assert not np.array_equal(one.predict(rows.features), start.predict(rows.features))
+    again = cls.from_bytes(one.to_bytes())
+    assert again.predict(rows.features).tobytes() == one.predict(rows.features).tobytes()
+
+
 def test_another_seed_gives_another_model(cls):
     def options(seed):
         # All of them draw rows when they are asked to: what is drawn hangs on the seed.

@@ -80,3 +80,40 @@ def test_weights_are_freqais():
     expected = [0.4111123, 0.51341712, 0.64118039, 0.8007374, 1.0]
     assert recency_weights(5, 0.9) == pytest.approx(expected, rel=1e-7)
     assert recency_weights(3, 0.0).tolist() == [1, 1, 1]
+
+
+@given(
+    rows=st.integers(2, 500), test=st.floats(0.05, 0.5), train=st.floats(0.05, 0.5), seed=st.integers(0, 9)
+)
+def test_a_random_draw_with_a_train_size_is_scikit_learns(rows, test, train, seed):
+    try:
+        given_train, given_test = train_test_split(
+            np.arange(rows), test_size=test, train_size=train, shuffle=True, random_state=seed
+        )
+    except ValueError:  # a part would be empty, or both together too large
+        return
+    options = SplitOptions(test_size=test, train_size=train, horizon=0, shuffle=True, seed=seed)
+    made = split(rows, options)
+    assert (made.train.tolist(), made.test.tolist()) == (given_train.tolist(), given_test.tolist())
+
+
+@pytest.mark.parametrize("train", [0.3, 0.5, 0.7, 0.9])
+def test_a_train_size_alone_leaves_the_rest_to_the_test_as_in_scikit_learn(train):
+    made = split(1000, SplitOptions(test_size=1 - train, train_size=train, horizon=0))
+    given_train, given_test = train_test_split(np.arange(1000), train_size=train, shuffle=False)
+    assert (made.train.tolist(), made.test.tolist()) == (given_train.tolist(), given_test.tolist())
+
+
+def test_with_a_train_size_the_oldest_rows_go_unused():
+    made = split(100, SplitOptions(test_size=0.2, train_size=0.5, horizon=5))
+    assert made.train.tolist() == list(range(25, 75))
+    assert made.test.tolist() == list(range(80, 100))
+
+
+def test_a_train_size_that_leaves_no_room_for_the_purge_is_cut():
+    made = split(100, SplitOptions(test_size=0.2, train_size=0.8, horizon=5))
+    assert made.train.tolist() == list(range(75))
+
+
+def test_without_a_test_a_train_size_is_not_looked_at():
+    assert len(split(100, SplitOptions(test_size=0, train_size=0.5, horizon=5)).train) == 100

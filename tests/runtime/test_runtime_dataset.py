@@ -200,6 +200,11 @@ def test_extra_returns_go_with_the_job_unless_they_would_hide_a_column(made):
             made(replace(OPTIONS, extra_returns={name: 1.0}), strategy="Mixed")
 
 
+def test_the_job_says_how_many_rows_train(made):
+    assert made().job.train_size is None
+    assert made(replace(OPTIONS, train_size=0.5)).job.train_size == 0.5
+
+
 def test_the_job_says_how_rows_are_split_and_prepared(made):
     plain = made().job
     assert (plain.shuffle, plain.shuffle_after_split, plain.reverse_train_test_order) == (False, False, False)

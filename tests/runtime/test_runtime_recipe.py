@@ -68,6 +68,20 @@ def test_shuffle_and_random_state_reach_the_training():
     assert recipe(made, "same") != recipe(settings(), "same")
 
 
+@pytest.mark.parametrize(
+    ("split", "sizes"),
+    [
+        ({}, (0.1, None)),
+        ({"train_size": 0.6}, (0.4, 0.6)),
+        ({"train_size": 0.6, "test_size": 0.1}, (0.1, 0.6)),
+    ],
+)
+def test_train_size_reaches_the_training(split, sizes):
+    options = training_options(settings(split))
+    assert (options.test_size, options.train_size) == (pytest.approx(sizes[0]), sizes[1])
+    assert (recipe(settings(split), "same") != recipe(settings(), "same")) == bool(split)
+
+
 def test_extra_returns_reach_the_training_and_change_the_recipe():
     made = settings(freqai={"extra_returns_per_train": {"threshold": 0.7}})
     assert training_options(made).extra_returns == {"threshold": 0.7}
@@ -89,3 +103,8 @@ def test_live_skill_is_measured_and_acted_on_as_the_settings_say():
     assert (options.horizon, options.label_period_ms) == (9, 30 * 86_400_000)
     made.candled = CandledSettings()
     assert (scorer_options(made).window, scorer_options(made).skill_share) == (288, 0)
+
+
+def test_continual_learning_reaches_the_training():
+    assert training_options(settings(freqai={"continual_learning": True})).continual_learning is True
+    assert training_options(settings()).continual_learning is False

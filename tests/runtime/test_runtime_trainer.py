@@ -69,8 +69,8 @@ class Desk:
             seed=1,
             threads=1,
             pipeline=steps,
-            **options.pop("training", {}),
         )
+        training = replace(training, **options.pop("training", {}))
         chosen = {"retrain_ms": HOUR_MS, "keep_models": 2, "max_disk_bytes": None, "recipe": "one", **options}
         between_ticks = threading.Event()
         between_ticks.set()
@@ -460,6 +460,56 @@ def test_extra_returns_are_kept_with_the_model(desk):
     made.trainer.step()
     assert made.artifacts.open(made.models[BTC].name).metadata["extra_returns"] == {"threshold": 0.7}
     assert made.restarted().models[BTC].extra_returns == {"threshold": 0.7}
+
+
+def rounds(desk, made):
+    """Train BTC, let two hours pass, train it again: both models' metadata."""
+    found = []
+    for _ in range(2):
+        made.steps()
+        found.append(made.artifacts.open(made.models[BTC].name))
+        made.clock.advance(2 * HOUR_MS)
+    return found
+
+
+def test_continual_learning_goes_on_from_the_present_model(desk):
+    made = desk(training={"continual_learning": True})
+    first, second = rounds(desk, made)
+    assert first.metadata["continued_from"] == ""
+    assert second.metadata["continued_from"] == first.name
+    assert second.bytes > first.bytes
+    assert made.restarted().models[BTC].name == second.name
+
+
+def test_without_it_every_training_begins_afresh(desk):
+    first, second = rounds(desk, desk())
+    assert (first.metadata["continued_from"], second.metadata["continued_from"]) == ("", "")
+
+
+def test_what_cannot_be_gone_on_from_is_said_and_trained_afresh(desk, caplog):
+    made = desk()
+    made.steps()
+    made.clock.advance(2 * HOUR_MS)
+    again = made.restarted(training={"continual_learning": True, "parameters": {"iterations": 3}})
+    again.steps()
+    assert again.artifacts.open(again.models[BTC].name).metadata["continued_from"] == ""
+    (why,) = {
+        record.fields["why"].partition(": ")[2]
+        for record in caplog.records
+        if record.getMessage() == "training_begins_afresh"
+    }
+    assert why == "it has other model_training_parameters"
+
+
+def test_a_damaged_present_model_is_not_gone_on_from(desk, caplog):
+    made = desk(training={"continual_learning": True})
+    made.steps()
+    artifact = made.artifacts.open(made.models[BTC].name)
+    next(path for name, path in artifact.files.items() if "model" in name).write_bytes(b"rubbish")
+    made.clock.advance(2 * HOUR_MS)
+    made.steps()
+    assert made.artifacts.open(made.models[BTC].name).metadata["continued_from"] == ""
+    assert any("does not match its checksum" in str(getattr(r, "fields", "")) for r in caplog.records)
 
 
 EVERY_STEP = PipelineOptions(

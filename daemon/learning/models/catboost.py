@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import catboost
 import numpy as np
 
 from daemon.core.errors import Corrupt, Refused
 from daemon.learning.models.common import one_output, over_defaults
-from daemon.learning.models.port import FitStopped, refuse_missing
+from daemon.learning.models.port import CannotContinue, FitStopped, refuse_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,6 +59,7 @@ class _Catboost:
     suffix: ClassVar[str] = "cbm"
     classifies: ClassVar[bool]
     stops: ClassVar[bool] = True
+    continues: ClassVar[bool] = True
     _loss: ClassVar[str]
 
     def __init__(self, booster: catboost.CatBoost) -> None:
@@ -73,10 +74,18 @@ class _Catboost:
         booster = catboost.CatBoost(parameters)
         # On a GPU CatBoost takes no callbacks: there a fit ends with its process.
         on_gpu = str(parameters.get("task_type")).upper() == "GPU"
+        if on_gpu and options.start is not None:
+            raise CannotContinue("CatBoost goes on from a model on the CPU only")
+        start = cast("Self | None", options.start)
         watch = None if options.stop is None or on_gpu else _Watch(options.stop)
         tests = None if test is None else cls._pool(test)
         try:
-            booster.fit(cls._pool(train), eval_set=tests, callbacks=[watch] if watch else None)
+            booster.fit(
+                cls._pool(train),
+                eval_set=tests,
+                callbacks=[watch] if watch else None,
+                init_model=None if start is None else start._booster,  # noqa: SLF001  of this class
+            )
         except (catboost.CatBoostError, TypeError, ValueError) as exc:
             raise Refused(f"CatBoost: {' '.join(str(exc).split())[-300:]}") from exc
         if watch is not None and watch.stopped:

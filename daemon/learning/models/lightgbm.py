@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import lightgbm
 import numpy as np
@@ -99,6 +99,7 @@ class _Lightgbm:
     suffix: ClassVar[str] = "txt"
     classifies: ClassVar[bool]
     stops: ClassVar[bool] = True
+    continues: ClassVar[bool] = True
 
     def __init__(self, booster: lightgbm.Booster) -> None:
         self._booster = booster
@@ -125,7 +126,15 @@ class _Lightgbm:
         try:
             rows = cls._dataset(train, parameters)
             tests = [] if test is None else [cls._dataset(test, parameters, rows)]
-            booster = lightgbm.train(parameters, rows, rounds, valid_sets=tests, callbacks=[before])
+            start = cast("Self | None", options.start)
+            booster = lightgbm.train(
+                parameters,
+                rows,
+                rounds,
+                valid_sets=tests,
+                callbacks=[before],
+                init_model=None if start is None else start._booster,  # noqa: SLF001  of this class
+            )
             # What predicts is what a file will hold: up to the best tree, and without the rows.
             model = cls(lightgbm.Booster(model_str=booster.model_to_string()))
             model._raw(train.features[:1], options.classes)

@@ -19,6 +19,10 @@ class FitStopped(CandledError):
     """A fit was told to stop, and left nothing behind."""
 
 
+class CannotContinue(Refused):
+    """A fit cannot go on from the model that it was given; from nothing it may succeed."""
+
+
 def refuse_missing(features: NDArray[np.float32]) -> None:
     """No model sees a NaN: libraries read it as they like, and scikit-learn's and CatBoost's ways differ.
 
@@ -61,6 +65,7 @@ class FitOptions:
         seed: for all randomness of the fit.
         threads: how many threads the fit may use, unless the parameters say.
         classes: how many class codes there are; 0 for regression.
+        start: a fitted model of the same class to go on from: its trees stay, new ones are put on top.
         stop: asked between two trees; once it says True the fit ends with `FitStopped`. A deadline is a ``stop``
             that looks at the clock.
     """
@@ -70,6 +75,7 @@ class FitOptions:
     threads: int
     classes: int = 0
     stop: Callable[[], bool] | None = None
+    start: Model | None = None
 
 
 class Model(Protocol):
@@ -86,6 +92,8 @@ class Model(Protocol):
     """Whether labels are class codes."""
     stops: ClassVar[bool]
     """Whether a fit asks `FitOptions.stop` between its trees; else it can only be ended with its process."""
+    continues: ClassVar[bool]
+    """Whether a fit can go on from `FitOptions.start`; else it is never given one."""
 
     @classmethod
     def fit(cls, train: Rows, test: Rows | None, options: FitOptions) -> Self:
@@ -94,6 +102,7 @@ class Model(Protocol):
         Raises:
             Refused: the library does not take these parameters or rows; the message is the library's.
             FitStopped: ``options.stop`` said so.
+            CannotContinue: not from ``options.start``.
         """
         ...
 

@@ -37,6 +37,7 @@ class SKLearnRandomForestClassifier:
     suffix: ClassVar[str] = "npz"
     classifies: ClassVar[bool] = True
     stops: ClassVar[bool] = True
+    continues: ClassVar[bool] = False
 
     def __init__(self, forest: Forest) -> None:
         self._forest = forest

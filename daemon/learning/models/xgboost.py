@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 import xgboost
@@ -21,7 +21,7 @@ from daemon.learning.models.common import (
     taken,
     unsealed,
 )
-from daemon.learning.models.port import FitStopped, Rows, refuse_missing
+from daemon.learning.models.port import CannotContinue, FitStopped, Rows, refuse_missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +88,7 @@ class _Xgboost:
     suffix: ClassVar[str] = "ubj"
     classifies: ClassVar[bool]
     stops: ClassVar[bool] = True
+    continues: ClassVar[bool] = True
     _defaults: ClassVar[Mapping[str, Any]] = DEFAULTS
 
     def __init__(self, booster: xgboost.Booster) -> None:
@@ -103,7 +104,8 @@ class _Xgboost:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             try:
-                booster = cls._grown(train, test, parameters, _Watch(options, said))
+                start = cast("Self | None", options.start)
+                booster = cls._grown(train, test, parameters, _Watch(options, said), start)
                 model = cls._loaded(bytes(booster.save_raw("ubj")))  # what predicts is what a file will hold
                 model.predict(train.features[:1])
             except (xgboost.core.XGBoostError, TypeError, ValueError) as exc:
@@ -135,7 +137,12 @@ class _Xgboost:
 
     @classmethod
     def _grown(
-        cls, train: Rows, test: Rows | None, parameters: dict[str, Any], watch: _Watch
+        cls,
+        train: Rows,
+        test: Rows | None,
+        parameters: dict[str, Any],
+        watch: _Watch,
+        start: Self | None,
     ) -> xgboost.Booster:
         """A booster up to its best tree; takes what is no parameter of XGBoost's core out of the parameters."""
         rounds = taken(parameters, _ROUNDS)
@@ -150,6 +157,7 @@ class _Xgboost:
             early_stopping_rounds=patience if tests else None,
             verbose_eval=False,
             callbacks=[watch],
+            xgb_model=None if start is None else start._booster,  # noqa: SLF001  of this class
         )
         return booster[: booster.best_iteration + 1] if tests and patience else booster
 
@@ -191,12 +199,19 @@ class _Classifier(_Xgboost):
 
     @classmethod
     def _grown(
-        cls, train: Rows, test: Rows | None, parameters: dict[str, Any], watch: _Watch
+        cls,
+        train: Rows,
+        test: Rows | None,
+        parameters: dict[str, Any],
+        watch: _Watch,
+        start: Self | None,
     ) -> xgboost.Booster:
         classes = parameters.pop(_ATTRIBUTE)
         present = np.unique(train.labels)
         if len(present) < 2:
             raise Refused("XGBoost: the rows have one class: nothing can be learnt from them")
+        if start is not None and start._present != present.tolist():  # noqa: SLF001  of this class
+            raise CannotContinue("XGBoost: the training rows have other classes than before")
         objective = parameters.get("objective", "multi:softprob" if len(present) > 2 else "binary:logistic")
         if objective not in _OF_CLASSES:
             raise Refused(f"XGBoost: objective {objective!r} does not give probabilities of classes")
@@ -206,7 +221,7 @@ class _Classifier(_Xgboost):
         if objective == "multi:softprob":
             parameters["num_class"] = len(present)
         known = None if test is None else _of_classes(test, present)
-        booster = super()._grown(_of_classes(train, present), known, parameters, watch)
+        booster = super()._grown(_of_classes(train, present), known, parameters, watch, start)
         booster.set_attr(**{_ATTRIBUTE: json.dumps({"all": classes, "present": present.tolist()})})
         return booster
 
@@ -228,6 +243,7 @@ class _Forest(_Xgboost):
     """All trees in one round, on the same residuals: a random forest. It cannot be stopped between its trees."""
 
     stops = False
+    continues = False
     _defaults = FOREST_DEFAULTS
 
     @classmethod
