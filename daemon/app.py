@@ -24,25 +24,36 @@ from daemon.runtime.forecaster import Forecaster
 from daemon.runtime.housekeeping import Housekeeping
 from daemon.runtime.lifecycle import Daemon
 from daemon.runtime.live_statistics import LiveStatistics
+from daemon.runtime.metrics_log import MetricsLog
 from daemon.runtime.recipe import (
     DAY_MS,
     engine_options,
     expiration_ms,
     feature_plan,
+    scorer_options,
     trainer_options,
 )
 from daemon.runtime.runner import Runner
+from daemon.runtime.scorer import Scorer
 from daemon.runtime.status_file import status, write_status
 from daemon.runtime.strategy_view import StrategyView
 from daemon.runtime.tally import Tally
 from daemon.runtime.ticker import Ticker
-from daemon.runtime.trainer import Trainer
+from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
-from daemon.runtime.world import candle_folder, market_clock, market_of, recorded_ms, warn_of_the_future
+from daemon.runtime.world import (
+    candle_folder,
+    market_clock,
+    market_of,
+    recorded_ms,
+    strategy_folders,
+    warn_of_the_future,
+)
 from daemon.state import atomic
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
 from daemon.state.history import PredictionHistory
+from daemon.state.metric_tracker import MetricTracker
 from daemon.state.pair_dictionary import PairDictionary
 from daemon.strategy.hooks import Hooks
 from daemon.strategy.loader import load_strategy
@@ -50,7 +61,6 @@ from daemon.strategy.ports import bind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from daemon.config import Settings
     from daemon.core.candles import CandleFrame
@@ -113,7 +123,7 @@ class _Assembly:
         self.stop = stop
         self.options = options
         self.strategy = load_strategy(
-            settings.strategy, paths=_strategy_folders(settings), config=settings.raw
+            settings.strategy, paths=strategy_folders(settings), config=settings.raw
         )
         self.hooks = Hooks(self.strategy)
         self.history = PredictionHistory.open(folder)
@@ -144,6 +154,14 @@ class _Assembly:
         self.between_ticks = threading.Event()
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
+        self.scorer = Scorer(
+            scorer_options(settings),
+            history=self.history,
+            hooks=self.hooks,
+            frame_of=self._frame,
+            models=self.models,
+            give_way=self._give_way,
+        )
         self.process = TrainingProcess(
             threads=settings.candled.training.thread_count,
             nice=settings.candled.training.nice,
@@ -217,6 +235,7 @@ class _Assembly:
         trainer = self._trainer(features)
         trainer.load_models()
         engine = self._engine(features)
+        metrics = self._metrics()
         longest_s = self.settings.candled.training.max_minutes * 60
         engine_runner = self._runner("engine", engine, IDLE_S)
         trainer_runner = self._runner("trainer", trainer, IDLE_S, patience_s=longest_s + PATIENCE_S)
@@ -225,7 +244,9 @@ class _Assembly:
             runners=[
                 engine_runner,
                 trainer_runner,
-                self._runner("housekeeping", Housekeeping(self.history), HOUSEKEEPING_S),
+                self._runner(
+                    "housekeeping", Housekeeping(self.history, self.scorer, metrics), HOUSEKEEPING_S
+                ),
             ],
             ticker=Ticker(
                 clock=self.clock,
@@ -239,7 +260,24 @@ class _Assembly:
             stop=self.stop,
             finished=lambda: end_ms is not None and (engine.handled_ms or 0) >= end_ms,
             show=self._show,
-            closings=[("history", self.history.close), ("candles", self.feed.flush)],
+            closings=[
+                ("history", self.history.close),
+                ("candles", self.feed.flush),
+                *([] if metrics is None else [("metrics", metrics.close)]),
+            ],
+        )
+
+    def _metrics(self) -> MetricsLog | None:
+        if not self.settings.freqai.write_metrics_to_disk:
+            return None
+        return MetricsLog(
+            MetricTracker.open(self.folder),
+            clock=self.clock,
+            pairs=self.settings.pairs,
+            tally=self.tally,
+            entries=lambda: self.book.entries,
+            models=self.models,
+            scores=self.scorer.scores,
         )
 
     def _runner(self, name: str, steps: Steps, idle_s: float, *, patience_s: float = PATIENCE_S) -> Runner:
@@ -289,7 +327,12 @@ class _Assembly:
             tally=self.tally,
             between_ticks=self.between_ticks,
             stop=self.stop,
+            fallen=self.scorer.fallen,
         )
+
+    def _give_way(self) -> None:
+        """Let a tick that is being handled end first."""
+        self.clock.wait(self.between_ticks, GIVE_WAY_S)
 
     def _frame(self, key: CandleKey) -> CandleFrame:
         """The strategy is bound before the feed knows what to fetch, because the strategy says what."""
@@ -305,15 +348,11 @@ class _Assembly:
             feed=self.feed,
             models=self.models,
             entries=self.book.entries,
+            scores=self.scorer.scores,
         )
         write_status(self.folder.status, figures)
         if self.options.show is not None:
             self.options.show(figures)
-
-
-def _strategy_folders(settings: Settings) -> list[Path]:
-    folders = (settings.strategy_path, settings.user_data_dir / "strategies")
-    return [folder for folder in folders if folder is not None]
 
 
 def _read_beside(parts: _Assembly) -> list[CandleKey]:

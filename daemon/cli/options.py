@@ -10,7 +10,10 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rich.table import Table
+
     from daemon.config import Settings
+    from daemon.core.pair import Pair
 
 ConfigFiles = Annotated[
     list[Path],
@@ -25,6 +28,32 @@ def settings_of(files: list[Path], overrides: Mapping[str, Any] | None = None) -
 
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     return load_settings(files, overrides=given)
+
+
+def pair_of(text: str, settings: Settings) -> Pair:
+    """The pair of the whitelist that is meant.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    from daemon.core.errors import ConfigError  # noqa: PLC0415
+
+    for pair in settings.pairs:
+        if str(pair).lower() == text.lower():
+            return pair
+    raise ConfigError(f"{text!r} is not in exchange.pair_whitelist; there are {', '.join(settings.pairs)}")
+
+
+def print_table(table: Table) -> None:
+    """Print a table: as wide as the terminal, or, for a file or a pipe, as wide as it needs to be."""
+    from rich.console import Console  # noqa: PLC0415
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 1000
+        for column in table.columns:
+            column.no_wrap = True
+    console.print(table, highlight=False)
 
 
 def utc(time_ms: int) -> str:

@@ -184,7 +184,9 @@ class FreqaiSettings(Section):
         ge=0,
     )
     continual_learning: bool = described(False, "Start a training from the model before it.")
-    write_metrics_to_disk: bool = described(False, "Write timings of trainings and predictions to a file.")
+    write_metrics_to_disk: bool = described(
+        False, "Write timings, load, test metrics and live skill to `metric_tracker.json`."
+    )
     data_kitchen_thread_count: int | None = described(None, "Threads of data preparation.", ge=1)
     activate_tensorboard: bool = described(True, "Write TensorBoard logs, where the model can.")
     wait_for_training_iteration_on_reload: bool = described(True, "Finish a training before a reload.")

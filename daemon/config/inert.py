@@ -119,7 +119,6 @@ _LATER = Inert("it comes later")
 
 NOT_ACTING: Mapping[KeyPath, Inert] = {
     ("freqaimodel_path",): _LATER,
-    ("freqai", "write_metrics_to_disk"): _LATER,
     ("freqai", "data_kitchen_thread_count"): Inert(
         "candled.training.thread_count caps all threads of a training"
     ),
@@ -132,7 +131,6 @@ NOT_ACTING: Mapping[KeyPath, Inert] = {
     ),
     ("freqai", "rl_config"): Inert("there is no reinforcement learning yet"),
     ("freqai", "model_save_type"): Inert("models are saved in their library's own format"),
-    ("freqai", "feature_parameters", "plot_feature_importances"): _LATER,
     ("freqai", "feature_parameters", "indicator_max_period_candles"): Inert("FreqAI has dropped it, too"),
     ("freqai", "data_split_parameters", "stratify"): Inert(
         "it takes one value per row, which a configuration cannot hold"

@@ -49,11 +49,29 @@ class TrainingSettings(Section):
         return self.threads or max(1, len(os.sched_getaffinity(0)) - 1)
 
 
+class RetrainSettings(Section):
+    """When live skill asks for a training."""
+
+    skill_share: float = described(
+        0.0,
+        "A model is trained anew when its live skill falls below this share of its skill on the test rows. 0: never.",
+        ge=0,
+        le=1,
+    )
+    min_predictions: int = described(
+        144, "Judged predictions of the live model before its skill says anything.", unit="predictions", ge=2
+    )
+
+
 class CandledSettings(Section):
     """candled's own settings."""
 
     simulated: SimulatedSettings = described(SimulatedSettings(), "The embedded exchange.")
     training: TrainingSettings = described(TrainingSettings(), "The process that trains models.")
+    retrain: RetrainSettings = described(RetrainSettings(), "When live skill asks for a training.")
+    skill_window: int = described(
+        288, "Newest predictions with a known label that live skill is measured on.", unit="predictions", ge=2
+    )
     grace_s: float = described(
         2.0, "Wait after a candle's close before it is fetched.", unit="market s", ge=0, le=60
     )

@@ -106,6 +106,11 @@ class FeatureStore:
             self._frame_of(key.candles), newest - self.plan.shifts_of(key) * key.timeframe.ms
         )
 
+    @property
+    def warm_up(self) -> int:
+        """Candles before a span that rows are computed from; rows of another warm-up differ in their last digits."""
+        return self._computer.warm_up
+
     def live_row(self, pair: Pair, close_ms: int) -> LiveRow | NoRow:
         """Features of ``pair`` as of the base candle that closed at ``close_ms``.
 

@@ -10,6 +10,7 @@ import numpy as np
 from daemon.core.errors import Refused
 from daemon.learning.continuation import start_of
 from daemon.learning.head import fitted_head, judged
+from daemon.learning.importance import importance_pages
 from daemon.learning.job import TrainingResult
 from daemon.learning.models.port import CannotContinue
 from daemon.learning.models.registry import model_part
@@ -191,6 +192,8 @@ def _by_column(heads: list[Head], values: list[float]) -> dict[str, float]:
 def _saved(job: TrainingJob, heads: list[Head], pipeline: FeaturePipeline, folder: Path) -> tuple[str, ...]:
     contents = {f"{model_part(i)}.{head.model.suffix}": head.model.to_bytes() for i, head in enumerate(heads)}
     contents |= pipeline_files(Pipeline(pipeline, tuple(head.scaling for head in heads)))
-    for ending, data in contents.items():
-        (folder / f"{job.file_stem}_{ending}").write_bytes(data)
-    return tuple(f"{job.file_stem}_{ending}" for ending in contents)
+    files = {f"{job.file_stem}_{ending}": data for ending, data in contents.items()}
+    files |= importance_pages(job, heads, pipeline.names(job.features))
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return tuple(files)

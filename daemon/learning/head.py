@@ -151,7 +151,7 @@ def judged(
         return regression_metrics(labels, head.scaling.inverse(out), float(train_labels.mean()))
     codes = train_labels.astype(np.int64)
     shares = np.bincount(codes, minlength=len(head.target.classes)) / len(codes)
-    return classification_metrics(labels.astype(np.int64), out, shares)
+    return classification_metrics(labels.astype(np.int64), out, shares, head.target.classes)
 
 
 def _scaling(target: Target, labels: NDArray[np.float64]) -> LabelScaling:

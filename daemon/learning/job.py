@@ -46,6 +46,7 @@ class TrainingJob:
         reverse_train_test_order: train on the newest rows, test on the oldest.
         pipeline: steps between features and model.
         extra_returns: ``extra_returns_per_train``, a column each beside the predictions.
+        plot_feature_importances: how many features, best and worst, are plotted beside the model; 0: no plot.
         start: name of the artifact that the training goes on from; empty: from nothing.
         start_files: its files: part (``model``, ``pipeline``, ...) -> absolute path.
     """
@@ -66,6 +67,7 @@ class TrainingJob:
     reverse_train_test_order: bool = False
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
     extra_returns: Mapping[str, float | str] = field(default_factory=dict)
+    plot_feature_importances: int = 0
     train_size: float | None = None
     start: str = ""
     start_files: Mapping[str, str] = field(default_factory=dict)

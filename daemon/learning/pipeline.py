@@ -16,7 +16,7 @@ from daemon.learning.steps.scaling import Scaling, Varying
 from daemon.learning.steps.svm import OneClassSvm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -73,6 +73,16 @@ class FeaturePipeline:
     def transform(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Float32[n, k] of float32[n, features], Fortran-ordered; nothing is judged."""
         return np.asfortranarray(self.changed(rows))
+
+    def names(self, features: Sequence[str]) -> tuple[str, ...]:
+        """What the columns are called that come out, given what went in: features, or principal components."""
+        names = tuple(features)
+        for transform in self.transforms:
+            if isinstance(transform, Varying):
+                names = tuple(names[i] for i in transform.kept)
+            elif isinstance(transform, Components):
+                names = tuple(f"component {i + 1}" for i in range(len(transform.axes)))
+        return names
 
     def changed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The same, C-ordered, as the steps hand it to each other."""

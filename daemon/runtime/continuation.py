@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING
 
 from daemon.core.errors import Corrupt, Refused
 from daemon.learning.continuation import mismatch
+from daemon.learning.importance import PAGE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from daemon.learning.job import TrainingJob
     from daemon.learning.live import LiveModel
     from daemon.state.artifacts import Artifact, ArtifactStore
 
 
-def part_of(file: str) -> str:
-    """The part of a model that a file of its artifact holds: ``model-1`` of ``cb_btc_1700000000_model-1.cbm``."""
-    return file.rsplit("_", 1)[-1].split(".", maxsplit=1)[0]
+def parts_of(artifact: Artifact) -> dict[str, Path]:
+    """The files of a model by part: ``model-1`` -> ``cb_btc_1700000000_model-1.cbm``; without the plots beside it."""
+    return {
+        name.rsplit("_", 1)[-1].split(".", maxsplit=1)[0]: path
+        for name, path in artifact.files.items()
+        if not name.endswith(PAGE)
+    }
 
 
 def continued(
@@ -36,5 +43,5 @@ def continued(
     why = mismatch(artifact.metadata, job)
     if why:
         return job, f"{artifact.name} is not gone on from: {why}"
-    files = {part_of(name): str(path.resolve()) for name, path in artifact.files.items()}
+    files = {part: str(path.resolve()) for part, path in parts_of(artifact).items()}
     return replace(job, start=artifact.name, start_files=files), ""

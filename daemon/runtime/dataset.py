@@ -44,6 +44,7 @@ class TrainingOptions:
         reverse_train_test_order: see FreqAI.
         pipeline: steps between features and model.
         extra_returns: ``extra_returns_per_train``.
+        plot_feature_importances: see FreqAI; it changes no model.
         continual_learning: go on from the pair's present model.
     """
 
@@ -61,6 +62,7 @@ class TrainingOptions:
     reverse_train_test_order: bool = False
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
     extra_returns: Mapping[str, float | str] = field(default_factory=dict)
+    plot_feature_importances: int = 0
     continual_learning: bool = False
     train_size: float | None = None
 
@@ -135,6 +137,7 @@ def data_set(
         reverse_train_test_order=options.reverse_train_test_order,
         pipeline=options.pipeline,
         extra_returns=dict(options.extra_returns),
+        plot_feature_importances=options.plot_feature_importances,
         file_stem=f"cb_{pair.coin.lower()}_{window_end_ms // 1000}",
     )
     return DataSet(job, matrix.values, labels[rows], int(window.open_ms[0]), window_end_ms)

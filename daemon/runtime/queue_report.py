@@ -10,6 +10,7 @@ from daemon.runtime.status_file import read_status
 from daemon.state import queue
 from daemon.state.folder import StateFolder
 from daemon.state.pair_dictionary import PairDictionary
+from daemon.state.requests import requested_trainings
 
 if TYPE_CHECKING:
     from daemon.config import Settings
@@ -24,15 +25,19 @@ def queue_report(settings: Settings) -> list[dict[str, Any]]:
 
     Returns:
         JSON values: pair, place (1 is next; None: does not wait), state, age_ms and trained_ms of the model (None
-        without one), expires_in_ms (None: never, or no model), attempts, not_before_ms, last_error.
+        without one), expires_in_ms (None: never, or no model), attempts, not_before_ms, last_error, reason (why it
+        waits or was trained last), requested (whether a wish for it waits for the daemon).
     """
     folder = StateFolder(settings.identifier_folder)
-    now_ms = _market_now_ms(folder)
+    now_ms = market_now_ms(folder)
     entries = dict(PairDictionary.read(folder).entries)
+    wishes = requested_trainings(folder)
     places = _places(entries, settings.pairs, now_ms)
     hours = settings.freqai.expiration_hours
     rows = [
-        _row(pair, entries.get(pair, queue.NEW), places.get(pair), now_ms, hours) for pair in settings.pairs
+        _row(pair, entries.get(pair, queue.NEW), places.get(pair), now_ms, hours)
+        | {"requested": pair in wishes}
+        for pair in settings.pairs
     ]
     return sorted(rows, key=lambda row: (row["place"] is None, row["place"] or 0))
 
@@ -60,10 +65,11 @@ def _row(pair: Pair, entry: PairEntry, place: int | None, now_ms: int, hours: fl
         "attempts": entry.attempts,
         "not_before_ms": entry.not_before_ms or None,
         "last_error": entry.last_error,
+        "reason": entry.reason,
     }
 
 
-def _market_now_ms(folder: StateFolder) -> int:
+def market_now_ms(folder: StateFolder) -> int:
     """The time by which models age: on the simulated exchange that is not the system's."""
     try:
         figures = read_status(folder.status)

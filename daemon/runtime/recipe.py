@@ -11,6 +11,7 @@ from daemon.features.plan import FeaturePlan
 from daemon.learning.options import PipelineOptions
 from daemon.runtime.dataset import TrainingOptions
 from daemon.runtime.engine import EngineOptions
+from daemon.runtime.scorer import ScorerOptions
 from daemon.runtime.trainer import TrainerOptions
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 DEFAULT_SEED = 1
+_NO_PART = {"threads", "plot_feature_importances"}
+"""Options of a training that change no bit of its model."""
 
 
 def feature_plan(settings: Settings) -> FeaturePlan:
@@ -54,6 +57,7 @@ def training_options(settings: Settings) -> TrainingOptions:
         reverse_train_test_order=parameters.reverse_train_test_order,
         pipeline=pipeline_options(parameters),
         extra_returns=freqai.extra_returns_per_train,
+        plot_feature_importances=parameters.plot_feature_importances,
         continual_learning=freqai.continual_learning,
     )
 
@@ -77,7 +81,7 @@ def recipe(settings: Settings, strategy_digest: str) -> str:
     parts: dict[str, Any] = {
         "strategy": strategy_digest,
         "plan": repr(feature_plan(settings)),
-        "training": {name: getattr(training, name) for name in training.__slots__ if name != "threads"}
+        "training": {name: getattr(training, name) for name in training.__slots__ if name not in _NO_PART}
         | {"pipeline": asdict(training.pipeline)},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
@@ -94,6 +98,19 @@ def trainer_options(settings: Settings, strategy_digest: str) -> TrainerOptions:
         max_disk_bytes=None if most_gb is None else int(most_gb * 1e9),
         recipe=recipe(settings, strategy_digest),
         strategy_digest=strategy_digest,
+    )
+
+
+def scorer_options(settings: Settings) -> ScorerOptions:
+    """The part of the settings that decides how predictions are judged, and when that asks for a training."""
+    return ScorerOptions(
+        pairs=settings.pairs,
+        base=settings.timeframe,
+        window=settings.candled.skill_window,
+        horizon=settings.freqai.feature_parameters.label_period_candles,
+        label_period_ms=settings.freqai.train_period_days * DAY_MS,
+        skill_share=settings.candled.retrain.skill_share,
+        min_predictions=settings.candled.retrain.min_predictions,
     )
 
 

@@ -11,13 +11,14 @@ from daemon.core.prediction import Prediction
 from daemon.state import atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
     from daemon.learning.live import LiveModel
     from daemon.market.feed import Feed
+    from daemon.runtime.scores import PairScores
     from daemon.runtime.tally import Tally
     from daemon.state.queue import PairEntry
 
@@ -31,6 +32,7 @@ def status(
     feed: Feed,
     models: Mapping[Pair, LiveModel],
     entries: Mapping[Pair, PairEntry],
+    scores: Callable[[Pair], PairScores],
 ) -> dict[str, Any]:
     """The daemon's state as JSON values; times are market time, ms UTC."""
     return {
@@ -39,8 +41,26 @@ def status(
         "speed": clock.speed,
         "started_ms": tally.started_ms,
         **tally.snapshot(),
-        "pairs": {str(pair): _pair(pair, tally, feed, models, entries) for pair in pairs},
+        "pairs": {
+            str(pair): _pair(pair, tally, feed, models, entries) | _skill(scores(pair)) for pair in pairs
+        },
     }
+
+
+def _skill(found: PairScores) -> dict[str, Any]:
+    """Rolling skill by target, and by model; nothing before the first prediction was judged."""
+    if not found.rolling:
+        return {}
+    skill = {target: _rounded(metrics) for target, metrics in found.rolling.items()}
+    models = {
+        name: {target: _rounded(metrics) for target, metrics in targets.items()}
+        for name, targets in found.models.items()
+    }
+    return {"skill": skill, "skill_known_ms": found.known_ms, "model_skill": models}
+
+
+def _rounded(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 5) for name, value in metrics.items()}
 
 
 def _pair(
@@ -56,6 +76,7 @@ def _pair(
         shown |= {"model": model.name, "window_end_ms": model.window_end_ms, "labels": list(model.labels)}
     if entry is not None:
         shown |= {"queue": str(entry.state), "attempts": entry.attempts, "last_error": entry.last_error}
+        shown |= {"reason": entry.reason}
     if isinstance(outcome, Prediction):
         shown |= {"candle_ms": outcome.candle_ms, "late": outcome.late, "values": dict(outcome.values)}
     elif outcome is not None:

@@ -16,6 +16,7 @@ from daemon.runtime.training_process import TrainingStopped
 from daemon.runtime.training_record import model_of, report, training_metadata
 from daemon.state import queue
 from daemon.state.models import served_models
+from daemon.state.requests import TrainingRequests
 
 if TYPE_CHECKING:
     import threading
@@ -88,6 +89,7 @@ class Trainer:
         tally: Tally,
         between_ticks: threading.Event,
         stop: threading.Event,
+        fallen: Callable[[Pair], str] = lambda _: "",
     ) -> None:
         self._options = options
         self._clock = clock
@@ -102,6 +104,8 @@ class Trainer:
         self._tally = tally
         self._between_ticks = between_ticks
         self._stop = stop
+        self._fallen = fallen
+        self._requests = TrainingRequests(folder)
         self._recipes: dict[Pair, str] = {}
 
     def load_models(self) -> None:
@@ -120,14 +124,14 @@ class Trainer:
             self._book.update_all(changed)
 
     def step(self) -> bool:
-        """Queue what is due, then train the first pair in line."""
+        """Queue what is asked for and what is due, then train the first pair in line."""
         now_ms = self._clock.now_ms()
+        self._queue_requested(now_ms)
         self._queue_due(now_ms)
         pair = queue.next_pair(self._book.entries, self._options.pairs, now_ms)
         if pair is None:
             return False
-        self._book.update(pair, queue.training(self._book.entry(pair), now_ms))
-        self._tally.training_began(pair)
+        self._begin(pair, now_ms)
         try:
             self._trained(pair)
         except TrainingStopped:
@@ -144,22 +148,42 @@ class Trainer:
             self._tally.training_ended(failed=False)
         return True
 
+    def _begin(self, pair: Pair, now_ms: int) -> None:
+        entry = queue.training(self._book.entry(pair), now_ms)
+        self._book.update(pair, entry)
+        self._tally.training_began(pair)
+        log.info("training", extra={"fields": {"pair": pair, "reason": entry.reason}})
+
+    def _queue_requested(self, now_ms: int) -> None:
+        for pair in self._requests.take():
+            if pair in self._options.pairs:
+                self._book.update(pair, queue.requested(self._book.entry(pair), now_ms))
+            else:
+                why = "it is not in exchange.pair_whitelist"
+                log.warning("training_request_dropped", extra={"fields": {"pair": pair, "why": why}})
+        if not self._book.unsaved:
+            self._requests.settle()
+
     def _queue_due(self, now_ms: int) -> None:
         for pair in self._options.pairs:
             entry = self._book.entry(pair)
             if entry.state is not queue.QueueState.IDLE:
                 continue
-            stale = self._recipes.get(pair) != self._options.recipe  # the strategy or its settings changed
-            if stale or self._due(pair, entry, now_ms):
-                self._book.update(pair, queue.queued(entry, now_ms))
+            reason = queue.reason_to_train(
+                entry,
+                now_ms,
+                self._options.retrain_ms,
+                newer_candle=self._newer_candle(pair, entry),
+                recipe_changed=self._recipes.get(pair) != self._options.recipe,
+                fallen=self._fallen(pair),
+            )
+            if reason:
+                self._book.update(pair, queue.queued(entry, now_ms, reason=reason))
 
-    def _due(self, pair: Pair, entry: queue.PairEntry, now_ms: int) -> bool:
-        # A model of the newest candle cannot be improved upon: one more must be here. The clock does not tell:
-        # while a pair is halted, its model would be the oldest for ever, and take every turn.
-        base = self._features.plan.base
-        candles = self._frame_of(CandleKey(pair, base)).open_ms[-1:]
-        newer = bool((candles + base.ms > entry.trained_timestamp * 1000).any())
-        return newer and queue.due(entry, now_ms, self._options.retrain_ms)
+    def _newer_candle(self, pair: Pair, entry: queue.PairEntry) -> bool:
+        """Whether a candle behind the model's window is here; that the clock says so is not enough."""
+        candles = self._frame_of(CandleKey(pair, self._features.plan.base)).open_ms[-1:]
+        return bool((candles + self._features.plan.base.ms > entry.trained_timestamp * 1000).any())
 
     def _trained(self, pair: Pair) -> None:
         """Train, publish, swap in; the queue entry is written last and makes it so."""
@@ -186,7 +210,8 @@ class Trainer:
             trained_s=trained_s,
             metadata=training_metadata(
                 data, result, recipe=self._options.recipe, strategy_digest=self._options.strategy_digest
-            ),
+            )
+            | {"reason": self._book.entry(pair).reason, "warm_up": self._features.warm_up},
         )
         artifact = self._artifacts.open(name)
         model = model_of(artifact)  # what cannot be loaded is never named in the dictionary

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from daemon.learning.live import live_model
-from daemon.runtime.continuation import part_of
+from daemon.runtime.continuation import parts_of
 
 if TYPE_CHECKING:
     from daemon.core.pair import Pair
@@ -62,8 +62,7 @@ def model_of(artifact: Artifact) -> LiveModel:
         Corrupt: its files are whole, but do not make a model.
         ConfigError: it is of a model class that this candled does not have.
     """
-    files = {part_of(name): path for name, path in artifact.files.items()}
-    contents = {part: path.read_bytes() for part, path in files.items()}
+    contents = {part: path.read_bytes() for part, path in parts_of(artifact).items()}
     return live_model(artifact.pair, artifact.name, artifact.metadata, contents)
 
 

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+def strategy_folders(settings: Settings) -> list[Path]:
+    """Where the strategy's file is looked for, in order."""
+    folders = (settings.strategy_path, settings.user_data_dir / "strategies")
+    return [folder for folder in folders if folder is not None]
+
+
 def recorded_ms(settings: Settings, history: PredictionHistory, book: PairDictionary) -> int:
     """The newest moment of market time in the state folder; 0 if there is none."""
     candles = [history.last_ms(pair) for pair in settings.pairs]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import importlib.metadata
 import itertools
 import os
-import platform
 import re
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,6 +14,7 @@ from daemon.core.errors import CandledError, Corrupt, Refused
 from daemon.core.pair import Pair
 from daemon.state import atomic, documents
 from daemon.state.documents import open_regular
+from daemon.state.libraries import library_versions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -26,17 +24,6 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 2
 _FOLDER = re.compile(r"sub-train-\w+_\d+(-\d+)?")
-_LIBRARIES = (
-    "candled",
-    "catboost",
-    "lightgbm",
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "scipy",
-    "torch",
-    "xgboost",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +100,7 @@ class ArtifactStore:
             "pair": str(pair),
             "trained_timestamp": trained_s,
             "stem": stem,
-            "libraries": dict(_libraries()),
+            "libraries": dict(library_versions()),
             "files": {path.name: _fingerprint(path) for path in sorted(staging.iterdir())},
         }
         sealed = documents.encoded(document | {"checksum": documents.digest(document)})
@@ -130,6 +117,15 @@ class ArtifactStore:
             Refused: it is sound but not for this candled: written by a newer one, or by FreqAI.
         """
         return _verified(self._path(name), name)
+
+    def metadata(self, name: str) -> Mapping[str, Any]:
+        """What a model folder says of itself, after a look at that alone: its other files may be damaged.
+
+        Raises:
+            Corrupt: it is damaged, missing, or not inside the identifier folder.
+            Refused: as `open`.
+        """
+        return MappingProxyType(_described(self._path(name), name)[0])
 
     def set_aside(self, name: str) -> Path:
         """Move a damaged artifact out of the way; returns where it lies now."""
@@ -287,14 +283,3 @@ def _fingerprint(path: Path) -> dict[str, Any]:
 
 def _bytes_in(path: Path) -> int:
     return sum(file.lstat().st_size for file in path.glob("*"))
-
-
-@functools.cache
-def _libraries() -> Mapping[str, str]:
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

@@ -91,6 +91,7 @@ class StateFolder:
         self.staging = path / "staging"
         self.set_aside = path / "set-aside"
         self.predictions = path / "predictions"
+        self.requests = path / "requests"
         self.status = path / "status.json"
         self.metric_tracker = path / "metric_tracker.json"
 

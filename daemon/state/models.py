@@ -105,4 +105,5 @@ def _entry(entry: PairEntry, artifact: Artifact | None, now_ms: int) -> PairEntr
     older = replace(
         entry, data_path=artifact.name, model_filename=artifact.stem, trained_timestamp=artifact.trained_s
     )
-    return queue.queued(older, now_ms, urgent="its newest model is damaged or gone")
+    why = "its newest model is damaged or gone"
+    return queue.queued(older, now_ms, urgent=why, reason=f"{queue.Cause.MISSING}: {why}")

@@ -159,7 +159,10 @@ def _read(path: Path) -> tuple[int, dict[Pair, PairEntry]]:
 
 def _entry(value: dict[str, Any]) -> PairEntry:
     known = {key: each for key, each in value.items() if key in _FIELDS}
-    return PairEntry(**known | {"state": QueueState(known["state"]), "extras": dict(known["extras"])})
+    # An older candled wrote no reason.
+    return PairEntry(
+        **{"reason": ""} | known | {"state": QueueState(known["state"]), "extras": dict(known["extras"])}
+    )
 
 
 def _adopted(path: Path, document: dict[str, Any]) -> dict[Pair, PairEntry]:
@@ -190,6 +193,7 @@ def _rebuilt(folder: StateFolder) -> dict[Pair, PairEntry]:
                 trained_timestamp=artifact.trained_s,
                 data_path=artifact.name,
                 state=QueueState.IDLE,
+                reason=str(artifact.metadata.get("reason", "")),
             )
     return entries
 

@@ -30,6 +30,23 @@ class QueueState(enum.StrEnum):
     """The last training failed; it waits until ``not_before_ms`` and is then tried again."""
 
 
+class Cause(enum.StrEnum):
+    """Why a pair is trained; the recorded reason begins with one of these."""
+
+    FIRST = "first"
+    """It never had a model."""
+    MISSING = "model missing"
+    """Its model is damaged, gone, or not for this candled."""
+    RECIPE = "recipe changed"
+    """The strategy or the settings that make the model are others than they were."""
+    AGE = "age"
+    """The model is older than ``live_retrain_hours``."""
+    SKILL = "skill fell"
+    """Live, the model does far worse than on its test rows."""
+    REQUEST = "requested"
+    """Somebody asked for it."""
+
+
 _TRANSITIONS = {
     QueueState.IDLE: {QueueState.QUEUED},
     QueueState.QUEUED: {QueueState.TRAINING},
@@ -59,6 +76,7 @@ class PairEntry:
         last_attempt_ms: start of the last training, ms UTC.
         train_seconds: real seconds that the last good training took.
         urgent: why it comes before all others (its model was damaged, say); "" if it does not.
+        reason: why it waits, is being trained, or was trained last: a `Cause` and perhaps more words.
     """
 
     model_filename: str = ""
@@ -73,6 +91,7 @@ class PairEntry:
     last_attempt_ms: int = 0
     train_seconds: float = 0.0
     urgent: str = ""
+    reason: str = Cause.FIRST
 
 
 NEW = PairEntry()
@@ -112,22 +131,59 @@ def due(entry: PairEntry, now_ms: int, retrain_ms: int) -> bool:
     return entry.state is QueueState.IDLE and now_ms - entry.trained_timestamp * 1000 >= retrain_ms
 
 
-def queued(entry: PairEntry, now_ms: int, *, urgent: str = "") -> PairEntry:
+def reason_to_train(
+    entry: PairEntry, now_ms: int, retrain_ms: int, *, newer_candle: bool, recipe_changed: bool, fallen: str
+) -> str:
+    """Why an idle pair is to be trained anew; "" if it is not.
+
+    A model of the newest candle cannot be improved upon: neither its age nor its skill asks for another one before
+    there is a newer candle. While a pair is halted, its model would be the oldest for ever, and take every turn.
+
+    Args:
+        entry: of the pair.
+        now_ms: market time, ms UTC.
+        retrain_ms: age from which a model is trained anew; 0: after every training.
+        newer_candle: whether there is a candle behind the live model's training window.
+        recipe_changed: whether the live model was made by another strategy or with other settings.
+        fallen: what the live model's skill is and was, if it has fallen too far; else "".
+    """
+    if entry.state is not QueueState.IDLE:
+        return ""
+    if recipe_changed:
+        return Cause.RECIPE
+    if newer_candle and due(entry, now_ms, retrain_ms):
+        return f"{Cause.AGE}: {(now_ms - entry.trained_timestamp * 1000) / 3_600_000:.1f} h"
+    return f"{Cause.SKILL}: {fallen}" if newer_candle and fallen else ""
+
+
+def queued(entry: PairEntry, now_ms: int, *, urgent: str = "", reason: str = "") -> PairEntry:
     """The entry after its pair was put into the queue (again).
 
     Args:
         entry: the entry before; one that waits already may only be made urgent.
         now_ms: market time, ms UTC.
         urgent: why it goes to the head of the queue, if it does.
+        reason: why it is to be trained; "" where that is not known.
     """
     if entry.state is QueueState.QUEUED and urgent:
-        return replace(entry, urgent=urgent)
-    return _moved(entry, QueueState.QUEUED, queued_since_ms=now_ms, not_before_ms=0, urgent=urgent)
+        return replace(entry, urgent=urgent, reason=reason or entry.reason)
+    return _moved(
+        entry, QueueState.QUEUED, queued_since_ms=now_ms, not_before_ms=0, urgent=urgent, reason=reason
+    )
+
+
+def requested(entry: PairEntry, now_ms: int) -> PairEntry:
+    """The entry after somebody asked for its pair's training: at the head of the queue, a back-off is over."""
+    first = not entry.trained_timestamp
+    return queued(
+        entry, now_ms, urgent=Cause.REQUEST, reason=entry.reason or Cause.FIRST if first else Cause.REQUEST
+    )
 
 
 def training(entry: PairEntry, now_ms: int) -> PairEntry:
     """The entry once the trainer has begun."""
-    return _moved(entry, QueueState.TRAINING, last_attempt_ms=now_ms)
+    known = entry.reason or (Cause.AGE if entry.trained_timestamp else Cause.FIRST)
+    return _moved(entry, QueueState.TRAINING, last_attempt_ms=now_ms, reason=known)
 
 
 def trained(
@@ -180,6 +236,7 @@ def without_model(entry: PairEntry, now_ms: int, why: str) -> PairEntry:
         queued_since_ms=now_ms,
         not_before_ms=0,
         urgent=why,
+        reason=f"{Cause.MISSING}: {why}",
     )
 
 

@@ -54,11 +54,11 @@ def test_keys_of_the_exchange_section_are_known_too(loaded, document):
 
 def test_a_freqai_parameter_that_does_not_act_yet_is_named_when_it_would_act_in_freqai(loaded, document):
     document["freqai"] |= {"continual_learning": False, "fit_live_predictions_candles": 300, "conv_width": 2}
-    document["freqai"]["feature_parameters"] |= {"plot_feature_importances": 5, "DI_threshold": 0.9}
+    document["freqai"]["feature_parameters"] |= {"indicator_max_period_candles": 5, "DI_threshold": 0.9}
     document["freqai"]["rl_config"] = {"train_cycles": 3, "model_type": "PPO"}
     named = [line.split(" ")[0] for line in loaded(document).warnings]
     assert named == [
-        "freqai.feature_parameters.plot_feature_importances",
+        "freqai.feature_parameters.indicator_max_period_candles",
         "freqai.conv_width",
         "freqai.rl_config",
     ]

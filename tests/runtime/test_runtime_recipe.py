@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import pytest
 
 from daemon.config.freqai import DataSplitParameters, FeatureParameters, FreqaiSettings
+from daemon.config.own import CandledSettings
 from daemon.core.timeframe import Timeframe
 from daemon.learning.options import PipelineOptions
-from daemon.runtime.recipe import recipe, training_options
+from daemon.runtime.recipe import recipe, scorer_options, training_options
 
 DEFAULTS = {"train_period_days": 30, "identifier": "test"}
 
@@ -85,6 +86,23 @@ def test_extra_returns_reach_the_training_and_change_the_recipe():
     made = settings(freqai={"extra_returns_per_train": {"threshold": 0.7}})
     assert training_options(made).extra_returns == {"threshold": 0.7}
     assert recipe(made, "same") != recipe(settings(), "same")
+
+
+def test_a_plot_reaches_the_training_and_changes_no_model():
+    made = settings(plot_feature_importances=7)
+    assert training_options(made).plot_feature_importances == 7
+    assert recipe(made, "same") == recipe(settings(), "same")
+
+
+def test_live_skill_is_measured_and_acted_on_as_the_settings_say():
+    made = settings(label_period_candles=9)
+    made.pairs = ("BTC/USDT",)
+    made.candled = CandledSettings(skill_window=50, retrain={"skill_share": 0.25, "min_predictions": 30})
+    options = scorer_options(made)
+    assert (options.window, options.skill_share, options.min_predictions) == (50, 0.25, 30)
+    assert (options.horizon, options.label_period_ms) == (9, 30 * 86_400_000)
+    made.candled = CandledSettings()
+    assert (scorer_options(made).window, scorer_options(made).skill_share) == (288, 0)
 
 
 def test_continual_learning_reaches_the_training():

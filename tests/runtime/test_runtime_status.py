@@ -20,6 +20,7 @@ from daemon.market.feed import Feed
 from daemon.market.store import CandleStore
 from daemon.runtime import preparation, queue_report
 from daemon.runtime.runner import Runner
+from daemon.runtime.scores import PairScores
 from daemon.runtime.status_file import read_status, status, write_status
 from daemon.runtime.tally import Tally
 from daemon.state import atomic, queue
@@ -37,7 +38,7 @@ class Prices:
 
 
 def figures(tally, **parts):
-    given = {"models": {}, "entries": {}, **parts}
+    given = {"models": {}, "entries": {}, "scores": lambda _: PairScores(), **parts}
     return status(
         state="running", clock=FakeClock(NOW_MS, 5.0), tally=tally, pairs=PAIRS, feed=Prices(), **given
     )
@@ -67,6 +68,7 @@ def test_the_status_shows_each_pairs_price_queue_and_newest_outcome():
             "queue": "backing off",
             "attempts": 2,
             "last_error": "it was so",
+            "reason": "first",
             "late": False,
             "values": {"&-s_close": 0.5},
             **candle,
@@ -74,6 +76,20 @@ def test_the_status_shows_each_pairs_price_queue_and_newest_outcome():
         "ETH/USDT": {"price": None, "reason": "expired", "detail": "30.0 hours old", **candle},
         "SOL/USDT": {"price": None},
     }
+
+
+def test_the_status_shows_live_skill_once_there_is_any():
+    scored = PairScores(
+        rolling={"&-a": {"n": 3.0, "ic": 0.123456789}},
+        models={"m1": {"&-a": {"n": 2.0, "ic": 0.5}}},
+        known_ms=NOW_MS,
+    )
+    tally = Tally(FakeClock(NOW_MS))
+    found = figures(tally, scores=lambda pair: scored if pair == BTC else PairScores())["pairs"]
+    assert found[BTC]["skill"] == {"&-a": {"n": 3.0, "ic": 0.12346}}
+    assert found[BTC]["model_skill"] == {"m1": {"&-a": {"n": 2.0, "ic": 0.5}}}
+    assert found[BTC]["skill_known_ms"] == NOW_MS
+    assert "skill" not in found[ETH]
 
 
 def test_a_status_is_read_as_it_was_written(tmp_path):

@@ -10,6 +10,7 @@ from desk import BASE, DAY_MS, NOW_MS, PAIRS
 from daemon.core.clock import FakeClock, SystemClock
 from daemon.core.errors import ConfigError, Refused
 from daemon.core.market import CandleKey
+from daemon.core.pair import Pair
 from daemon.features.compute import BlockComputer
 from daemon.features.store import FeatureStore
 from daemon.learning.fit import train
@@ -23,6 +24,7 @@ from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
 from daemon.state.pair_dictionary import PairDictionary
 from daemon.state.queue import QueueState
+from daemon.state.requests import request_training, requested_trainings
 
 BTC, ETH, SOL = PAIRS
 HOUR_MS = 3_600_000
@@ -51,6 +53,7 @@ class Desk:
         self.parts = (path, hooks, plan, candles)
         self.clock = clock or FakeClock(NOW_MS)
         self.halted = {}  # pair -> close of its last candle
+        self.fallen = {}  # pair -> what its live skill says
         self.folder, self.candles = StateFolder(path), candles
         self.book, self.artifacts = PairDictionary.open(self.folder), ArtifactStore(self.folder)
         self.process, self.models, self.tally = InProcess(), {}, Tally(self.clock)
@@ -85,6 +88,7 @@ class Desk:
             tally=self.tally,
             between_ticks=between_ticks,
             stop=threading.Event(),
+            fallen=lambda pair: self.fallen.get(pair, ""),
         )
 
     def frame(self, key):
@@ -554,6 +558,19 @@ def test_an_outlier_method_that_was_left_out_is_warned_about(desk, caplog):
     assert (found["outliers"], found["outliers_left_in"]) == ({}, warning["would_remove"])
 
 
+def test_a_model_with_a_plot_beside_it_is_served_after_a_restart(desk):
+    made = desk()
+    training = replace(made.trainer._options.training, plot_feature_importances=3)
+    made.trainer._options = replace(made.trainer._options, training=training)
+    made.trainer.step()
+    (page,) = [name for name in made.artifacts.open(made.models[BTC].name).files if name.endswith(".html")]
+    assert page == f"cb_btc_{NOW_MS // 1000}--s_close.html"
+    assert BTC in made.restarted().models
+    damaged = made.folder.path / made.models[BTC].name / page
+    damaged.write_bytes(damaged.read_bytes() + b"?")
+    assert BTC not in made.restarted().models
+
+
 def test_a_real_training_process_gives_the_same_model(desk):
     made = desk()
     made.trainer.step()
@@ -571,3 +588,78 @@ def test_a_real_training_process_gives_the_same_model(desk):
         process.close()
     assert made.models[BTC].name.endswith("-2")
     assert made.models[BTC].values(row) == expected
+
+
+def test_why_a_pair_is_trained_is_logged_and_kept(desk, events):
+    made = desk()
+    made.steps()
+    made.clock.advance(HOUR_MS)
+    made.trainer.step()
+    assert [fields["reason"] for fields in events("training")] == ["first", "first", "first", "age: 1.0 h"]
+    assert [made.entry(pair).reason for pair in PAIRS[:2]] == ["age: 1.0 h", "age: 1.0 h"]  # ETH waits
+    assert made.artifacts.open(made.entry(BTC).data_path).metadata["reason"] == "age: 1.0 h"
+    again = made.restarted(recipe="two")
+    assert again.entry(ETH).reason == "age: 1.0 h"
+    again.steps()
+    assert again.entry(SOL).reason == "age: 1.0 h"
+    assert again.entry(BTC).reason == "recipe changed"
+
+
+def test_a_model_whose_skill_fell_is_trained_before_its_age_asks_for_it(desk):
+    made = desk()
+    made.steps()
+    made.fallen = {ETH: "&-s_close 0.01 live, 0.20 in training"}
+    assert made.steps() == []  # nothing new to learn from
+    made.clock.advance(BASE.ms)
+    made.trainer.step()
+    assert made.process.trained[-1] == "ETH/USDT"
+    assert made.entry(ETH).reason == "skill fell: &-s_close 0.01 live, 0.20 in training"
+
+
+def test_a_training_on_request_comes_at_once(desk):
+    made = desk()
+    made.steps()
+    request_training(made.folder, [SOL], NOW_MS)
+    assert made.steps() == ["SOL/USDT"]
+    assert made.entry(SOL).reason == "requested"
+    assert requested_trainings(made.folder) == ()
+    assert made.steps() == []
+
+
+def test_a_request_of_the_time_without_a_daemon_is_granted_at_the_next_start(desk):
+    made = desk()
+    made.steps()
+    request_training(made.folder, [ETH], NOW_MS)
+    assert made.restarted().steps() == ["ETH/USDT"]
+
+
+def test_a_request_survives_a_kill_between_hearing_and_training(desk):
+    made = desk()
+    made.steps()
+    request_training(made.folder, [ETH], NOW_MS)
+    made.trainer._queue_requested(NOW_MS)  # the queue has it now
+    assert requested_trainings(made.folder) == ()
+    assert made.restarted().steps() == ["ETH/USDT"]
+
+
+def test_a_request_is_not_forgotten_while_the_queue_cannot_be_written(desk, monkeypatch):
+    made = desk()
+    made.steps()
+    request_training(made.folder, [ETH], NOW_MS)
+
+    def full(path, data):
+        raise FULL
+
+    with monkeypatch.context() as patch:
+        patch.setattr("daemon.state.pair_dictionary.atomic.write_atomic_bytes", full)
+        made.trainer._queue_requested(NOW_MS)
+    assert requested_trainings(made.folder) == (ETH,)
+    assert made.restarted().steps() == ["ETH/USDT"]
+
+
+def test_a_request_for_a_pair_that_is_not_traded_is_told_and_dropped(desk, events):
+    made = desk()
+    request_training(made.folder, [Pair("XRP/USDT")], NOW_MS)
+    made.steps()
+    assert [fields["pair"] for fields in events("training_request_dropped")] == ["XRP/USDT"]
+    assert requested_trainings(made.folder) == ()

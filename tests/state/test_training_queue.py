@@ -139,3 +139,69 @@ def test_entries_are_values():
     assert PairEntry() == NEW
     with pytest.raises(AttributeError):
         NEW.attempts = 3
+
+
+def why(entry, now_ms=NOW, retrain_ms=HOUR_MS, **circumstances):
+    usual = {"newer_candle": True, "recipe_changed": False, "fallen": ""}
+    return queue.reason_to_train(entry, now_ms, retrain_ms, **usual | circumstances)
+
+
+def test_a_young_model_that_does_well_is_left_alone():
+    assert why(idle(NOW // 1000)) == ""
+
+
+def test_an_old_model_is_trained_anew_and_its_age_is_told():
+    assert why(idle(NOW // 1000 - 5400)) == "age: 1.5 h"
+    assert why(idle(NOW // 1000 - 5400), newer_candle=False) == ""
+
+
+def test_a_changed_recipe_does_not_wait_for_a_candle():
+    assert why(idle(NOW // 1000), newer_candle=False, recipe_changed=True) == "recipe changed"
+
+
+def test_skill_that_fell_is_a_reason_if_there_is_anything_new_to_learn_from():
+    assert why(idle(NOW // 1000), fallen="0.01 of 0.2") == "skill fell: 0.01 of 0.2"
+    assert why(idle(NOW // 1000), fallen="0.01 of 0.2", newer_candle=False) == ""
+
+
+def test_who_waits_already_needs_no_reason():
+    assert why(queue.queued(idle(1), NOW), recipe_changed=True) == ""
+
+
+def test_a_request_puts_an_idle_pair_before_all_others():
+    asked = queue.requested(idle(300), NOW)
+    assert (asked.state, asked.reason) == (QueueState.QUEUED, "requested")
+    assert queue.next_pair({B: asked, C: queue.queued(idle(100), NOW)}, [A, B, C], NOW) == B
+    assert queue.training(asked, NOW).reason == "requested"
+
+
+def test_a_request_moves_a_waiting_pair_up():
+    asked = queue.requested(queue.queued(idle(300), NOW, reason="age: 1.0 h"), NOW)
+    assert asked.reason == "requested"
+    assert queue.next_pair({B: asked, C: queue.queued(idle(100), NOW)}, [B, C], NOW) == B
+
+
+def test_a_request_ends_a_back_off():
+    failed = queue.failed(queue.training(NEW, NOW), "boom", NOW)
+    asked = queue.requested(failed, NOW)
+    assert queue.next_pair({A: asked}, [A], NOW) == A
+    assert asked.attempts == 1
+
+
+def test_a_first_training_stays_one_though_it_was_asked_for():
+    assert queue.requested(NEW, NOW).reason == "first"
+
+
+def test_the_reason_stays_with_the_trained_pair_and_goes_with_the_next_turn():
+    entry = done(queue.queued(idle(1), NOW, reason="recipe changed"), 2)
+    assert entry.reason == "recipe changed"
+    assert queue.queued(entry, NOW, reason="age: 1.0 h").reason == "age: 1.0 h"
+
+
+def test_a_training_without_a_recorded_reason_is_one_of_age():
+    """The queue of an older candled."""
+    assert queue.training(queue.queued(idle(1), NOW), NOW).reason == "age"
+
+
+def test_a_lost_model_is_the_reason():
+    assert queue.without_model(idle(1), NOW, "it is damaged").reason == "model missing: it is damaged"

@@ -10,7 +10,7 @@ import catboost
 import numpy as np
 
 from daemon.core.errors import Corrupt, Refused
-from daemon.learning.models.common import over_defaults
+from daemon.learning.models.common import one_output, over_defaults
 from daemon.learning.models.port import CannotContinue, FitStopped, refuse_missing
 
 if TYPE_CHECKING:
@@ -112,6 +112,17 @@ class _Catboost:
             path = Path(folder) / "model.cbm"
             self._booster.save_model(str(path), format="cbm")
             return path.read_bytes()
+
+    def importances(self) -> NDArray[np.float64]:
+        """See `Explains`; the average change of the prediction per change of the feature (PredictionValuesChange)."""
+        return np.asarray(self._booster.get_feature_importance(), np.float64)
+
+    def explained(self, features: NDArray[np.float32], code: int) -> NDArray[np.float64]:
+        """See `Explains`."""
+        refuse_missing(features)
+        pool = catboost.Pool(features)
+        raw = self._booster.get_feature_importance(pool, type="ShapValues", thread_count=1)
+        return one_output(np.asarray(raw, np.float64), code, classifies=self.classifies)
 
     @classmethod
     def _parameters(cls, options: FitOptions) -> dict[str, Any]:

@@ -98,6 +98,20 @@ def checked_shares(out: NDArray[Any], classes: int) -> NDArray[np.float64]:
     return shares
 
 
+def one_output(raw: NDArray[np.float64], code: int, *, classifies: bool) -> NDArray[np.float64]:
+    """Float64[n, k + 1], SHAP values of one output.
+
+    Args:
+        raw: [n, k + 1] of the one raw score there is, a regression's or that of code 1 of two classes, or
+            [n, outputs, k + 1].
+        code: whose; where there is one raw score, that of code 0 is its negative.
+        classifies: whether outputs are classes.
+    """
+    if raw.ndim == 3:
+        return raw[:, code]
+    return -raw if classifies and code == 0 else raw
+
+
 def in_short(error: Exception) -> str:
     """A library's message on one line, without its stack trace."""
     return " ".join(str(error).split("Stack trace")[0].split())[:300]

@@ -6,12 +6,14 @@ import threading
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import lightgbm
+import numpy as np
 
 from daemon.core.errors import Corrupt, Refused
 from daemon.learning.models.common import (
     checked_numbers,
     checked_shares,
     in_short,
+    one_output,
     over_defaults,
     sealed,
     taken,
@@ -22,7 +24,6 @@ from daemon.learning.models.port import FitStopped, refuse_missing
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from daemon.learning.models.port import FitOptions, Rows
@@ -153,6 +154,18 @@ class _Lightgbm:
     def to_bytes(self) -> bytes:
         """See `Model`; LightGBM's text and a last line with its checksum."""
         return sealed(self._booster.model_to_string().encode())
+
+    def importances(self) -> NDArray[np.float64]:
+        """See `Explains`; how often the trees split by the feature."""
+        return np.asarray(self._booster.feature_importance("split"), np.float64)
+
+    def explained(self, features: NDArray[np.float32], code: int) -> NDArray[np.float64]:
+        """See `Explains`."""
+        refuse_missing(features)
+        flat: Any = self._booster.predict(features, pred_contrib=True, num_threads=1)
+        outputs = self._booster.num_model_per_iteration()
+        raw = np.asarray(flat, np.float64).reshape(len(features), outputs, -1)
+        return one_output(raw if outputs > 1 else raw[:, 0], code, classifies=self.classifies)
 
     @classmethod
     def _parameters(cls, options: FitOptions) -> dict[str, Any]:

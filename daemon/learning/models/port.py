@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -124,5 +124,33 @@ class Model(Protocol):
 
         Raises:
             Refused: a feature is not a finite number; there is no number for such a row.
+        """
+        ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """What a model has besides, if its library has it: which features decide, in general and for one row."""
+
+    def importances(self) -> NDArray[np.float64]:
+        """float64[k], the library's usual importance of each feature over the whole training; larger is more."""
+        ...
+
+    def explained(self, features: NDArray[np.float32], code: int) -> NDArray[np.float64]:
+        """Exact SHAP values of some rows, by the library's own algorithm.
+
+        Lundberg et al., "From local explanations to global understanding with explainable AI for trees", Nature
+        Machine Intelligence 2 (2020): what each feature adds to the expected value over the training rows.
+
+        Args:
+            features: float32[n, k], all finite.
+            code: class whose raw score (of which the probabilities are made) is explained; 0 for regression.
+
+        Returns:
+            float64[n, k + 1], contributions and, last, the expected value; a row sums to the model's raw score: for
+            regression the prediction, unless the objective has a link function.
+
+        Raises:
+            Refused: a feature is not a finite number, or the model never saw the class.
         """
         ...

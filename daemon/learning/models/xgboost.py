@@ -15,6 +15,7 @@ from daemon.learning.models.common import (
     checked_numbers,
     checked_shares,
     in_short,
+    one_output,
     over_defaults,
     sealed,
     taken,
@@ -165,6 +166,19 @@ class _Xgboost:
         refuse_missing(features)
         return checked_numbers(self._booster.inplace_predict(features))
 
+    def importances(self) -> NDArray[np.float64]:
+        """See `Explains`; each feature's share of the mean gain of a split, as XGBoost's scikit-learn classes."""
+        names = [f"f{i}" for i in range(self._booster.num_features())]  # XGBoost's own, for it was given none
+        gains = self._booster.get_score(importance_type="gain")
+        found = np.array([gains.get(name, 0.0) for name in names], np.float64)
+        return found / found.sum() if found.any() else found
+
+    def explained(self, features: NDArray[np.float32], code: int) -> NDArray[np.float64]:
+        """See `Explains`; XGBoost computes them in float32."""
+        refuse_missing(features)
+        raw = self._booster.predict(xgboost.DMatrix(features, nthread=1), pred_contribs=True)
+        return one_output(np.asarray(raw, np.float64), code, classifies=self.classifies)
+
 
 class _Classifier(_Xgboost):
     """Classes that the training rows lack get no trees, and probability 0."""
@@ -217,6 +231,12 @@ class _Classifier(_Xgboost):
         shares = np.zeros((len(features), self._classes))
         shares[:, self._present] = checked_shares(self._booster.inplace_predict(features), len(self._present))
         return shares
+
+    def explained(self, features: NDArray[np.float32], code: int) -> NDArray[np.float64]:
+        """See `Explains`."""
+        if code not in self._present:
+            raise Refused("the model never saw the class: its probability is 0 whatever the features are")
+        return super().explained(features, self._present.index(code))
 
 
 class _Forest(_Xgboost):
