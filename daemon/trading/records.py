@@ -11,14 +11,12 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from daemon.trading.orders import Leg, OrderState, Side
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
     from daemon.core.pair import Pair
-    from daemon.trading.orders import Fill, Intent
+    from daemon.trading.orders import Fill, Intent, Leg, OrderState, Side
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
