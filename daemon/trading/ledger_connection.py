@@ -58,7 +58,11 @@ def opened(path: Path) -> sqlite3.Connection:
     """
     try:
         # SQLite gives the log and its index the permissions of the file.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(fd, 0o600)  # one that was copied here may be open to all
+        finally:
+            os.close(fd)
     except OSError as exc:
         raise ConfigError(
             f"cannot use the ledger {path}: {exc.strerror or exc}: give this user a folder that it may write to"
