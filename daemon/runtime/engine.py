@@ -13,10 +13,12 @@ from daemon.core.errors import StrategyError
 from daemon.core.market import CandleKey
 from daemon.core.prediction import Abstention, Prediction
 from daemon.state.history import HistoryRow
+from daemon.trading.messages import Tick
 from daemon.trading.signals import SignalKind, signals
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
@@ -74,6 +76,7 @@ class Engine:
 
     ``between_ticks`` is unset while candles are handled: the trainer, which shares the interpreter with the
     engine, waits for it before each piece of Python work. ``statistics``, if given, replace those of the training.
+    ``trade`` is told of each tick that may trade; it must not wait.
     """
 
     def __init__(
@@ -90,9 +93,11 @@ class Engine:
         between_ticks: threading.Event,
         stop: threading.Event,
         statistics: LiveStatistics | None = None,
+        trade: Callable[[Tick], None] | None = None,
     ) -> None:
         self._options = options
         self._statistics = statistics
+        self._trade = trade
         self._clock = clock
         self._feed = feed
         self._forecaster = forecaster
@@ -174,6 +179,8 @@ class Engine:
         if not late:
             for outcome in outcomes:
                 found.extend(self._signals(outcome, recorded=recorded))
+            if self._trade is not None:  # whatever it does, the predictions are on the disk
+                self._trade(Tick(close_ms=close_ms, candle_ms=close_ms - base.ms, signals=tuple(found)))
         self._forecaster.forget_before(close_ms - self._options.keep_ms)
         for key, message in faults.items():
             log.debug("feature_hook_failed", extra={"fields": {"block": str(key), "error": message}})

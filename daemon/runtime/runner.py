@@ -38,6 +38,7 @@ class Runner(threading.Thread):
         stop: ends the loop.
         idle_s: longest wait between two steps, real seconds: a missed wake-up costs no more than this.
         patience_s: real seconds after which a step that has not ended is taken to hang.
+        wake: ends a wait; its own by default.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Runner(threading.Thread):
         stop: threading.Event,
         idle_s: float,
         patience_s: float = 300.0,
+        wake: threading.Event | None = None,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._steps = steps
@@ -56,7 +58,7 @@ class Runner(threading.Thread):
         self._stopping = stop
         self._idle_s = idle_s
         self.patience_s = patience_s
-        self.wake = threading.Event()
+        self.wake = wake or threading.Event()
         self.failure: BaseException | None = None
         self.progress_s = clock.monotonic_s()
         """Real time (monotonic) at which the last step ended."""

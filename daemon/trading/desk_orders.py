@@ -184,6 +184,7 @@ class DeskOrders:
         """Commit that the request leaves, let it leave, commit what was answered."""
         now_ms = self._clock.now_ms()
         self._ledger.sending(intent.client_id, now_ms)
+        self._asked_s[intent.client_id] = self._clock.monotonic_s()
         self.sent_ms = [ms for ms in self.sent_ms if ms > now_ms - 60_000] + [now_ms]
         log.info("order", extra={"fields": {**_named(intent), "reason": intent.reason}})
         try:
@@ -203,13 +204,10 @@ class DeskOrders:
 
     def _is_due(self, order: OrderRecord) -> bool:
         """Whether to ask: what is doubtful at once, what is open now and then."""
-        name = order.intent.client_id
-        now_s, asked_s = self._clock.monotonic_s(), self._asked_s.get(name)
-        if asked_s is None:
-            self._asked_s[name] = now_s
-            return order.state is not OrderState.OPEN
+        name, now_s = order.intent.client_id, self._clock.monotonic_s()
+        asked_s = self._asked_s.get(name)
         patience_s = self._ask_s if order.state is OrderState.OPEN else min(1.0, self._ask_s)
-        if now_s - asked_s < patience_s:
+        if asked_s is not None and now_s - asked_s < patience_s:
             return False
         self._asked_s[name] = now_s
         return True

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-    from daemon.core.pair import Pair
     from daemon.trading.broker import Balance
     from daemon.trading.records import TradeRecord
     from daemon.trading.signals import Signal
