@@ -43,6 +43,7 @@ class Ledger(LedgerReader):
     def __init__(self, tables: Tables) -> None:
         super().__init__(tables)
         self._known_totals: Mapping[str, Decimal] | None = None
+        self._known_undone = tables.undone
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -336,6 +337,6 @@ class Ledger(LedgerReader):
             return self._known(client_id)
 
     def _totals(self) -> Mapping[str, Decimal]:
-        if self._known_totals is None:
-            self._known_totals = super()._totals()
+        if self._known_totals is None or self._known_undone != self._tables.undone:
+            self._known_totals, self._known_undone = super()._totals(), self._tables.undone
         return self._known_totals

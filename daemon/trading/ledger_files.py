@@ -197,9 +197,18 @@ def _made_ms(path: Path) -> int:
 
 @contextlib.contextmanager
 def _examined(path: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(opened_to_read(path)) as connection:
-        check(connection, path)
+    connection = opened_to_read(path)
+    try:
+        try:
+            check(connection, path)
+        except Retryable:
+            # What a killed writer left beside it has to be undone first, which a connection that only reads cannot.
+            connection.close()
+            connection = opened(path, write_ahead=False)
+            check(connection, path)
         yield connection
+    finally:
+        connection.close()
 
 
 def _copy(source: sqlite3.Connection, target: Path, facts: Mapping[str, Any] = _NO_FACTS) -> None:
@@ -209,7 +218,7 @@ def _copy(source: sqlite3.Connection, target: Path, facts: Mapping[str, Any] = _
         source.backup(whole)
         for name, value in facts.items():
             whole.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
-        with contextlib.closing(opened(target)) as connection, translated(target):
+        with contextlib.closing(opened(target, write_ahead=False)) as connection, translated(target):
             whole.backup(connection)
             # A backup is one file, without a log beside it.
             connection.execute("PRAGMA journal_mode = DELETE")

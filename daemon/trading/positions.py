@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EXACT = Context(prec=80)
 """Sums and products of money are exact in it; the usual context rounds to 28 digits."""
+_RATE = Context(prec=28)
 _NO_FEES: Mapping[str, Decimal] = MappingProxyType({})
 
 
@@ -129,7 +130,7 @@ class _Tally:
             self.cost -= money
             self.held += fill.amount
             self.held_value += fill.amount * fill.price
-            self.open_rate = self.held_value / self.held
+            self.open_rate = _RATE.divide(self.held_value, self.held)
         else:
             self.sold += fill.amount
             self.sold_value += fill.amount * fill.price
@@ -155,7 +156,7 @@ class _Tally:
             received=self.received,
             cost=self.cost,
             open_rate=self.open_rate,
-            close_rate=self.sold_value / self.sold if self.sold else None,
+            close_rate=_RATE.divide(self.sold_value, self.sold) if self.sold else None,
             fees=MappingProxyType(self.fees),
             first_ms=min(self.times, default=None),
             last_ms=max(self.times, default=None),
