@@ -179,6 +179,8 @@ def trade_of(row: sqlite3.Row, orders: Iterable[OrderRecord]) -> TradeRecord:
             initial=Decimal(row["stop_initial"]),
             trailing=bool(row["stop_trailing"]),
             rule=row["stop_rule"],
+            ratio=row["stop_ratio"],
+            initial_ratio=row["stop_initial_ratio"],
         )
     return TradeRecord(
         trade_id=row["trade_id"],
@@ -223,6 +225,8 @@ def note_row(
             "stop_initial": text(stop.initial),
             "stop_trailing": int(stop.trailing),
             "stop_rule": stop.rule,
+            "stop_ratio": stop.ratio,
+            "stop_initial_ratio": stop.initial_ratio,
         }
     return {name: value for name, value in columns.items() if value is not None}
 

@@ -30,6 +30,8 @@ CREATE TABLE trades (
     stop_initial   TEXT,
     stop_trailing  INTEGER NOT NULL DEFAULT 0,
     stop_rule      TEXT NOT NULL DEFAULT '',
+    stop_ratio     REAL NOT NULL DEFAULT 0,
+    stop_initial_ratio REAL NOT NULL DEFAULT 0,
     highest        TEXT,
     lowest         TEXT,
     exit_reason    TEXT NOT NULL DEFAULT '',
