@@ -80,7 +80,8 @@ class Showing:
             gone = tuple(self._ledger.trade(number) for number in self._open - open_now)
         filled = [position for position in map(position_of, gone) if position.bought]
         number, profit = self._closed
-        self._closed = number + len(filled), sum((position.realized for position in filled), profit)
+        earned = (position.received - position.paid for position in filled)
+        self._closed = number + len(filled), sum(earned, profit)
         self._open, self._newest = open_now, max(self._newest, *open_now, 0)
         return self._closed
 
