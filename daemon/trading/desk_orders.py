@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import Refused, Retryable
@@ -13,13 +13,12 @@ from daemon.trading.orders import ZERO, Intent, OrderReport, OrderState, client_
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from decimal import Decimal
 
     from daemon.core.clock import Clock
-    from daemon.core.pair import Pair
     from daemon.trading.broker import Broker
     from daemon.trading.ledger import Ledger, Taken
-    from daemon.trading.orders import Fill, Leg, OrderType, Side
+    from daemon.trading.orders import Fill
+    from daemon.trading.plans import OrderPlan
     from daemon.trading.records import OrderRecord, TradeRecord
 
 log = logging.getLogger(__name__)
@@ -29,22 +28,6 @@ GRACE_MS = 60_000
 GRACE_ASKS = 2
 OVERLAP_MS = 60_000
 """Fills are fetched from so long before an order was sent: clocks differ."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """An order that is wanted; see `Intent` for its fields."""
-
-    pair: Pair
-    leg: Leg
-    side: Side
-    type: OrderType
-    amount: Decimal
-    candle_ms: int
-    price: Decimal | None = None
-    stop_price: Decimal | None = None
-    time_in_force: str = "GTC"
-    reason: str = ""
 
 
 class DeskOrders:
@@ -71,6 +54,7 @@ class DeskOrders:
         self._ask_s = ask_s
         self._asked_s: dict[str, float] = {}
         self._unknown: dict[str, int] = {}
+        self._whys: dict[str, str] = {}
         self._faults: dict[str, str] = {}
         self.sent_ms: list[int] = []
         """When orders left within the last minute of market time."""
@@ -80,22 +64,22 @@ class DeskOrders:
         """What the exchange does not answer, in words; empty if it does."""
         return "; ".join(f"{what}: {error}" for what, error in self._faults.items())
 
-    def begin(self, wish: Wish, *, strategy: str, timeframe: str, enter_tag: str) -> TradeRecord:
+    def begin(self, plan: OrderPlan, candle_ms: int, *, strategy: str, timeframe: str) -> TradeRecord:
         """Begin a trade with its first order."""
-        intent = self._intent(wish, 0)
+        intent = self._intent(plan, 0, candle_ms)
         trade = self._ledger.begin_trade(
             intent,
             strategy=strategy,
             timeframe=timeframe,
-            stake_currency=wish.pair.quote,
-            enter_tag=enter_tag,
+            stake_currency=plan.pair.quote,
+            enter_tag=plan.reason,
         )
         self._send(replace(intent, trade_id=trade.trade_id))
         return self._ledger.trade(trade.trade_id)
 
-    def add(self, trade: TradeRecord, wish: Wish) -> OrderRecord:
+    def add(self, trade: TradeRecord, plan: OrderPlan, candle_ms: int) -> OrderRecord:
         """One more order of a trade."""
-        intent = self._intent(wish, trade.trade_id)
+        intent = self._intent(plan, trade.trade_id, candle_ms)
         self._ledger.intend(intent)
         return self._send(intent)
 
@@ -108,6 +92,7 @@ class DeskOrders:
             return order  # whether there is anything to cancel, only the exchange knows: it is asked
         if order.state is OrderState.OPEN:
             log.info("order_cancelled", extra={"fields": {**_named(intent), "why": why}})
+        self._whys[intent.client_id] = why
         self._ledger.cancelling(intent.client_id, self._clock.now_ms())
         try:
             report = self._broker.cancel(intent.pair, intent.client_id, order.exchange_id)
@@ -150,13 +135,14 @@ class DeskOrders:
             elif self._is_due(order):
                 self._ask(order)
         alive = {order.intent.client_id for order in unsettled}
-        for known in (self._asked_s, self._unknown):
+        for known in (self._asked_s, self._unknown, self._whys):
             for name in [each for each in known if each not in alive]:
                 del known[name]
 
     def take(self, reports: Iterable[OrderReport], fills: Iterable[Fill] = ()) -> Taken:
         """Commit what the exchange said, and log what is new in it."""
-        taken = self._ledger.take(reports, fills, self._clock.now_ms())
+        told = [replace(each, detail=each.detail or self._whys.get(each.client_id, "")) for each in reports]
+        taken = self._ledger.take(told, fills, self._clock.now_ms())
         for fill in taken.fills:
             fields = {"pair": fill.pair, "side": fill.side.value, "amount": fill.amount, "price": fill.price}
             log.info(
@@ -170,14 +156,23 @@ class DeskOrders:
         """Have every unsettled order asked for at the next `pull`."""
         self._asked_s.clear()
 
-    def _intent(self, wish: Wish, trade_id: int) -> Intent:
-        attempt = self._ledger.next_attempt(wish.pair, wish.candle_ms, wish.leg)
+    def _intent(self, plan: OrderPlan, trade_id: int, candle_ms: int) -> Intent:
+        attempt = self._ledger.next_attempt(plan.pair, candle_ms, plan.leg)
         return Intent(
-            client_id=client_id(self._account, wish.pair, wish.candle_ms, wish.leg, attempt),
+            client_id=client_id(self._account, plan.pair, candle_ms, plan.leg, attempt),
             trade_id=trade_id,
+            pair=plan.pair,
+            leg=plan.leg,
+            side=plan.side,
+            type=plan.type,
+            amount=plan.amount,
+            price=plan.price,
+            stop_price=plan.stop_price,
+            time_in_force=plan.time_in_force,
+            candle_ms=candle_ms,
             attempt=attempt,
+            reason=plan.reason,
             created_ms=self._clock.now_ms(),
-            **{name: getattr(wish, name) for name in Wish.__slots__},
         )
 
     def _send(self, intent: Intent) -> OrderRecord:

@@ -1,0 +1,99 @@
+"""What the desk's decisions go by: rules, the exchange's filters, the account, trades as strategies see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.trading.account import account_of
+from daemon.trading.orders import ZERO
+from daemon.trading.positions import position_of
+from daemon.trading.strategy_trades import strategy_trade
+from daemon.trading.terms import Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from decimal import Decimal
+
+    from daemon.config.trading import ExitPricing
+    from daemon.core.pair import Pair
+    from daemon.strategy.persistence import Trade
+    from daemon.trading.account import Account
+    from daemon.trading.broker import Balance, Broker
+    from daemon.trading.callbacks import Callbacks
+    from daemon.trading.ledger_reads import LedgerReader
+    from daemon.trading.prices import Book
+    from daemon.trading.records import TradeRecord
+    from daemon.trading.rules import TradeRules
+
+
+class Ground:
+    """Gathers it; may be asked from any thread.
+
+    Args:
+        ledger: where trades are.
+        broker: whose filters hold.
+        rules: freqtrade's keys as they hold for the strategy.
+        callbacks: of the strategy.
+        balances: of the account.
+        order_book: of a pair, where somebody knows it.
+    """
+
+    def __init__(
+        self,
+        ledger: LedgerReader,
+        broker: Broker,
+        *,
+        rules: TradeRules,
+        callbacks: Callbacks,
+        balances: Callable[[], Mapping[str, Balance]],
+        order_book: Callable[[Pair], Book | None],
+    ) -> None:
+        self._ledger = ledger
+        self._broker = broker
+        self.rules = rules
+        self.callbacks = callbacks
+        self.balances = balances
+        self.order_book = order_book
+        self._closed: dict[int, Decimal] = {}
+
+    def terms(self, pair: Pair) -> Terms:
+        """What decisions about a pair go by."""
+        return Terms(rules=self.rules, market=self._broker.rules(pair), callbacks=self.callbacks)
+
+    def book(self, pair: Pair, pricing: ExitPricing) -> Book | None:
+        """The order book, where a price is to be taken from it."""
+        return self.order_book(pair) if pricing.use_order_book else None
+
+    def shown(self, trade: TradeRecord) -> Trade:
+        """A trade as the strategy sees it."""
+        return strategy_trade(
+            trade, self._broker.rules(trade.pair), exchange=self._broker.name, fee=self.rules.fee
+        )
+
+    def account(self) -> Account:
+        """The account now."""
+        return account_of(
+            self.rules.stake_currency,
+            self.balances(),
+            self._ledger.trades(is_open=True),
+            self.closed_profit(),
+        )
+
+    def closed_profit(self) -> Decimal:
+        """What closed trades have earned, stake currency; each is summed once."""
+        for trade in self._ledger.trades(is_open=False, since_ms=None) if not self._closed else ():
+            self._count(trade)
+        return sum(self._closed.values(), ZERO)
+
+    def closed(self, trade: TradeRecord) -> None:
+        """A trade was closed."""
+        self.closed_profit()
+        self._count(trade)
+
+    def opened_again(self) -> None:
+        """A closed trade is open again: the sums are made anew."""
+        self._closed = {}
+
+    def _count(self, trade: TradeRecord) -> None:
+        position = position_of(trade)
+        self._closed[trade.trade_id] = position.received - position.paid
