@@ -65,8 +65,17 @@ def locks_after_close(
 
     lock(pair, now, "Auto lock", side)
     for name, protected in ((pair, pair), (ALL_PAIRS, None)):
-        for protection in rules.protections:
-            verdict = _verdict(protection, protected, closed, now, rules, starting_balance, side)
+        for settings in rules.protections:
+            look = _Look(
+                settings=settings,
+                timeframe=rules.timeframe,
+                pair=protected,
+                closed=closed,
+                now=now,
+                starting_balance=starting_balance,
+                side=side,
+            )
+            verdict = _METHODS[settings.method](look)
             if verdict is not None and not locked(name, verdict.until, verdict.side):
                 lock(name, verdict.until, verdict.reason, verdict.side)
     return found
@@ -91,98 +100,104 @@ def drawdown(profits: Iterable[float], starting_balance: float = 0.0, *, relativ
     return worst
 
 
-def _verdict(  # noqa: PLR0917 - one table of what every protection may look at
-    settings: ProtectionSettings,
-    pair: str | None,
-    closed: Sequence[Trade],
-    now: datetime,
-    rules: TradeRules,
-    starting_balance: float,
-    side: str,
-) -> _Verdict | None:
-    """What a protection says of a pair (None: of all at once)."""
-    since = now - timedelta(minutes=_lookback_min(settings, rules.timeframe))
-    recent = [
-        trade
-        for trade in closed
-        if trade.close_date_utc is not None and trade.close_date_utc > since and pair in (None, trade.pair)
-    ]
-    own = settings.only_per_side
-    match settings.method:
-        case "CooldownPeriod" if pair is not None:
-            counted = sorted(recent, key=_close)[-1:]
-            return _locked(settings, rules, counted, "Cooldown period")
-        case "StoplossGuard" if pair is not None or not settings.only_per_pair:
-            counted = [trade for trade in recent if _is_loss_by_stop(trade, settings.required_profit)]
-            counted = [trade for trade in counted if not own or trade.trade_direction == side]
-            limit = settings.trade_limit or 10
-            if len(counted) < limit:
-                return None
-            words = f"{limit} stoplosses in {_lookback_min(settings, rules.timeframe)} min"
-            return _locked(settings, rules, counted, words, side if own else "*")
-        case "LowProfitPairs" if pair is not None:
-            if len(recent) < (settings.trade_limit or 1):
-                return None
-            profit = sum(
-                trade.close_profit or 0.0 for trade in recent if not own or trade.trade_direction == side
-            )
-            if profit >= settings.required_profit:
-                return None
-            words = (
-                f"{profit:g} < {settings.required_profit} in {_lookback_min(settings, rules.timeframe)} min"
-            )
-            return _locked(settings, rules, recent, words, side if own else "*")
-        case "MaxDrawdown" if pair is None:
-            return _drawdown_verdict(settings, rules, closed, recent, since, starting_balance)
-        case _:
-            return None
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """What a protection looks at: the trades of one pair (None: of all), closed within its look-back."""
+
+    settings: ProtectionSettings
+    timeframe: Timeframe
+    pair: str | None
+    closed: Sequence[Trade]
+    now: datetime
+    starting_balance: float
+    side: str
+
+    @property
+    def lookback_min(self) -> int:
+        """Length of the look-back, minutes."""
+        if self.settings.lookback_period_candles is not None:
+            return self.settings.lookback_period_candles * self.timeframe.ms // 60_000
+        return self.settings.lookback_period or 60
+
+    @property
+    def since(self) -> datetime:
+        """Start of the look-back."""
+        return self.now - timedelta(minutes=self.lookback_min)
+
+    @property
+    def recent(self) -> list[Trade]:
+        """Trades that count, oldest close first."""
+        found = (
+            trade for trade in self.closed if self.pair in (None, trade.pair) and _close(trade) > self.since
+        )
+        return sorted(found, key=_close)
+
+    @property
+    def locked_side(self) -> str:
+        """Side that a lock is of."""
+        return self.side if self.settings.only_per_side else "*"
+
+    def own(self, trades: Iterable[Trade]) -> list[Trade]:
+        """Those of the side alone, where it asks for that."""
+        return [trade for trade in trades if self.locked_side in ("*", trade.trade_direction)]
+
+    def lock(self, trades: Sequence[Trade], words: str) -> _Verdict:
+        """The lock that counts from the last close of these trades."""
+        settings, last = self.settings, max(_close(trade) for trade in trades)
+        at = settings.unlock_time
+        if at is not None:
+            until = last.replace(hour=at.hour, minute=at.minute)
+            until += timedelta(days=1) if until < last else timedelta(0)
+        elif settings.stop_duration_candles is not None:
+            until = last + timedelta(milliseconds=settings.stop_duration_candles * self.timeframe.ms)
+        else:
+            until = last + timedelta(minutes=settings.stop_duration or 60)
+        reason = f"{settings.method}: {words}, locked until {until:%Y-%m-%d %H:%M}"
+        return _Verdict(until=until, reason=reason, side=self.locked_side)
 
 
-def _drawdown_verdict(  # noqa: PLR0917 - the same table
-    settings: ProtectionSettings,
-    rules: TradeRules,
-    closed: Sequence[Trade],
-    recent: Sequence[Trade],
-    since: datetime,
-    starting_balance: float,
-) -> _Verdict | None:
-    if not recent or len(recent) < (settings.trade_limit or 1):
+def _cooldown(look: _Look) -> _Verdict | None:
+    recent = look.recent
+    return look.lock(recent, "a trade was closed") if recent and look.pair is not None else None
+
+
+def _stoploss_guard(look: _Look) -> _Verdict | None:
+    settings, limit = look.settings, look.settings.trade_limit or 10
+    counted = look.own(trade for trade in look.recent if _is_loss_by_stop(trade, settings.required_profit))
+    if len(counted) < limit or (look.pair is None and settings.only_per_pair):
         return None
-    ordered = sorted(recent, key=_close)
-    if settings.calculation_mode == "equity":
-        before = sum(trade.close_profit_abs or 0.0 for trade in closed if _close(trade) <= since)
-        profits = [trade.close_profit_abs or 0.0 for trade in ordered]
-        found = drawdown(profits, starting_balance + before, relative=True)
+    return look.lock(counted, f"{limit} stoplosses in {look.lookback_min} min")
+
+
+def _low_profit_pairs(look: _Look) -> _Verdict | None:
+    recent, wanted = look.recent, look.settings.required_profit
+    profit = sum(trade.close_profit or 0.0 for trade in look.own(recent))
+    if look.pair is None or len(recent) < (look.settings.trade_limit or 1) or profit >= wanted:
+        return None
+    return look.lock(recent, f"profit {profit:g} < {wanted} in {look.lookback_min} min")
+
+
+def _max_drawdown(look: _Look) -> _Verdict | None:
+    recent, most = look.recent, look.settings.max_allowed_drawdown
+    if look.pair is not None or len(recent) < (look.settings.trade_limit or 1):
+        return None
+    if look.settings.calculation_mode == "equity":
+        before = sum(trade.close_profit_abs or 0.0 for trade in look.closed if _close(trade) <= look.since)
+        profits = [trade.close_profit_abs or 0.0 for trade in recent]
+        found = drawdown(profits, look.starting_balance + before, relative=True)
     else:
-        found = drawdown(trade.close_profit or 0.0 for trade in ordered)
-    if not found > settings.max_allowed_drawdown:
-        return None
-    words = f"drawdown {found:g} > {settings.max_allowed_drawdown} in {_lookback_min(settings, rules.timeframe)} min"
-    return _locked(settings, rules, recent, words)
+        found = drawdown(trade.close_profit or 0.0 for trade in recent)
+    return (
+        look.lock(recent, f"drawdown {found:g} > {most} in {look.lookback_min} min") if found > most else None
+    )
 
 
-def _locked(
-    settings: ProtectionSettings, rules: TradeRules, trades: Sequence[Trade], words: str, side: str = "*"
-) -> _Verdict | None:
-    if not trades:
-        return None
-    last = max(_close(trade) for trade in trades)
-    at = settings.unlock_time
-    if at is not None:
-        until = last.replace(hour=at.hour, minute=at.minute)
-        until += timedelta(days=1) if until < last else timedelta(0)
-    elif settings.stop_duration_candles is not None:
-        until = last + timedelta(milliseconds=settings.stop_duration_candles * rules.timeframe.ms)
-    else:
-        until = last + timedelta(minutes=settings.stop_duration or 60)
-    reason = f"{settings.method}: {words}, locked until {until:%Y-%m-%d %H:%M}"
-    return _Verdict(until=until, reason=reason, side=side)
-
-
-def _lookback_min(settings: ProtectionSettings, timeframe: Timeframe) -> int:
-    if settings.lookback_period_candles is not None:
-        return settings.lookback_period_candles * timeframe.ms // 60_000
-    return settings.lookback_period or 60
+_METHODS = {
+    "CooldownPeriod": _cooldown,
+    "StoplossGuard": _stoploss_guard,
+    "LowProfitPairs": _low_profit_pairs,
+    "MaxDrawdown": _max_drawdown,
+}
 
 
 def _is_loss_by_stop(trade: Trade, limit: float) -> bool:
