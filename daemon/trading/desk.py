@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from daemon.core.errors import CandledError, Refused, Retryable, StrategyError
 from daemon.trading import pauses
 from daemon.trading.book import Contradiction
+from daemon.trading.desk_entries import entering
 from daemon.trading.desk_view import Showing
 from daemon.trading.look import Look
 from daemon.trading.messages import Command, DeskView, Tick
+from daemon.trading.positions import position_of
+from daemon.trading.risk import worth_of
 
 if TYPE_CHECKING:
     import threading
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from daemon.trading.desk_entries import DeskEntries
     from daemon.trading.desk_exits import DeskExits
     from daemon.trading.desk_orders import DeskOrders
+    from daemon.trading.desk_risk import DeskRisk
+    from daemon.trading.desk_strategy import DeskStrategy
     from daemon.trading.desk_truth import DeskTruth
     from daemon.trading.ledger import Ledger
     from daemon.trading.messages import Inbox
@@ -83,6 +88,8 @@ class Desk:
         entries: opens new ones.
         commands: does what humans ask for.
         truth: holds the ledger against the exchange.
+        risk: watches what the account is worth.
+        strategy: shows strategies what is so, and keeps what they write.
         inbox: ticks and commands.
         stop: set when everything is sold after ``candled stop --exit-all``.
     """
@@ -99,6 +106,8 @@ class Desk:
         entries: DeskEntries,
         commands: DeskCommands,
         truth: DeskTruth,
+        risk: DeskRisk,
+        strategy: DeskStrategy,
         inbox: Inbox,
         stop: threading.Event,
     ) -> None:
@@ -111,6 +120,8 @@ class Desk:
         self._entries = entries
         self._commands = commands
         self._truth = truth
+        self._risk = risk
+        self._strategy = strategy
         self._inbox = inbox
         self._stop = stop
         self._tick: Tick | None = None
@@ -156,24 +167,38 @@ class Desk:
 
     def _look(self) -> None:
         if not self._begun:
-            self._orders.recover()
-            if self._options.start != "running" and not pauses.paused(self._ledger):
-                pauses.pause(self._ledger, f"initial_state is {self._options.start}", self._clock.now_ms())
-            self._begun = True
+            self._begin()
         self._orders.pull()
         self._truth.look()
-        trades = self._ledger.trades(is_open=True)
-        look = self._looked(trades)
+        look = self._looked(self._ledger.trades(is_open=True))
         self._obey(look)
-        if self._unanswered or self._orders.sent_ms:
-            trades = self._ledger.trades(is_open=True)
-        for trade in trades:
+        for trade in self._ledger.trades(is_open=True):
             self._keep(trade, look)
         self._entries.look(look)
-        if self._ledger.get(pauses.EXIT_ALL) and not self._ledger.trades(is_open=True):
+        trades = self._ledger.trades(is_open=True)
+        self._strategy.publish(trades, look.now_ms)
+        self._weigh(trades, look)
+        if not trades and self._ledger.get(pauses.EXIT_ALL):
             self._ledger.put(pauses.EXIT_ALL, value=False)
             log.info("all_sold")
             self._stop.set()
+
+    def _begin(self) -> None:
+        """What is done before the first look."""
+        now_ms = self._clock.now_ms()
+        self._orders.recover()
+        if self._options.start != "running" and not pauses.paused(self._ledger):
+            pauses.pause(self._ledger, f"initial_state is {self._options.start}", now_ms)
+        self._strategy.publish(self._ledger.trades(is_open=True), now_ms)
+        self._begun = True
+
+    def _weigh(self, trades: Sequence[TradeRecord], look: Look) -> None:
+        """Let the limits of risk see what the account is worth, if all that is held has a price."""
+        held = [(position_of(trade).amount, look.quotes.get(trade.pair)) for trade in trades]
+        priced = [(amount, quote.bid) for amount, quote in held if quote is not None]
+        if len(priced) == len(held):
+            worth = worth_of(self._options.stake_currency, self._truth.balances(), priced)
+            self._risk.look(worth, look.now_ms)
 
     def _looked(self, trades: Sequence[TradeRecord]) -> Look:
         """The moment, with prices of all pairs that matter."""
@@ -183,7 +208,7 @@ class Desk:
             tick = None
         wanted = dict.fromkeys(trade.pair for trade in trades)
         if tick is not None:
-            wanted.update(dict.fromkeys(s.pair for s in tick.signals if s.kind.enters and not s.blocked))
+            wanted.update(entering(tick.signals))
         for command in self._unanswered:
             wanted.update(dict.fromkeys(self._commands.pairs(command)))
         return Look(

@@ -6,13 +6,13 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from daemon.core.errors import Refused
-from daemon.core.pair import Pair
 from daemon.trading import pauses
 from daemon.trading.ledger_files import RESTORED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from daemon.core.pair import Pair
     from daemon.trading.desk_entries import DeskEntries
     from daemon.trading.desk_exits import DeskExits
     from daemon.trading.desk_truth import DeskTruth
@@ -122,7 +122,7 @@ class DeskCommands:
         pauses.resume(self._ledger)
         done = ["entries are allowed again"]
         if arguments.get("risk"):
-            self._entries.reset_risk(look)
+            self._entries.reset_risk()
             done.append("limits of risk begin anew")
         if arguments.get("settled"):
             settled = self._ledger.settle_contradictions(look.now_ms)

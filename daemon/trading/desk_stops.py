@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import Refused, StrategyError
-from daemon.strategy.locks import PairLock
 from daemon.trading.exits import ExitDecision, ExitKind
 from daemon.trading.leaving import least_sellable, plan_stop_order, stop_order_outdated
 from daemon.trading.orders import ZERO, Leg, OrderState
@@ -27,8 +25,6 @@ log = logging.getLogger(__name__)
 
 TOLD = "fills_told"
 """Fact: ids of orders of open trades whose fills the strategy was told of."""
-AUTO_LOCK = "Auto lock"
-"""freqtrade's word: a pair that was left is not entered again on the same candle."""
 
 
 class DeskStops:
@@ -203,12 +199,4 @@ class DeskStops:
             "rule": trade.exit_detail,
         }
         log.info("trade_closed", extra={"fields": fields})
-        self._lock(trade, look)
         self._after_close(closed, look.now_ms)
-
-    def _lock(self, trade: TradeRecord, look: Look) -> None:
-        end_ms = self._ground.rules.timeframe.ceil(look.now_ms + 1)
-        start, end = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (look.now_ms, end_ms))
-        self._ledger.lock(
-            PairLock(pair=trade.pair, lock_time=start, lock_end_time=end, reason=AUTO_LOCK, side="*")
-        )
