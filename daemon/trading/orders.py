@@ -101,7 +101,16 @@ TRANSITIONS: Mapping[OrderState, frozenset[OrderState]] = MappingProxyType(
         OrderState.OPEN: frozenset(
             {OrderState.CANCELLING, OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED}
         ),
-        OrderState.CANCELLING: frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED}),
+        # It may be cancelled while it is unknown, and then turn out never to have been taken.
+        OrderState.CANCELLING: frozenset(
+            {
+                OrderState.FILLED,
+                OrderState.CANCELLED,
+                OrderState.EXPIRED,
+                OrderState.REJECTED,
+                OrderState.ABSENT,
+            }
+        ),
         OrderState.FILLED: frozenset(),
         OrderState.CANCELLED: frozenset(),
         OrderState.EXPIRED: frozenset(),
