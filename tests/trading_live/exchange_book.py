@@ -169,9 +169,9 @@ class ExchangeBook:
     def find(self, symbol, *, number=None, client_id=None):
         """An order by one of its ids; of several with one client id the newest. None without."""
         for order in reversed(self.orders):
-            if order.symbol == symbol and number in (None, order.number):
-                if client_id in (None, order.client_id):
-                    return order
+            same = number in (None, order.number) and client_id in (None, order.client_id)
+            if order.symbol == symbol and same:
+                return order
         return None
 
     def open_orders(self, symbol=None):
@@ -272,7 +272,9 @@ class ExchangeBook:
             if not left or price <= 0 or (order.price and beyond):
                 break
             size = _LEVEL * Decimal(int(self._rng.integers(30, 170))) / 100 / price
-            qty = min(left, max((size / symbol.step).to_integral_value(ROUND_DOWN) * symbol.step, symbol.step))
+            qty = min(
+                left, max((size / symbol.step).to_integral_value(ROUND_DOWN) * symbol.step, symbol.step)
+            )
             found.append((price, qty))
             left -= qty
         return found

@@ -30,10 +30,10 @@ from aiohttp import web
 
 sys.path.append(str(Path(__file__).parents[1] / "market_ccxt"))
 
-from exchange_book import OPEN, ZERO, Denied, ExchangeBook, Symbol  # noqa: E402 - behind the path above
-from local_candles import BASE, _text  # noqa: E402 - the same
-from local_exchange import FAULT, PAIRS, LocalExchange, Seen, Told  # noqa: E402 - the same
-from local_faults import suffer  # noqa: E402 - the same
+from exchange_book import OPEN, Denied, ExchangeBook, Symbol
+from local_candles import BASE, _text
+from local_exchange import FAULT, LocalExchange, Seen, Told
+from local_faults import suffer
 
 KEYS = {"key": "local-key", "secret": "local-secret"}
 DEPOSIT = {"USDT": Decimal(100_000), "BNB": Decimal(2)}
@@ -301,7 +301,7 @@ class TradingExchange(LocalExchange):
             {
                 "price": str(trade.price),
                 "qty": str(trade.qty),
-                "commission": str(trade.fee),
+                "commission": f"{trade.fee:.8f}",
                 "commissionAsset": trade.fee_asset,
                 "tradeId": trade.number,
             }
@@ -376,9 +376,7 @@ class TradingExchange(LocalExchange):
             | {"qty": str(t.qty), "fee": str(t.fee), "fee_asset": t.fee_asset, "at_ms": t.at_ms}
             for t in self.book.trades
         ]
-        balances = {
-            asset: [str(free), str(locked)] for asset, (free, locked) in self.book.balances().items()
-        }
+        balances = {asset: [str(free), str(locked)] for asset, (free, locked) in self.book.balances().items()}
         faults = {}
         for seen in self.requests:
             if seen.fault:
