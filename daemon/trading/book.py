@@ -241,6 +241,6 @@ def check_fill(order: OrderRecord, fill: Fill) -> None:
         raise Contradiction(f"order {intent.client_id} was rejected, but fill {fill.fill_id} is of it")
     if order.filled + fill.amount > intent.amount:
         raise Overfilled(
-            f"order {intent.client_id}: fill {fill.fill_id} of {fill.amount} comes to {order.filled}, "
-            f"but {intent.amount} was ordered"
+            f"order {intent.client_id}: fill {fill.fill_id} of {fill.amount} is more than what is left of "
+            f"the {intent.amount} that were ordered"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Self
 
 from daemon.core.errors import Refused
@@ -11,11 +12,11 @@ from daemon.trading import book
 from daemon.trading import ledger_rows as rows
 from daemon.trading.book import IllegalTransition
 from daemon.trading.ledger_connection import check, opened, translated
-from daemon.trading.ledger_reads import LedgerReader, added
+from daemon.trading.ledger_reads import LedgerReader
 from daemon.trading.ledger_tables import Tables
 from daemon.trading.ledger_taking import Taken, Taking, why_open
 from daemon.trading.orders import OrderState
-from daemon.trading.positions import effects, position_of
+from daemon.trading.positions import added, effects, position_of
 from daemon.trading.schema import migrate
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Ledger(LedgerReader):
     def __init__(self, tables: Tables) -> None:
         super().__init__(tables)
         self._known_totals: Mapping[str, Decimal] | None = None
+        self._known_undone = tables.undone
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -110,6 +112,7 @@ class Ledger(LedgerReader):
                 raise Refused(
                     f"trade {trade.trade_id} is closed: order {intent.client_id} cannot belong to it"
                 )
+            self._check_strange(intent)
             twins = self._tables.rows(
                 "SELECT client_id FROM orders WHERE client_id = ?"
                 " OR (pair, candle_ms, leg, attempt) = (?, ?, ?, ?)",
@@ -183,8 +186,7 @@ class Ledger(LedgerReader):
             taken = taking.take(reports, fills)
         # The sums go on from where they were, unless something in them was told anew.
         if totals is not None and not taking.restated:
-            effects_of = (each for fill in taken.fills for each in effects(fill).items())
-            self._known_totals = added(totals, effects_of)
+            self._known_totals = reduce(added, map(effects, taken.fills), totals)
         return taken
 
     # trades
@@ -311,6 +313,14 @@ class Ledger(LedgerReader):
         """
         return self._tables.together()
 
+    def _check_strange(self, intent: Intent) -> None:
+        """Refuse an id that the exchange knows and we don't: a ledger that was put back may have forgotten its order."""
+        for table in ("fills", "foreign_reports"):
+            if self._tables.rows(f"SELECT 1 FROM {table} WHERE client_id = ? LIMIT 1", (intent.client_id,)):
+                raise Refused(
+                    f"the exchange knows an order {intent.client_id} already that is not in the ledger"
+                )
+
     def _known(self, client_id: str) -> OrderRecord:
         order = self.order(client_id)
         if order is None:
@@ -327,6 +337,6 @@ class Ledger(LedgerReader):
             return self._known(client_id)
 
     def _totals(self) -> Mapping[str, Decimal]:
-        if self._known_totals is None:
-            self._known_totals = super()._totals()
+        if self._known_totals is None or self._known_undone != self._tables.undone:
+            self._known_totals, self._known_undone = super()._totals(), self._tables.undone
         return self._known_totals

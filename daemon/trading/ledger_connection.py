@@ -50,22 +50,31 @@ def translated(path: Path) -> Iterator[None]:
         raise
 
 
-def opened(path: Path) -> sqlite3.Connection:
-    """A connection that writes: write-ahead log, every commit on the disk when it returns; the owner's file alone.
+def opened(path: Path, *, write_ahead: bool = True) -> sqlite3.Connection:
+    """A connection that writes: every commit is on the disk when it returns; the owner's file alone.
+
+    Args:
+        path: which; it is made if there is none.
+        write_ahead: whether it gets a write-ahead log; else it stays as it is.
 
     Raises:
         ConfigError: the file cannot be made; the message names path and remedy.
     """
     try:
         # SQLite gives the log and its index the permissions of the file.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(fd, 0o600)  # one that was copied here may be open to all
+        finally:
+            os.close(fd)
     except OSError as exc:
         raise ConfigError(
             f"cannot use the ledger {path}: {exc.strerror or exc}: give this user a folder that it may write to"
         ) from exc
     connection = _connected(path, "rw")
     with translated(path), _closed_on_error(connection):
-        connection.execute("PRAGMA journal_mode = WAL")
+        if write_ahead:
+            connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")

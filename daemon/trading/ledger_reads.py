@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from decimal import Decimal, InvalidOperation
+from functools import reduce
 from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -15,10 +16,10 @@ from daemon.trading.broker import Balance
 from daemon.trading.ledger_connection import opened_to_read
 from daemon.trading.ledger_tables import Tables
 from daemon.trading.orders import ZERO, OrderState, Side
-from daemon.trading.positions import effects
+from daemon.trading.positions import EXACT, added, effects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from daemon.core.pair import Pair
@@ -157,8 +158,7 @@ class LedgerReader:
             totals = self._totals()
             bound: dict[str, Decimal] = {}
             for order in self._orders("NOT settled", ()):
-                currency, amount = _bound(order)
-                bound[currency] = bound.get(currency, ZERO) + amount
+                bound = added(bound, _bound(order))
         return MappingProxyType(
             {
                 currency: Balance(
@@ -223,8 +223,8 @@ class LedgerReader:
 
     def _totals(self) -> Mapping[str, Decimal]:
         """Each currency's total: deposits and the effects of our fills."""
-        amounts = [(currency, amount) for currency, amount, _, _ in self.deposits()]
-        return added({}, [*amounts, *(each for fill in self.fills() for each in effects(fill).items())])
+        changes = [{currency: amount} for currency, amount, _, _ in self.deposits()]
+        return reduce(added, [*changes, *map(effects, self.fills())], {})
 
     @contextlib.contextmanager
     def _readable(self) -> Iterator[None]:
@@ -235,18 +235,10 @@ class LedgerReader:
             raise Corrupt(f"{self.path} is damaged: a row cannot be read: {exc}") from exc
 
 
-def added(totals: Mapping[str, Decimal], amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
-    """Totals of currencies with some amounts added."""
-    found = dict(totals)
-    for currency, amount in amounts:
-        found[currency] = found.get(currency, ZERO) + amount
-    return found
-
-
-def _bound(order: OrderRecord) -> tuple[str, Decimal]:
+def _bound(order: OrderRecord) -> dict[str, Decimal]:
     """What an order that has not settled binds: all of it while it may fill, then what was reported and is not here."""
     intent = order.intent
     left = max((order.reported if order.state.final else intent.amount) - order.filled, ZERO)
     if intent.side is Side.SELL:
-        return intent.pair.base, left
-    return intent.pair.quote, left * (intent.price or intent.stop_price or ZERO)
+        return {intent.pair.base: left}
+    return {intent.pair.quote: EXACT.multiply(left, intent.price or intent.stop_price or ZERO)}

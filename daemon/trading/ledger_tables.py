@@ -31,6 +31,8 @@ class Tables:
         self._connection = connection
         self._lock = threading.RLock()
         self._depth = 0
+        self.undone = 0
+        """How often writes were undone: what was computed from them may be wrong since."""
 
     def close(self) -> None:
         """Let go of the file; calling it twice does nothing."""
@@ -79,6 +81,7 @@ class Tables:
                 yield
                 self._connection.execute(commit)
             except BaseException:
+                self.undone += 1
                 # A full disk may have ended the transaction already.
                 if self._connection.in_transaction:
                     for statement in undo:

@@ -34,7 +34,7 @@ class Taken:
         foreign_fills: executions of orders that are not known as ours and were not known before.
         revived: client ids of orders that had ended for us without the exchange, and that it knows after all.
         reopened: numbers of trades that were closed and hold something again, or may come to.
-        contradictions: what cannot be true beside what is known, in words; entries stay barred.
+        contradictions: what cannot be true beside what is known, in words, unless it was settled before.
     """
 
     changed: tuple[str, ...] = ()
@@ -88,9 +88,11 @@ class Taking:
             with self._tables.together():
                 taking()
         except Contradiction as exc:
-            self._contradictions[str(exc)] = None
+            what = str(exc)
             query = "INSERT OR IGNORE INTO contradictions (what, at_ms) VALUES (?, ?)"
-            self._tables.change(query, (str(exc), self._at_ms))
+            self._tables.change(query, (what, self._at_ms))
+            if self._tables.value("SELECT settled_ms FROM contradictions WHERE what = ?", (what,)) is None:
+                self._contradictions[what] = None
 
     def _report(self, report: OrderReport) -> None:
         order = self._owner(report.pair, report.client_id, report.exchange_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Context, localcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from daemon.trading.orders import Fill
     from daemon.trading.records import TradeRecord
 
+EXACT = Context(prec=80)
+"""Sums and products of money are exact in it; the usual context rounds to 28 digits."""
+_RATE = Context(prec=28)
 _NO_FEES: Mapping[str, Decimal] = MappingProxyType({})
 
 
@@ -55,11 +59,13 @@ class Position:
     @property
     def realized(self) -> Decimal:
         """What the sells have earned so far, quote currency, fees in base and quote included."""
-        return self.received - (self.paid - self.cost)
+        with localcontext(EXACT):
+            return self.received - (self.paid - self.cost)
 
     def profit(self, price: Decimal, fee: Decimal = ZERO) -> Decimal:
         """Earned in all if what is held were sold now: at ``price``, paying ``fee`` (0.001 is 0.1 %); quote currency."""
-        return self.received + self.amount * price * (1 - fee) - self.paid
+        with localcontext(EXACT):
+            return self.received + self.amount * price * (1 - fee) - self.paid
 
     def ratio(self, price: Decimal, fee: Decimal = ZERO) -> Decimal:
         """`profit` by all that was paid; 0 before anything was."""
@@ -74,19 +80,25 @@ def position_of(trade: TradeRecord) -> Position:
 def folded(fills: Iterable[Fill], pair: Pair) -> Position:
     """The position that some fills of a pair make, in whatever order they are given."""
     tally = _Tally(pair)
-    for fill in sorted(fills, key=_when):
-        tally.take(fill)
-    return tally.position()
+    with localcontext(EXACT):
+        for fill in sorted(fills, key=_when):
+            tally.take(fill)
+        return tally.position()
 
 
 def effects(fill: Fill) -> dict[str, Decimal]:
     """By how much a fill changes each currency of the account."""
-    value = fill.amount * fill.price
-    gets, gives = (fill.pair.base, fill.pair.quote), (fill.amount, -value)
-    changes = dict(zip(gets, gives if fill.side is Side.BUY else (-fill.amount, value), strict=True))
-    if fill.fee:
-        changes[fill.fee_currency] = changes.get(fill.fee_currency, ZERO) - fill.fee
-    return changes
+    value, sign = EXACT.multiply(fill.amount, fill.price), 1 if fill.side is Side.BUY else -1
+    changes = {fill.pair.base: sign * fill.amount, fill.pair.quote: -sign * value}
+    return added(changes, {fill.fee_currency: -fill.fee}) if fill.fee else changes
+
+
+def added(totals: Mapping[str, Decimal], changes: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Totals of currencies with changes added to them."""
+    found = dict(totals)
+    for currency, amount in changes.items():
+        found[currency] = EXACT.add(found.get(currency, ZERO), amount)
+    return found
 
 
 def _when(fill: Fill) -> tuple[int, bool, int, str]:
@@ -118,7 +130,7 @@ class _Tally:
             self.cost -= money
             self.held += fill.amount
             self.held_value += fill.amount * fill.price
-            self.open_rate = self.held_value / self.held
+            self.open_rate = _RATE.divide(self.held_value, self.held)
         else:
             self.sold += fill.amount
             self.sold_value += fill.amount * fill.price
@@ -144,7 +156,7 @@ class _Tally:
             received=self.received,
             cost=self.cost,
             open_rate=self.open_rate,
-            close_rate=self.sold_value / self.sold if self.sold else None,
+            close_rate=_RATE.divide(self.sold_value, self.sold) if self.sold else None,
             fees=MappingProxyType(self.fees),
             first_ms=min(self.times, default=None),
             last_ms=max(self.times, default=None),

@@ -68,17 +68,21 @@ class OrderRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopState:
-    """Where a trade's stop-loss stands; it only ever rises (freqtrade's rule for long trades).
+    """Where a trade's stop-loss stands. It only ever rises, except when `custom_stoploss` is asked after a fill.
 
     Attributes:
         price: the trade is closed at or below it, quote currency.
         initial: what it was at first.
+        ratio: by how much it lay below the price that it was computed from: -0.05 is 5 %; 0 for unknown.
+        initial_ratio: the same of the first one.
         trailing: whether it has been raised.
         rule: what set it: ``stoploss``, ``trailing_stop``, ``custom_stoploss``.
     """
 
     price: Decimal
     initial: Decimal
+    ratio: float = 0.0
+    initial_ratio: float = 0.0
     trailing: bool = False
     rule: str = "stoploss"
 

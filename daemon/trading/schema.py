@@ -89,6 +89,7 @@ CREATE TABLE fills (
 ) STRICT;
 CREATE INDEX fills_order ON fills (order_id);
 CREATE INDEX fills_exchange ON fills (exchange_id, pair) WHERE order_id IS NULL;
+CREATE INDEX fills_client ON fills (client_id);
 CREATE INDEX fills_time ON fills (pair, at_ms);
 
 -- Reports about orders that are not ours (or whose exchange id we have not learnt yet), each different one once.
@@ -105,6 +106,8 @@ CREATE TABLE foreign_reports (
     detail         TEXT NOT NULL,
     PRIMARY KEY (pair, exchange_id, client_id, state, filled)
 ) STRICT;
+
+CREATE INDEX foreign_client ON foreign_reports (client_id);
 
 -- What was said that cannot be true beside what is known; entries stay barred until somebody has looked.
 CREATE TABLE contradictions (

@@ -28,7 +28,7 @@ def test_the_schema_is_self_contained_and_names_its_dialect():
 
 def test_every_key_of_the_schema_has_a_description():
     sections = list(objects(config_schema()))
-    assert len(sections) == 10
+    assert len(sections) == 19
     for section in sections:
         for name, entry in section["properties"].items():
             assert entry.get("description"), name
@@ -42,7 +42,9 @@ def test_the_schema_has_every_key_that_is_accepted_and_refuses_others():
         section = top
         for name in path:
             entry = section["properties"][name]
-            section = next(kind for kind in (entry, *entry.get("anyOf", ())) if "properties" in kind)
+            kinds = [entry, *entry.get("anyOf", ())]
+            kinds += [kind["items"] for kind in kinds if "items" in kind]
+            section = next(kind for kind in kinds if "properties" in kind)
         assert set(section["properties"]) == set(keys)
 
 
