@@ -1,4 +1,4 @@
-"""One ccxt exchange for candles: its settings, its answers as they were served, its errors as ours.
+"""One ccxt exchange, for candles and orders: its settings, its answers as they were served, its errors as ours.
 
 The only file that constructs a ccxt client. Importing it costs about a second, so it is imported where
 an exchange is really used.
@@ -51,7 +51,7 @@ class CcxtClient:
             itself says about the exchange.
         credentials: by freqtrade's names or ccxt's.
         silence: is told when the exchange refuses requests as too many.
-        time: is told what the exchange's clock says.
+        time: is told what the exchange's clock says; signed requests are stamped by it.
         clock: real time.
 
     Raises:
@@ -73,6 +73,10 @@ class CcxtClient:
         self._silence = silence
         self._ccxt = _constructed(exchange_id, [{"enableRateLimit": True}, secrets, *layers])
         self._ccxt.parse_ohlcvs = self._as_served
+        # Amounts and prices as the text that was served: a float would not be exact.
+        self._ccxt.number = str
+        # What a signed request is stamped with, whatever our own clock says.
+        self._ccxt.milliseconds = time.now_ms
         self._wire = Wire(self._ccxt, silence=silence, time=time, clock=clock)
         self._time = time
         self._timeout_s = float(self._ccxt.timeout) / 1000
@@ -96,8 +100,8 @@ class CcxtClient:
             deadline_s: monotonic; silence that lasts longer is not waited for. So for the other calls.
         """
         what = f"markets of {self.name}"
-        trip = Trip(deadline_s=deadline_s, timeout_s=self._timeout_s)
-        await self._asked(lambda: self._ccxt.load_markets(True), trip, what)
+        trip = self.trip(deadline_s)
+        await self.asked(lambda ccxt: ccxt.load_markets(True), trip, what)
         pairs = frozenset(_parsed(Pair, self._ccxt.markets or ()))
         if not pairs:
             raise Retryable(f"{what}: the answer holds none")
@@ -120,9 +124,9 @@ class CcxtClient:
             raise Refused(f"{what}: there is no such pair")
         if timeframe not in self.timeframes():
             raise Refused(f"{what}: there are none of this length")
-        trip = Trip(deadline_s=deadline_s, timeout_s=min(timeout_s, self._timeout_s))
-        rows = await self._asked(
-            lambda: self._ccxt.fetch_ohlcv(str(pair), str(timeframe), request.since_ms, limit), trip, what
+        trip = self.trip(deadline_s, timeout_s)
+        rows = await self.asked(
+            lambda ccxt: ccxt.fetch_ohlcv(str(pair), str(timeframe), request.since_ms, limit), trip, what
         )
         if not isinstance(rows, list):
             raise Retryable(
@@ -140,23 +144,45 @@ class CcxtClient:
         if not self._ccxt.has.get("fetchTime"):
             return
         what = f"time of {self.name}"
-        trip = Trip(deadline_s=deadline_s, timeout_s=self._timeout_s, json=False)
-        time_ms = await self._asked(self._ccxt.fetch_time, trip, what)
+        trip = self.trip(deadline_s, json=False)
+        time_ms = await self.asked(lambda ccxt: ccxt.fetch_time(), trip, what)
         if isinstance(time_ms, bool) or not isinstance(time_ms, (int, float)):
             raise Retryable(f"{what}: malformed answer")
         if not self._time.take(int(time_ms), trip.sent_ms, trip.received_ms):
             raise Retryable(f"{what}: the answer took {trip.received_ms - trip.sent_ms} ms")
 
+    @property
+    def ccxt(self) -> Any:
+        """The ccxt client itself, for what it knows without asking anybody."""
+        return self._ccxt
+
+    def trip(self, deadline_s: float, timeout_s: float | None = None, *, json: bool = True) -> Trip:
+        """The limits of one call.
+
+        Args:
+            deadline_s: monotonic; silence that lasts longer is not waited for.
+            timeout_s: real seconds for the answer; None: ccxt's own ``timeout``, which no other exceeds.
+            json: whether an answer that is no JSON is malformed.
+        """
+        longest_s = self._timeout_s if timeout_s is None else min(timeout_s, self._timeout_s)
+        return Trip(deadline_s=deadline_s, timeout_s=longest_s, json=json)
+
     async def close(self) -> None:
         """Let go of the connections."""
         await self._wire.close()
 
-    async def _asked(self, call: Callable[[], Awaitable[Any]], trip: Trip, what: str) -> Any:
-        """The result of a call of ccxt; whatever it raises is raised as ours."""
+    async def asked(self, call: Callable[[Any], Awaitable[Any]], trip: Trip, what: str) -> Any:
+        """The result of a call of ccxt; whatever it raises is raised as ours, and is the cause of that.
+
+        Args:
+            call: gets the ccxt client.
+            trip: its limits; it tells afterwards how far the request has come.
+            what: what is asked for, as a message begins with it.
+        """
         try:
             with trip.taken():
                 self._wire.open()
-                answer = await call()
+                answer = await call(self._ccxt)
         except CandledError:
             raise  # the wire's own
         except RATE_LIMITS as exc:
@@ -173,7 +199,11 @@ class CcxtClient:
         """In the place of ccxt's own, which sorts, cuts, and fails as a whole over one unsound row."""
         if not isinstance(ohlcvs, list):
             raise TypeError(f"{type(ohlcvs).__name__} where a list of candles belongs")
-        return [self._row(row, market) for row in ohlcvs]
+        self._ccxt.number = float  # candles are no money, and nothing else runs in between
+        try:
+            return [self._row(row, market) for row in ohlcvs]
+        finally:
+            self._ccxt.number = str
 
     def _row(self, row: Any, market: Any) -> Row:
         try:
@@ -204,12 +234,13 @@ def _constructed(exchange_id: str, layers: list[Mapping[str, Any]]) -> Any:
 def _ask_for_less(client: Any, chosen: Mapping[str, Any]) -> None:
     """Have only those markets loaded that are wanted, unless the user chose himself.
 
-    By default ccxt asks three hosts of Binance, and with a key for the user's coins as well: slower,
-    and unreachable where the user has pointed only one of the hosts elsewhere.
+    By default ccxt asks three hosts of Binance, and with a key for the user's coins and margin pairs as well:
+    slower, and unreachable where the user has pointed only one of the hosts elsewhere.
     """
     options = client.options
-    if "fetchCurrencies" in options and "fetchCurrencies" not in chosen:
-        options["fetchCurrencies"] = False
+    for extra in ("fetchCurrencies", "fetchMargins"):
+        if extra in options and extra not in chosen:
+            options[extra] = False
     markets = options.get("fetchMarkets")
     if (
         options.get("defaultType", "spot") != "spot"

@@ -14,12 +14,16 @@ _HUMAN_ACTS = (
     theirs.AuthenticationError,  # PermissionDenied, AccountSuspended... are kinds of it
     theirs.RestrictedLocation,
     theirs.InvalidProxySettings,
+    theirs.ManualInteractionNeeded,
 )
 _NEVER_SUCCEEDS = (
-    theirs.BadRequest,
+    theirs.BadRequest,  # BadSymbol is a kind of it
     theirs.ArgumentsRequired,
     theirs.NotSupported,
-)  # BadSymbol is a BadRequest
+    theirs.InvalidOrder,  # OrderNotFound, OrderImmediatelyFillable... are kinds of it
+    theirs.InsufficientFunds,
+    theirs.OperationRejected,  # MarketClosed is a kind of it
+)
 
 FOREIGN = (
     theirs.BaseError,
