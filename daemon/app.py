@@ -151,6 +151,7 @@ class _Assembly:
             clock=self.clock,
         )
         self.tally = Tally(self.clock, options.ticks, stop)
+        self.trading: TradingRoom | None = None
         self.between_ticks = threading.Event()
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
@@ -234,6 +235,14 @@ class _Assembly:
         self.view.show(features.handed_on)
         trainer = self._trainer(features)
         trainer.load_models()
+        self.trading = trading_room(
+            self.settings,
+            strategy=self.strategy,
+            market=self.market,
+            frame_of=self._frame,
+            clock=self.clock,
+            stop=self.stop,
+        )
         engine = self._engine(features)
         metrics = self._metrics()
         longest_s = self.settings.candled.training.max_minutes * 60
@@ -244,6 +253,7 @@ class _Assembly:
             runners=[
                 engine_runner,
                 trainer_runner,
+                self._runner("desk", trading.desk, trading.idle_s, wake=trading.wake),
                 self._runner(
                     "housekeeping", Housekeeping(self.history, self.scorer, metrics), HOUSEKEEPING_S
                 ),
@@ -261,6 +271,8 @@ class _Assembly:
             finished=lambda: end_ms is not None and (engine.handled_ms or 0) >= end_ms,
             show=self._show,
             closings=[
+                ("control", control.close),
+                ("desk", trading.desk.close),
                 ("history", self.history.close),
                 ("candles", self.feed.flush),
                 *([] if metrics is None else [("metrics", metrics.close)]),
@@ -280,8 +292,18 @@ class _Assembly:
             scores=self.scorer.scores,
         )
 
-    def _runner(self, name: str, steps: Steps, idle_s: float, *, patience_s: float = PATIENCE_S) -> Runner:
-        return Runner(name, steps, clock=self.clock, stop=self.stop, idle_s=idle_s, patience_s=patience_s)
+    def _runner(
+        self,
+        name: str,
+        steps: Steps,
+        idle_s: float,
+        *,
+        patience_s: float = PATIENCE_S,
+        wake: threading.Event | None = None,
+    ) -> Runner:
+        return Runner(
+            name, steps, clock=self.clock, stop=self.stop, idle_s=idle_s, patience_s=patience_s, wake=wake
+        )
 
     def _engine(self, features: FeatureStore) -> Engine:
         forecaster = Forecaster(
@@ -310,6 +332,7 @@ class _Assembly:
             between_ticks=self.between_ticks,
             stop=self.stop,
             statistics=statistics if candles else None,
+            trade=None if self.trading is None else self.trading.inbox.put,
         )
 
     def _trainer(self, features: FeatureStore) -> Trainer:

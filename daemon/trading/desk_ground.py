@@ -55,6 +55,7 @@ class Ground:
         self.balances = balances
         self.order_book = order_book
         self._closed: dict[int, Decimal] = {}
+        self._summed = False
 
     def terms(self, pair: Pair) -> Terms:
         """What decisions about a pair go by."""
@@ -81,18 +82,16 @@ class Ground:
 
     def closed_profit(self) -> Decimal:
         """What closed trades have earned, stake currency; each is summed once."""
-        for trade in self._ledger.trades(is_open=False, since_ms=None) if not self._closed else ():
-            self._count(trade)
+        if not self._summed:
+            for trade in self._ledger.trades(is_open=False):
+                self._count(trade)
+            self._summed = True
         return sum(self._closed.values(), ZERO)
 
     def closed(self, trade: TradeRecord) -> None:
         """A trade was closed."""
         self.closed_profit()
         self._count(trade)
-
-    def opened_again(self) -> None:
-        """A closed trade is open again: the sums are made anew."""
-        self._closed = {}
 
     def _count(self, trade: TradeRecord) -> None:
         position = position_of(trade)

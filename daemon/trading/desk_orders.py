@@ -6,15 +6,16 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from daemon.core.errors import Refused, Retryable
+from daemon.core.errors import ConfigError, Refused, Retryable
 from daemon.trading.book import Contradiction
 from daemon.trading.broker import AnswerLost
 from daemon.trading.orders import ZERO, Intent, OrderReport, OrderState, client_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from daemon.core.clock import Clock
+    from daemon.core.errors import CandledError
     from daemon.trading.broker import Broker
     from daemon.trading.ledger import Ledger, Taken
     from daemon.trading.orders import Fill
@@ -96,7 +97,7 @@ class DeskOrders:
         self._ledger.cancelling(intent.client_id, self._clock.now_ms())
         try:
             report = self._broker.cancel(intent.pair, intent.client_id, order.exchange_id)
-        except (Retryable, Refused) as exc:
+        except (Retryable, Refused, ConfigError) as exc:
             self._fault("cancel", exc)
             return self._known(intent.client_id)
         self._faults.pop("cancel", None)
@@ -117,7 +118,7 @@ class DeskOrders:
         """Take what the exchange has told, and ask about what it should have told."""
         try:
             news = self._broker.news()
-        except Retryable as exc:
+        except (Retryable, Refused, ConfigError) as exc:
             self._fault("news", exc)
             news = ()
         else:
@@ -190,7 +191,7 @@ class DeskOrders:
         except AnswerLost as exc:
             self._fault("send", exc)
             return self._known(intent.client_id)
-        except Retryable as exc:  # nothing has left
+        except (Retryable, ConfigError) as exc:  # nothing has left
             self._fault("send", exc)
             return self._ledger.absent(intent.client_id, self._clock.now_ms())
         self._faults.pop("send", None)
@@ -210,24 +211,22 @@ class DeskOrders:
     def _ask(self, order: OrderRecord) -> OrderRecord:
         """Ask the exchange how an order stands, and for the fills that are missing."""
         intent = order.intent
+        fills: Sequence[Fill] = ()
         try:
             report = self._broker.order(intent.pair, intent.client_id, order.exchange_id)
-            if report is not None:
-                self.take([report])
-                order = self._known(intent.client_id)
-                if not order.settled and order.filled < order.reported:
-                    since_ms = (order.sent_ms or intent.created_ms) - OVERLAP_MS
-                    self.take([], self._broker.fills(intent.pair, since_ms))
-        except Refused as exc:
-            self._fault("order", exc)
-            return order
-        except Retryable as exc:
+            if report is not None and report.filled > sum((f.amount for f in report.fills), order.filled):
+                since_ms = (order.sent_ms or intent.created_ms) - OVERLAP_MS
+                fills = self._broker.fills(intent.pair, since_ms)
+        except (Retryable, Refused, ConfigError) as exc:
             self._fault("order", exc)
             return order
         self._faults.pop("order", None)
         if report is None:
             self._not_known(order)
-        elif order.state is OrderState.CANCELLING and report.state is OrderState.OPEN:
+            return self._known(intent.client_id)
+        self.take([report], fills)
+        order = self._known(intent.client_id)
+        if order.state is OrderState.CANCELLING and report.state is OrderState.OPEN:
             self._cancel_again(order)
         return self._known(intent.client_id)
 
@@ -244,13 +243,13 @@ class DeskOrders:
         """The request to cancel did not arrive."""
         try:
             report = self._broker.cancel(order.intent.pair, order.intent.client_id, order.exchange_id)
-        except (Retryable, Refused) as exc:
+        except (Retryable, Refused, ConfigError) as exc:
             self._fault("cancel", exc)
             return
         if report is not None:
             self.take([report])
 
-    def _fault(self, what: str, exc: Retryable | Refused) -> None:
+    def _fault(self, what: str, exc: CandledError) -> None:
         if what not in self._faults:  # the first of a streak
             log.warning("exchange_failed", extra={"fields": {"request": what, "error": str(exc)}})
         self._faults[what] = str(exc)

@@ -6,7 +6,9 @@ import logging
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from daemon.core.errors import Refused, Retryable
+from daemon.core.errors import ConfigError, Refused, Retryable
+from daemon.trading.ledger_files import RESTORED
+from daemon.trading.reconciliation import Reconciliation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,6 +57,8 @@ class DeskTruth:
         self._clock = clock
         self._pairs = tuple(pairs)
         self._on_paper = on_paper
+        self._reconciliation = Reconciliation(ledger, broker)
+        self._noted: set[str] = set()
         self._due_s = clock.monotonic_s()
         self._balances: Mapping[str, Balance] = MappingProxyType({})
         self._balances_s: float | None = None
@@ -67,7 +71,7 @@ class DeskTruth:
             return
         try:
             obstacles = self._reconciled()
-        except (Retryable, Refused) as exc:
+        except (Retryable, Refused, ConfigError) as exc:
             obstacles = (f"the exchange could not be asked: {exc}",)
         if obstacles != self.obstacles:
             log.log(
@@ -103,9 +107,13 @@ class DeskTruth:
 
     def _reconciled(self) -> tuple[str, ...]:
         """Take what the exchange knows; return what does not add up."""
-        traded = {order.intent.pair for order in self._ledger.orders(unsettled=True)}
-        traded |= {trade.pair for trade in self._ledger.trades(is_open=True)}
-        pairs = tuple(dict.fromkeys([*self._pairs, *traded]))
-        self._orders.take(self._broker.open_orders(pairs))
-        self._orders.ask_again()
-        return self._ledger.contradictions()
+        found = self._reconciliation.compare(self._pairs, self._clock.now_ms())
+        for note in found.notes:
+            if note not in self._noted:
+                log.warning("reconciliation", extra={"fields": {"found": note}})
+        self._noted = set(found.notes)
+        self._balances_s = None
+        if found.in_step and self._ledger.get(RESTORED):
+            self._ledger.put(RESTORED, None)
+            log.info("ledger_is_whole_again")
+        return found.reasons

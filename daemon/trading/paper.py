@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from daemon.core.pair import Pair
     from daemon.trading.broker import MarketRules, Quote
     from daemon.trading.orders import Fill, Intent
-    from daemon.trading.paper_market import PaperMarket
+    from daemon.trading.paper_market import Depth, PaperMarket
     from daemon.trading.records import OrderRecord
 
 ENDED_KEPT = 1000
@@ -67,6 +67,10 @@ class PaperBroker:
     def quotes(self, pairs: Sequence[Pair]) -> Mapping[Pair, Quote]:
         """See `Broker`."""
         return self._market.quotes(pairs)
+
+    def depth(self, pair: Pair) -> Depth:
+        """What an order that comes now meets; see `PaperMarket`."""
+        return self._market.depth(pair)
 
     def send(self, intent: Intent) -> OrderReport:
         """See `Broker`."""
