@@ -136,3 +136,20 @@ def test_a_training_beyond_its_memory_is_recorded_with_the_cause_and_candles_go_
     daemon.await_event("tick", count=3)
     assert daemon.stop() == 0
     assert "max_memory_mb" in here.queue[failed["pair"]].last_error
+
+
+def test_a_health_check_tells_a_daemon_that_lives_from_one_that_does_not(place):
+    here = place()
+    assert here.command("status", "--check").returncode == 1
+    daemon = here.start()
+    daemon.await_event("tick")
+    alive = here.command("status", "--check")
+    assert (alive.returncode, alive.stdout[:8]) == (0, "running;")
+    daemon.hear(signal.SIGSTOP)
+    old = (here.state / "status.json").stat().st_mtime - 60
+    os.utime(here.state / "status.json", (old, old))
+    assert here.command("status", "--check").returncode == 1
+    daemon.hear(signal.SIGCONT)
+    daemon.kill()
+    dead = here.command("status", "--check")
+    assert (dead.returncode, dead.stdout) == (1, "does not run\n")
