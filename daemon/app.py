@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from daemon.app_threads import daemon_of
 from daemon.core.clock import SystemClock
 from daemon.core.errors import Retryable
 from daemon.core.market import CandleKey
@@ -16,15 +17,11 @@ from daemon.features.compute import BlockComputer
 from daemon.features.store import FeatureStore
 from daemon.learning.models.registry import model_class
 from daemon.market.feed import Feed
-from daemon.market.replay import ReplayMarket
 from daemon.market.store import CandleStore
 from daemon.runtime import preparation
 from daemon.runtime.engine import Engine
 from daemon.runtime.forecaster import Forecaster
-from daemon.runtime.housekeeping import Housekeeping
-from daemon.runtime.lifecycle import Daemon
 from daemon.runtime.live_statistics import LiveStatistics
-from daemon.runtime.metrics_log import MetricsLog
 from daemon.runtime.recipe import (
     DAY_MS,
     engine_options,
@@ -33,12 +30,12 @@ from daemon.runtime.recipe import (
     scorer_options,
     trainer_options,
 )
-from daemon.runtime.runner import Runner
+from daemon.runtime.runner import Heartbeat
 from daemon.runtime.scorer import Scorer
-from daemon.runtime.status_file import status, write_status
+from daemon.runtime.status_file import status, status_line, write_status
 from daemon.runtime.strategy_view import StrategyView
 from daemon.runtime.tally import Tally
-from daemon.runtime.ticker import Ticker
+from daemon.runtime.trading_room import desk_of
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
 from daemon.runtime.world import (
@@ -53,11 +50,11 @@ from daemon.state import atomic
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
 from daemon.state.history import PredictionHistory
-from daemon.state.metric_tracker import MetricTracker
 from daemon.state.pair_dictionary import PairDictionary
 from daemon.strategy.hooks import Hooks
 from daemon.strategy.loader import load_strategy
 from daemon.strategy.ports import bind
+from daemon.trading.messages import Inbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,15 +64,10 @@ if TYPE_CHECKING:
     from daemon.core.clock import Clock
     from daemon.core.market import Market
     from daemon.learning.live import LiveModel
-    from daemon.runtime.runner import Steps
+    from daemon.runtime.lifecycle import Daemon
+    from daemon.trading.desk import Desk
 
 log = logging.getLogger(__name__)
-
-HOUSEKEEPING_S = 30.0
-PATIENCE_S = 300.0
-"""A step that takes longer than this (a training: than this beyond its own limit) is taken to hang."""
-IDLE_S = 5.0
-"""Longest sleep of a thread between two looks at the clock, real seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +143,12 @@ class _Assembly:
             clock=self.clock,
         )
         self.tally = Tally(self.clock, options.ticks, stop)
-        self.trading: TradingRoom | None = None
+        self.inbox = Inbox(threading.Event())
+        self.desk: Desk | None = None
         self.between_ticks = threading.Event()
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
+        self.heartbeats = {name: Heartbeat(self.clock) for name in ("engine", "trainer", "desk")}
         self.scorer = Scorer(
             scorer_options(settings),
             history=self.history,
@@ -167,8 +161,11 @@ class _Assembly:
             threads=settings.candled.training.thread_count,
             nice=settings.candled.training.nice,
             longest_s=settings.candled.training.max_minutes * 60,
+            patience_s=settings.candled.patience_s,
+            most_bytes=settings.candled.training.max_bytes,
             stop=stop,
             clock=self.clock,
+            beat=self.heartbeats["trainer"].beat,
         )
 
     def run(self) -> int:
@@ -235,74 +232,19 @@ class _Assembly:
         self.view.show(features.handed_on)
         trainer = self._trainer(features)
         trainer.load_models()
-        self.trading = trading_room(
+        self.desk = self._desk()
+        return daemon_of(self, engine=self._engine(features), trainer=trainer, desk=self.desk)
+
+    def _desk(self) -> Desk:
+        return desk_of(
             self.settings,
             strategy=self.strategy,
             market=self.market,
             frame_of=self._frame,
             clock=self.clock,
+            inbox=self.inbox,
             stop=self.stop,
-        )
-        engine = self._engine(features)
-        metrics = self._metrics()
-        longest_s = self.settings.candled.training.max_minutes * 60
-        engine_runner = self._runner("engine", engine, IDLE_S)
-        trainer_runner = self._runner("trainer", trainer, IDLE_S, patience_s=longest_s + PATIENCE_S)
-        end_ms = self.market.span_ms()[1] if isinstance(self.market, ReplayMarket) else None
-        return Daemon(
-            runners=[
-                engine_runner,
-                trainer_runner,
-                self._runner("desk", trading.desk, trading.idle_s, wake=trading.wake),
-                self._runner(
-                    "housekeeping", Housekeeping(self.history, self.scorer, metrics), HOUSEKEEPING_S
-                ),
-            ],
-            ticker=Ticker(
-                clock=self.clock,
-                base=self.plan.base,
-                grace_ms=engine_options(self.settings).grace_ms,
-                engine=engine_runner.wake,
-                trainer=trainer_runner.wake,
-            ),
-            clock=self.clock,
-            tally=self.tally,
-            stop=self.stop,
-            finished=lambda: end_ms is not None and (engine.handled_ms or 0) >= end_ms,
-            show=self._show,
-            closings=[
-                ("control", control.close),
-                ("desk", trading.desk.close),
-                ("history", self.history.close),
-                ("candles", self.feed.flush),
-                *([] if metrics is None else [("metrics", metrics.close)]),
-            ],
-        )
-
-    def _metrics(self) -> MetricsLog | None:
-        if not self.settings.freqai.write_metrics_to_disk:
-            return None
-        return MetricsLog(
-            MetricTracker.open(self.folder),
-            clock=self.clock,
-            pairs=self.settings.pairs,
-            tally=self.tally,
-            entries=lambda: self.book.entries,
-            models=self.models,
-            scores=self.scorer.scores,
-        )
-
-    def _runner(
-        self,
-        name: str,
-        steps: Steps,
-        idle_s: float,
-        *,
-        patience_s: float = PATIENCE_S,
-        wake: threading.Event | None = None,
-    ) -> Runner:
-        return Runner(
-            name, steps, clock=self.clock, stop=self.stop, idle_s=idle_s, patience_s=patience_s, wake=wake
+            beat=self.heartbeats["desk"].beat,
         )
 
     def _engine(self, features: FeatureStore) -> Engine:
@@ -332,7 +274,8 @@ class _Assembly:
             between_ticks=self.between_ticks,
             stop=self.stop,
             statistics=statistics if candles else None,
-            trade=None if self.trading is None else self.trading.inbox.put,
+            trade=self.inbox.put,
+            beat=self.heartbeats["engine"].beat,
         )
 
     def _trainer(self, features: FeatureStore) -> Trainer:
@@ -351,6 +294,7 @@ class _Assembly:
             between_ticks=self.between_ticks,
             stop=self.stop,
             fallen=self.scorer.fallen,
+            beat=self.heartbeats["trainer"].beat,
         )
 
     def _give_way(self) -> None:
@@ -361,8 +305,8 @@ class _Assembly:
         """The strategy is bound before the feed knows what to fetch, because the strategy says what."""
         return self.feed.frame(key)
 
-    def _show(self, state: str) -> None:
-        """Publish the figures: to other processes by status.json, to this one's view."""
+    def show(self, state: str) -> str:
+        """Publish the figures: to other processes by status.json, to this one's view; return them in one line."""
         figures = status(
             state=state,
             clock=self.clock,
@@ -372,10 +316,13 @@ class _Assembly:
             models=self.models,
             entries=self.book.entries,
             scores=self.scorer.scores,
+            expiration_ms=expiration_ms(self.settings),
+            trading=None if self.desk is None else self.desk.view,
         )
         write_status(self.folder.status, figures)
         if self.options.show is not None:
             self.options.show(figures)
+        return status_line(figures)
 
 
 def _read_beside(parts: _Assembly) -> list[CandleKey]:

@@ -77,6 +77,7 @@ class Engine:
     ``between_ticks`` is unset while candles are handled: the trainer, which shares the interpreter with the
     engine, waits for it before each piece of Python work. ``statistics``, if given, replace those of the training.
     ``trade`` is told of each tick that may trade; it must not wait.
+    ``beat`` is called when a candle was handled.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Engine:
         stop: threading.Event,
         statistics: LiveStatistics | None = None,
         trade: Callable[[Tick], None] | None = None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._options = options
         self._statistics = statistics
@@ -107,6 +109,7 @@ class Engine:
         self._tally = tally
         self._between_ticks = between_ticks
         self._stop = stop
+        self._beat = beat
         self._strategy_faults: dict[Pair, str] = {}
         self._handled_ms = self._last_recorded_close()
 
@@ -133,6 +136,7 @@ class Engine:
                 if self._stop.is_set():
                     break
                 self._handle(close_ms, report, fetched_s, newest=close_ms == newest_ms)
+                self._beat()
         finally:
             self._between_ticks.set()
         return True

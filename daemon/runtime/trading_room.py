@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
@@ -13,6 +11,7 @@ from daemon.core.market import CandleKey
 from daemon.market.ccxt_market import CcxtMarket
 from daemon.state import atomic
 from daemon.strategy.ports import bind_trading
+from daemon.trading.beating import beating
 from daemon.trading.callbacks import Callbacks
 from daemon.trading.desk import Desk, DeskOptions
 from daemon.trading.desk_commands import DeskCommands
@@ -26,7 +25,6 @@ from daemon.trading.desk_strategy import DeskStrategy
 from daemon.trading.desk_truth import DeskTruth
 from daemon.trading.ledger_files import open_ledger
 from daemon.trading.live import LiveBroker
-from daemon.trading.messages import Inbox
 from daemon.trading.orders import ZERO
 from daemon.trading.paper import PaperBroker
 from daemon.trading.paper_market import CandleMarket
@@ -36,6 +34,7 @@ from daemon.trading.strategy_sources import StrategySources
 from daemon.trading.watched_market import WatchedMarket
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
     from pathlib import Path
 
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from daemon.strategy.loader import LoadedStrategy
     from daemon.trading.broker import Broker
     from daemon.trading.ledger import Ledger
+    from daemon.trading.messages import Inbox
     from daemon.trading.paper_market import CandleSource, PaperMarket
 
 log = logging.getLogger(__name__)
@@ -56,32 +56,17 @@ ACCOUNT = "account"
 BEGINNING = "dry_run_wallet"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TradingRoom:
-    """What trades.
-
-    Attributes:
-        desk: to be run in a thread of its own.
-        inbox: the way to it.
-        wake: ends its wait.
-        idle_s: real seconds between two looks.
-    """
-
-    desk: Desk
-    inbox: Inbox
-    wake: threading.Event
-    idle_s: float
-
-
-def trading_room(
+def desk_of(
     settings: Settings,
     *,
     strategy: LoadedStrategy,
     market: Market,
     frame_of: Callable[[CandleKey], CandleFrame],
     clock: Clock,
+    inbox: Inbox,
     stop: threading.Event,
-) -> TradingRoom:
+    beat: Callable[[], None],
+) -> Desk:
     """Build the desk and what it needs.
 
     Args:
@@ -90,19 +75,22 @@ def trading_room(
         market: where candles come from.
         frame_of: candles in memory.
         clock: market and real time.
+        inbox: the way to the desk.
         stop: set when everything was sold on command.
+        beat: called when the exchange has answered, or has not in its time.
 
     Raises:
         ConfigError: a rule does not fit, the ledger is another market's, or damaged without a backup.
     """
     rules = trade_rules(settings, strategy.instance)
     ledger = opened_ledger(settings, clock.now_ms())
-    broker = _broker(settings, market, ledger, frame_of, clock)
+    known = _broker(settings, market, ledger, frame_of, clock)
+    broker = beating(known, beat)
     callbacks = Callbacks(strategy)
     orders = DeskOrders(ledger, broker, clock=clock, account=_account(settings))
     truth = DeskTruth(ledger, broker, orders, clock=clock, pairs=settings.pairs, on_paper=settings.dry_run)
     ground = Ground(
-        ledger, broker, rules=rules, callbacks=callbacks, balances=truth.balances, order_book=_books(broker)
+        ledger, broker, rules=rules, callbacks=callbacks, balances=truth.balances, order_book=_books(known)
     )
     sources = StrategySources(rules, broker.name, broker.rules)
     told = DeskStrategy(ledger, ground=ground, sources=sources)
@@ -118,11 +106,9 @@ def trading_room(
         pairs=settings.pairs,
         may_enter=settings.force_entry_enable,
     )
-    wake = threading.Event()
-    inbox = Inbox(wake)
-    options = desk_options(settings)
-    desk = Desk(
-        options,
+    bind_trading(strategy, trades=sources, locks=sources, account=sources, clock=clock)
+    return Desk(
+        desk_options(settings),
         clock=clock,
         ledger=ledger,
         broker=broker,
@@ -136,8 +122,6 @@ def trading_room(
         inbox=inbox,
         stop=stop,
     )
-    bind_trading(strategy, trades=sources, locks=sources, account=sources, clock=clock)
-    return TradingRoom(desk=desk, inbox=inbox, wake=wake, idle_s=options.idle_s(clock.speed))
 
 
 def desk_options(settings: Settings) -> DeskOptions:
@@ -239,7 +223,9 @@ def _books(broker: Broker) -> Callable[[Pair], Book | None]:
     def book(pair: Pair) -> Book | None:
         if isinstance(broker, PaperBroker):
             depth = broker.depth(pair)
-            asks, bids = ([(price, amount or ZERO) for price, amount in side] for side in (depth.asks, depth.bids))
+            asks, bids = (
+                [(price, amount or ZERO) for price, amount in side] for side in (depth.asks, depth.bids)
+            )
             return Book(bids=tuple(bids), asks=tuple(asks), at_ms=depth.quote.at_ms)
         quote = broker.quotes([pair]).get(pair)
         if quote is None:

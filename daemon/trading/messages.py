@@ -109,12 +109,12 @@ class Inbox:
 
     def __init__(self, wake: threading.Event) -> None:
         self._queue: queue.SimpleQueue[Tick | Command] = queue.SimpleQueue()
-        self._wake = wake
+        self.wake = wake
 
     def put(self, message: Tick | Command) -> None:
         """Hand a message over."""
         self._queue.put(message)
-        self._wake.set()
+        self.wake.set()
 
     def take(self) -> list[Tick | Command]:
         """Everything that has come since, oldest first."""
