@@ -175,8 +175,7 @@ class Desk:
         for trade in self._ledger.trades(is_open=True):
             self._keep(trade, look)
         self._entries.look(look)
-        trades = self._ledger.trades(is_open=True)
-        self._strategy.publish(trades, look.now_ms)
+        trades = self._strategy.publish(look.now_ms)
         self._weigh(trades, look)
         if not trades and self._ledger.get(pauses.EXIT_ALL):
             self._ledger.put(pauses.EXIT_ALL, value=False)
@@ -189,7 +188,7 @@ class Desk:
         self._orders.recover()
         if self._options.start != "running" and not pauses.paused(self._ledger):
             pauses.pause(self._ledger, f"initial_state is {self._options.start}", now_ms)
-        self._strategy.publish(self._ledger.trades(is_open=True), now_ms)
+        self._strategy.publish(now_ms)
         self._begun = True
 
     def _weigh(self, trades: Sequence[TradeRecord], look: Look) -> None:
