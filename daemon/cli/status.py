@@ -79,7 +79,7 @@ def status(
         )
     console.print(table)
     for line in trading_lines(figures.get("trading", {})):
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _check(folder: StateFolder, figures: dict[str, Any], held: bool) -> None:
