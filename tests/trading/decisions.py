@@ -1,6 +1,7 @@
 """Rules, trades and strategies for tests of decisions."""
 
 import copy
+import json
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -51,10 +52,20 @@ def d(value):
     return Decimal(str(value))
 
 
+_settings = {}
+
+
+def settings_of(**config):
+    """Settings of `DOCUMENT` with these keys; each is read once."""
+    key = json.dumps(config, sort_keys=True)
+    if key not in _settings:
+        _settings[key] = Settings.model_validate({**copy.deepcopy(DOCUMENT), **config})
+    return _settings[key]
+
+
 def loaded(strategy=Plain, **config):
     """A strategy of a class, as the daemon loads one."""
-    document = {**copy.deepcopy(DOCUMENT), **config}
-    instance = strategy(Settings.model_validate(document).raw)
+    instance = strategy(dict(settings_of(**config).raw))
     apply_settings(instance, {})
     return LoadedStrategy(
         name=strategy.__name__,
@@ -67,8 +78,7 @@ def loaded(strategy=Plain, **config):
 
 def rules_of(strategy=Plain, changed=None, **config):
     """Its rules under a configuration; ``changed`` replaces some afterwards."""
-    settings = Settings.model_validate({**copy.deepcopy(DOCUMENT), **config})
-    return replace(trade_rules(settings, loaded(strategy, **config).instance), **(changed or {}))
+    return replace(trade_rules(settings_of(**config), loaded(strategy, **config).instance), **(changed or {}))
 
 
 def terms_of(strategy=Plain, market=MARKET, changed=None, **config):
