@@ -111,6 +111,7 @@ def test_only_atomic_renames_and_syncs():
         ("filelock", {"state"}),
         ("rich", {"cli", "runtime"}),
         ("pickle", {"state"}),
+        ("sqlite3", {"trading"}),
     ],
 )
 def test_a_library_stays_in_its_room(library, places):
@@ -129,6 +130,11 @@ def test_a_library_stays_in_its_room(library, places):
 def test_each_model_library_is_imported_by_one_file(library):
     found = {file for file in FILES for _, name in imports(file) if name.split(".")[0] == library}
     assert found == {PACKAGE / "learning" / "models" / f"{library}.py"}
+
+
+def test_only_the_ledgers_files_know_sqlite():
+    found = {file.name for file in FILES for _, name in imports(file) if name.split(".")[0] == "sqlite3"}
+    assert {name for name in found if not name.startswith("ledger")} == {"schema.py"}
 
 
 def test_freqtrade_is_never_imported():
