@@ -13,9 +13,7 @@ from daemon.trading.stakes import least_stake, most_stake
 if TYPE_CHECKING:
     from daemon.strategy.persistence import Trade
     from daemon.trading.account import Account
-    from daemon.trading.broker import MarketRules
-    from daemon.trading.callbacks import Callbacks
-    from daemon.trading.rules import TradeRules
+    from daemon.trading.terms import Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +40,7 @@ def adjustment(
     exit_rate: Decimal,
     now_ms: int,
     account: Account,
-    rules: TradeRules,
-    market: MarketRules,
-    callbacks: Callbacks,
+    terms: Terms,
 ) -> tuple[Adjustment | None, str]:
     """Ask the strategy about an open trade.
 
@@ -54,9 +50,7 @@ def adjustment(
         exit_rate: by ``exit_pricing``.
         now_ms: market time, ms UTC.
         account: what is available.
-        rules: ``position_adjustment_enable``, ``max_entry_position_adjustment``.
-        market: the exchange's limits.
-        callbacks: ``adjust_trade_position``.
+        terms: ``position_adjustment_enable``, ``max_entry_position_adjustment``, ``adjust_trade_position``.
 
     Returns:
         What is wanted and possible, else None; and why what is wanted is not possible (empty if nothing was wanted).
@@ -64,10 +58,11 @@ def adjustment(
     Raises:
         StrategyError: the callback raised; nothing is changed then.
     """
+    rules = terms.rules
     if not rules.position_adjustment_enable or not (trade.has_open_position or trade.has_open_orders):
         return None, ""
-    stake, tag = callbacks.adjust_trade_position(
-        trade, now_ms=now_ms, **_named(trade, entry_rate, exit_rate, account, rules, market)
+    stake, tag = terms.callbacks.adjust_trade_position(
+        trade, now_ms=now_ms, **_named(trade, entry_rate, exit_rate, account, terms)
     )
     most = rules.max_entry_position_adjustment
     if stake > 0:
@@ -75,7 +70,7 @@ def adjustment(
             return None, f"{trade.pair}: the trade has its {most} further entries already"
         return Adjustment(stake=Decimal(str(stake)), tag=tag), ""
     if stake < 0 and trade.has_open_position:
-        return _reduction(trade, Decimal(str(-stake)), tag, exit_rate, rules, market)
+        return _reduction(trade, Decimal(str(-stake)), tag, exit_rate, terms)
     return None, ""
 
 
@@ -84,9 +79,9 @@ def _named(
     entry_rate: Decimal,
     exit_rate: Decimal,
     account: Account,
-    rules: TradeRules,
-    market: MarketRules,
+    terms: Terms,
 ) -> dict[str, float | None]:
+    rules, market = terms.rules, terms.market
     available, most = account.available_stake(rules), most_stake(market, entry_rate)
     entry_profit = trade.calc_profit_ratio(float(entry_rate))
     return {
@@ -102,8 +97,9 @@ def _named(
 
 
 def _reduction(
-    trade: Trade, stake: Decimal, tag: str, exit_rate: Decimal, rules: TradeRules, market: MarketRules
+    trade: Trade, stake: Decimal, tag: str, exit_rate: Decimal, terms: Terms
 ) -> tuple[Adjustment | None, str]:
+    rules, market = terms.rules, terms.market
     held = Decimal(str(trade.amount))
     amount = market.amount(min(stake * held / Decimal(str(trade.stake_amount)), held))
     if not amount > 0:

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from daemon.core.pair import Pair
     from daemon.strategy.persistence import Trade
     from daemon.trading.account import Account
-    from daemon.trading.broker import MarketRules
-    from daemon.trading.callbacks import Callbacks
-    from daemon.trading.rules import TradeRules
+    from daemon.trading.terms import Terms
 
 
 class EntryMode(enum.StrEnum):
@@ -60,17 +58,16 @@ class EntryWish:
     room: Decimal | None = None
 
 
-def plan_entry(
-    wish: EntryWish, *, account: Account, rules: TradeRules, market: MarketRules, callbacks: Callbacks
-) -> OrderPlan:
+def plan_entry(wish: EntryWish, account: Account, terms: Terms) -> OrderPlan:
     """The entry order that follows from a wish.
 
     Raises:
         Refused: no such order may be sent: with the bound that it does not meet, or that the strategy denies it.
         StrategyError: a callback raised; there is no order then.
     """
-    price = _price(wish, rules, callbacks)
-    stake = _stake(wish, price, account, rules, market, callbacks)
+    rules, market = terms.rules, terms.market
+    price = _price(wish, terms)
+    stake = _stake(wish, price, account, terms)
     kinds = rules.order_types
     kind = (kinds.force_entry or kinds.entry) if wish.mode is EntryMode.FORCED else kinds.entry
     kind = "limit" if wish.mode is EntryMode.REPLACE else kind
@@ -80,7 +77,7 @@ def plan_entry(
     amount = market.amount(stake / price)
     market.check(amount, price, market=kind == "market")
     tif = rules.time_in_force.entry
-    if wish.mode in (EntryMode.SIGNAL, EntryMode.FORCED) and not callbacks.confirm_trade_entry(
+    if wish.mode in (EntryMode.SIGNAL, EntryMode.FORCED) and not terms.callbacks.confirm_trade_entry(
         wish.pair,
         now_ms=wish.now_ms,
         order_type=kind,
@@ -106,10 +103,10 @@ def plan_entry(
     )
 
 
-def _price(wish: EntryWish, rules: TradeRules, callbacks: Callbacks) -> Decimal:
+def _price(wish: EntryWish, terms: Terms) -> Decimal:
     if wish.mode is EntryMode.REPLACE:  # the strategy has just named this price
         return wish.price
-    custom = callbacks.custom_entry_price(
+    custom = terms.callbacks.custom_entry_price(
         wish.pair,
         wish.trade,
         now_ms=wish.now_ms,
@@ -119,17 +116,11 @@ def _price(wish: EntryWish, rules: TradeRules, callbacks: Callbacks) -> Decimal:
     )
     if custom == float(wish.price):
         return wish.price
-    return bounded_price(custom, wish.price, rules.custom_price_max_distance_ratio)
+    return bounded_price(custom, wish.price, terms.rules.custom_price_max_distance_ratio)
 
 
-def _stake(
-    wish: EntryWish,
-    price: Decimal,
-    account: Account,
-    rules: TradeRules,
-    market: MarketRules,
-    callbacks: Callbacks,
-) -> Decimal:
+def _stake(wish: EntryWish, price: Decimal, account: Account, terms: Terms) -> Decimal:
+    rules, market = terms.rules, terms.market
     available = account.available_stake(rules)
     if wish.room is not None:
         available = min(available, wish.room)
@@ -139,7 +130,7 @@ def _stake(
     wanted = proposed_stake(account, rules) if wish.stake is None else wish.stake
     if wish.trade is None:
         wanted = _exact(
-            callbacks.custom_stake_amount(
+            terms.callbacks.custom_stake_amount(
                 wish.pair,
                 now_ms=wish.now_ms,
                 proposed_stake=float(wanted),

@@ -13,10 +13,10 @@ from daemon.trading.stops import first_stop, moved_stop
 
 if TYPE_CHECKING:
     from daemon.strategy.persistence import Trade
-    from daemon.trading.broker import MarketRules
     from daemon.trading.callbacks import Callbacks
     from daemon.trading.records import StopState, TradeRecord
     from daemon.trading.rules import TradeRules
+    from daemon.trading.terms import Terms
 
 MINUTE_MS = 60_000
 
@@ -105,35 +105,24 @@ class ExitCheck:
     faults: tuple[str, ...] = ()
 
 
-def check_exits(
-    record: TradeRecord,
-    trade: Trade,
-    look: ExitLook,
-    *,
-    rules: TradeRules,
-    market: MarketRules,
-    callbacks: Callbacks,
-) -> ExitCheck:
+def check_exits(record: TradeRecord, trade: Trade, look: ExitLook, terms: Terms) -> ExitCheck:
     """Look at an open trade that holds something.
 
     Args:
         record: the ledger's.
         trade: the same as the strategy sees it (`strategy_trade`).
         look: prices and signals.
-        rules: of the strategy.
-        market: the exchange's precision.
-        callbacks: ``custom_stoploss``, ``custom_exit``, ``custom_roi``.
+        terms: the rules, the exchange's precision, ``custom_stoploss``, ``custom_exit`` and ``custom_roi``.
     """
+    rules, callbacks = terms.rules, terms.callbacks
     rate, faults = float(look.rate), []
     open_rate = Decimal(str(trade.open_rate))
     highest = max(look.rate, record.highest or open_rate)
     lowest = min(look.rate, record.lowest or open_rate)
     trade = trade.copied()
     trade.max_rate, trade.min_rate = float(highest), float(lowest)
-    stop = record.stop or first_stop(trade.open_rate, rules, market)
-    stop, fault = moved_stop(
-        stop, trade, rate, now_ms=look.now_ms, rules=rules, market=market, callbacks=callbacks
-    )
+    stop = record.stop or first_stop(trade.open_rate, rules, terms.market)
+    stop, fault = moved_stop(stop, trade, rate, now_ms=look.now_ms, terms=terms)
     faults.append(fault)
     _show(trade, stop)
     profit = trade.calc_profit_ratio(rate)

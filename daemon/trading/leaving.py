@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from daemon.core.pair import Pair
     from daemon.strategy.persistence import Trade
     from daemon.trading.broker import MarketRules
-    from daemon.trading.callbacks import Callbacks
     from daemon.trading.records import StopState
     from daemon.trading.rules import TradeRules
+    from daemon.trading.terms import Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class ExitWish:
     replacing: bool = False
 
 
-def plan_exit(wish: ExitWish, *, rules: TradeRules, market: MarketRules, callbacks: Callbacks) -> OrderPlan:
+def plan_exit(wish: ExitWish, terms: Terms) -> OrderPlan:
     """The exit order that follows from a wish.
 
     A callback that raises holds an order back, but never a protective one (`ExitKind.protective`): that goes at the
@@ -56,12 +56,13 @@ def plan_exit(wish: ExitWish, *, rules: TradeRules, market: MarketRules, callbac
         Refused: no such order may be sent: with the limit that is broken, or that the strategy denies it.
         StrategyError: a callback raised; there is no order then.
     """
+    rules, market = terms.rules, terms.market
     decision, faults = wish.decision, []
     kind = exit_order_kind(decision.kind, rules)
     price = wish.rate
     if kind == "limit" and not wish.replacing:
         try:
-            price = _custom_price(wish, rules, callbacks)
+            price = _custom_price(wish, terms)
         except StrategyError as exc:
             if not decision.kind.protective:
                 raise
@@ -71,7 +72,7 @@ def plan_exit(wish: ExitWish, *, rules: TradeRules, market: MarketRules, callbac
     market.check(amount, price, market=kind == "market")
     if wish.whole and not wish.replacing:
         try:
-            confirmed = _confirmed(wish, kind, amount, price, rules, callbacks)
+            confirmed = _confirmed(wish, kind, amount, price, terms)
         except StrategyError as exc:
             if not decision.kind.protective:
                 raise
@@ -156,9 +157,9 @@ def least_sellable(rate: Decimal, market: MarketRules) -> Decimal:
     return (least / market.amount_step).to_integral_value(ROUND_UP) * market.amount_step
 
 
-def _custom_price(wish: ExitWish, rules: TradeRules, callbacks: Callbacks) -> Decimal:
+def _custom_price(wish: ExitWish, terms: Terms) -> Decimal:
     proposed = float(wish.rate)
-    custom = callbacks.custom_exit_price(
+    custom = terms.callbacks.custom_exit_price(
         wish.trade,
         now_ms=wish.now_ms,
         proposed_rate=proposed,
@@ -167,18 +168,16 @@ def _custom_price(wish: ExitWish, rules: TradeRules, callbacks: Callbacks) -> De
     )
     if custom == proposed:
         return wish.rate
-    return bounded_price(custom, wish.rate, rules.custom_price_max_distance_ratio)
+    return bounded_price(custom, wish.rate, terms.rules.custom_price_max_distance_ratio)
 
 
-def _confirmed(
-    wish: ExitWish, kind: str, amount: Decimal, price: Decimal, rules: TradeRules, callbacks: Callbacks
-) -> bool:
-    return callbacks.confirm_trade_exit(
+def _confirmed(wish: ExitWish, kind: str, amount: Decimal, price: Decimal, terms: Terms) -> bool:
+    return terms.callbacks.confirm_trade_exit(
         wish.trade,
         now_ms=wish.now_ms,
         order_type=kind,
         amount=float(amount),
         rate=float(price),
-        time_in_force=rules.time_in_force.exit,
+        time_in_force=terms.rules.time_in_force.exit,
         exit_reason=wish.decision.reason,
     )

@@ -12,8 +12,8 @@ from daemon.trading.records import StopState
 if TYPE_CHECKING:
     from daemon.strategy.persistence import Trade
     from daemon.trading.broker import MarketRules
-    from daemon.trading.callbacks import Callbacks
     from daemon.trading.rules import TradeRules
+    from daemon.trading.terms import Terms
 
 
 def first_stop(open_rate: float, rules: TradeRules, market: MarketRules) -> StopState:
@@ -65,9 +65,7 @@ def moved_stop(
     rate: float,
     *,
     now_ms: int,
-    rules: TradeRules,
-    market: MarketRules,
-    callbacks: Callbacks,
+    terms: Terms,
     after_fill: bool = False,
 ) -> tuple[StopState, str]:
     """The stop-loss after a look at the price.
@@ -77,14 +75,13 @@ def moved_stop(
         trade: as the strategy is to see it.
         rate: what the position would be sold at, quote currency.
         now_ms: market time, ms UTC.
-        rules: the trailing keys.
-        market: the exchange's precision.
-        callbacks: ``custom_stoploss``.
+        terms: the trailing keys, the exchange's precision, ``custom_stoploss``.
         after_fill: whether an order was just filled; then `custom_stoploss` may lower the stop, too.
 
     Returns:
         The stop, and what the strategy's callback did wrong (empty if nothing): then the stop stays where it was.
     """
+    rules, market, callbacks = terms.rules, terms.market, terms.callbacks
     if after_fill and not callbacks.stop_after_fill:
         return stop, ""
     if stop.price >= rate:  # it is hit: it moves no more

@@ -15,10 +15,10 @@ from daemon.trading.stakes import least_stake
 if TYPE_CHECKING:
     from daemon.strategy.order import Order
     from daemon.strategy.persistence import Trade
-    from daemon.trading.broker import MarketRules
     from daemon.trading.callbacks import Callbacks
     from daemon.trading.records import OrderRecord, TradeRecord
     from daemon.trading.rules import TradeRules
+    from daemon.trading.terms import Terms
 
 
 class Waiting(enum.StrEnum):
@@ -57,9 +57,7 @@ def check_waiting(
     rate: Decimal,
     now_ms: int,
     newest_close_ms: int,
-    rules: TradeRules,
-    market: MarketRules,
-    callbacks: Callbacks,
+    terms: Terms,
 ) -> OrderCheck:
     """Look at an entry or exit order that is open.
 
@@ -69,17 +67,16 @@ def check_waiting(
         rate: by ``entry_pricing`` or ``exit_pricing``, as the order's side wants it.
         now_ms: market time, ms UTC.
         newest_close_ms: close of the newest candle that was analysed: an order is adjusted once per candle.
-        rules: ``unfilledtimeout``.
-        market: the exchange's limits.
-        callbacks: ``check_entry_timeout``, ``check_exit_timeout``, ``adjust_order_price``.
+        terms: ``unfilledtimeout``, ``check_entry_timeout``, ``check_exit_timeout``, ``adjust_order_price``.
     """
+    rules, callbacks = terms.rules, terms.callbacks
     order = trade.select_order_by_order_id(record.exchange_id or record.intent.client_id)
     if order is None or not record.state.alive or record.intent.leg is Leg.STOP:
         return OrderCheck(verdict=Waiting.KEEP)
     entry = record.intent.leg is Leg.ENTRY
     placed_ms = record.sent_ms or record.intent.created_ms
     wait_ms = rules.unfilled.wait_ms(entry=entry)
-    stuck = leaves_dust(record, trade, rules, market)
+    stuck = leaves_dust(record, trade, terms)
     if wait_ms is not None and now_ms - placed_ms >= wait_ms:
         return _ended(stuck, f"not filled within {wait_ms / 60_000:g} min")
     try:
@@ -117,12 +114,12 @@ def emergency_due(record: TradeRecord, rules: TradeRules) -> ExitDecision | None
     )
 
 
-def leaves_dust(record: OrderRecord, trade: Trade, rules: TradeRules, market: MarketRules) -> bool:
+def leaves_dust(record: OrderRecord, trade: Trade, terms: Terms) -> bool:
     """Whether a cancelled order would leave a position that is too small to be sold: it must go on waiting."""
     if not record.filled or not trade.open_rate:
         return False
     open_rate = Decimal(str(trade.open_rate))
-    least = least_stake(market, open_rate, rules.stoploss, rules)
+    least = least_stake(terms.market, open_rate, terms.rules.stoploss, terms.rules)
     held = Decimal(str(trade.amount))
     if record.intent.side is Side.SELL and held <= ZERO:
         return False
