@@ -12,7 +12,7 @@ from daemon.market.ccxt_errors import FOREIGN
 from daemon.trading.broker import AnswerLost
 from daemon.trading.live_errors import after_change, is_clock, is_unknown_order
 from daemon.trading.live_fills import pages
-from daemon.trading.live_values import balances_of, quote_of, report_of, rules_of
+from daemon.trading.live_values import balances_of, book_of, quote_of, report_of, rules_of
 from daemon.trading.orders import ZERO, OrderType
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from daemon.market.ccxt_wire import Trip
     from daemon.trading.broker import Balance, MarketRules, Quote
     from daemon.trading.orders import Fill, Intent, OrderReport
+    from daemon.trading.prices import Book
 
 T = TypeVar("T")
 
@@ -70,6 +71,16 @@ class LiveBroker:
         now_ms = self._market.exchange_ms()
         found = {pair: quote_of(answer[str(pair)], now_ms) for pair in pairs if str(pair) in answer}
         return {pair: quote for pair, quote in found.items() if quote is not None}
+
+    def order_book(self, pair: Pair, places: int = 50) -> Book:
+        """Who buys and who sells at which price, best first.
+
+        Raises:
+            Retryable: the exchange does not answer.
+        """
+        what = f"order book of {pair} on {self.name}"
+        answer = self._asked(lambda ccxt: ccxt.fetch_order_book(str(pair), places), what, _ASK_S)
+        return book_of(answer, self._market.exchange_ms(), what)
 
     def send(self, intent: Intent) -> OrderReport:
         """See `Broker`."""
