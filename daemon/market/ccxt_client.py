@@ -34,12 +34,13 @@ Row = list[Any] | None
 """A candle as ccxt reads it, ``[open_ms, open, high, low, close, volume]``; None if it cannot."""
 
 _DEFAULT_PAGE = 500
-_CREDENTIALS = {
+CREDENTIALS = {
     "key": "apiKey",
     "account_id": "accountId",
     "wallet_address": "walletAddress",
     "private_key": "privateKey",
 }
+"""Names of secrets: freqtrade's, where they are not ccxt's own, and ccxt's."""
 
 
 class CcxtClient:
@@ -68,7 +69,7 @@ class CcxtClient:
         time: ExchangeTime,
         clock: Clock,
     ) -> None:
-        secrets = {_CREDENTIALS.get(name, name): value for name, value in credentials.items()}
+        secrets = {CREDENTIALS.get(name, name): value for name, value in credentials.items()}
         self.name = exchange_id
         self._silence = silence
         self._ccxt = _constructed(exchange_id, [{"enableRateLimit": True}, secrets, *layers])

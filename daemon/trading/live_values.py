@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.core.errors import ConfigError, Retryable
 from daemon.trading.broker import Balance, MarketRules, Quote
 from daemon.trading.orders import ZERO, Fill, OrderReport, OrderState, Side
+from daemon.trading.prices import Book
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +78,22 @@ def quote_of(ticker: Mapping[str, Any], now_ms: int) -> Quote | None:
     if not bid or not ask or not last or bid < 0 or ask < bid:
         return None
     return Quote(bid=bid, ask=ask, last=last, at_ms=int(ticker.get("timestamp") or now_ms))
+
+
+def book_of(answer: Mapping[str, Any], now_ms: int, what: str) -> Book:
+    """An order book, best first: sorted here, because ccxt sorts the texts that its figures are.
+
+    Raises:
+        Retryable: malformed.
+    """
+    sides = []
+    for name in ("bids", "asks"):
+        rows = [
+            (_number(row[0], what), _number(row[1], what)) for row in answer.get(name) or () if len(row) >= 2
+        ]
+        places = [(price, amount) for price, amount in rows if price and amount is not None]
+        sides.append(tuple(sorted(places, reverse=name == "bids")))
+    return Book(bids=sides[0], asks=sides[1], at_ms=int(answer.get("timestamp") or now_ms))
 
 
 def report_of(

@@ -74,9 +74,9 @@ class Order:
     def open(self):
         return self.status in OPEN
 
-    def note(self, now_ms):
+    def note(self, now_ms, true_ms):
         self.updated_ms = now_ms
-        self.seen.append((now_ms, self.status, self.executed, self.value))
+        self.seen.append((true_ms, now_ms, self.status, self.executed, self.value))
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class Trade:
     fee_asset: str
     at_ms: int
     maker: bool
+    true_ms: int
 
 
 class ExchangeBook:
@@ -103,9 +104,11 @@ class ExchangeBook:
         balances: what the account holds at first.
         seed: of the sizes in which orders are filled.
         bnb: whether fees are paid in BNB while there is some.
+        true_ms: a clock that nobody sets, by which answers are stale.
     """
 
-    def __init__(self, symbols, balances, *, seed=1, bnb=False):
+    def __init__(self, symbols, balances, *, seed=1, bnb=False, true_ms=lambda: 0):
+        self.true_ms = true_ms
         self.symbols = {symbol.name: symbol for symbol in symbols}
         self.free = {asset: Decimal(amount) for asset, amount in balances.items()}
         self.locked = {}
@@ -155,7 +158,7 @@ class ExchangeBook:
         self._lock(order)
         self.orders.append(order)
         self._open[order.number] = order
-        order.note(now_ms)
+        order.note(now_ms, self.true_ms())
         if order.triggered:
             self._take(order, now_ms)
         return order
@@ -234,7 +237,7 @@ class ExchangeBook:
         self._unlock(order, order.left)
         order.status = status
         del self._open[order.number]
-        order.note(now_ms)
+        order.note(now_ms, self.true_ms())
 
     # matching
 
@@ -292,7 +295,7 @@ class ExchangeBook:
         order.status = "PARTIALLY_FILLED" if order.left else "FILLED"
         if not order.left:
             del self._open[order.number]
-        order.note(now_ms)
+        order.note(now_ms, self.true_ms())
         self.trades.append(
             Trade(
                 number=len(self.trades) + 1,
@@ -305,6 +308,7 @@ class ExchangeBook:
                 fee_asset=fee_asset,
                 at_ms=now_ms,
                 maker=maker,
+                true_ms=self.true_ms(),
             )
         )
 

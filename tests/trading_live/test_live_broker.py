@@ -37,6 +37,15 @@ def test_quotes_are_of_the_pairs_that_are_asked_for(exchange, broker):
     assert (quotes[BTC].bid, quotes[BTC].ask) == (exchange.book.bid("BTCUSDT"), exchange.book.ask("BTCUSDT"))
 
 
+def test_the_order_book_is_sorted_by_numbers_and_not_by_texts(exchange, broker):
+    exchange.move(BTC, "10000.05")  # 9999.97 < 10000.05, but as texts it is the other way round
+    book = broker.order_book(BTC, 20)
+    assert [price for price, _ in book.bids] == sorted((p for p, _ in book.bids), reverse=True)
+    assert [price for price, _ in book.asks] == sorted(p for p, _ in book.asks)
+    assert (book.bids[0], book.asks[0]) == ((Decimal("10000.05"), 1), (Decimal("10000.06"), 1))
+    assert len(book.bids) == 20
+
+
 def test_a_market_order_is_filled_and_every_fill_is_told_to_the_last_digit(exchange, broker):
     order = intent("0.01")
     report = broker.send(order)

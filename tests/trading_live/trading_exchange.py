@@ -82,7 +82,9 @@ class TradingExchange(LocalExchange):
         self._decimals = {name: self.candles._prices[pair][1] for name, pair in self.candles.pairs.items()}
         symbols = [self._symbol(pair) for pair in self.candles.pairs.values()]
         self.deposit = dict(deposit)
-        self.book = ExchangeBook(symbols, deposit, seed=options.get("seed", 1), bnb=bnb)
+        self.book = ExchangeBook(
+            symbols, deposit, seed=options.get("seed", 1), bnb=bnb, true_ms=self.clock.now_ms
+        )
         for name in self.book.symbols:
             self.book.prices[name] = self._candle_price(name)
 
@@ -315,10 +317,14 @@ class TradingExchange(LocalExchange):
 
     async def _get_order(self, asked, fault):
         order = self._found(asked)
-        lag_ms = _LAG_MS if fault == "stale" else 0
-        if order is None or order.created_ms > self.now_ms() - lag_ms:
+        seen_ms = self._seen_ms(fault)
+        if order is None or order.seen[0][0] > seen_ms:
             raise Denied(-2013, "Order does not exist.")
-        return _order(order, self.now_ms() - lag_ms)
+        return _order(order, seen_ms)
+
+    def _seen_ms(self, fault):
+        """Up to when the replica that answers knows of things, by the true clock."""
+        return self.clock.now_ms() - (_LAG_MS if fault == "stale" else 0)
 
     async def _cancel_order(self, asked, fault):
         order = self._found(asked)
@@ -331,17 +337,16 @@ class TradingExchange(LocalExchange):
         return _order(order) | {"origClientOrderId": order.client_id, "clientOrderId": f"x{order.number}"}
 
     async def _open_orders(self, asked, fault):
-        seen_ms = self.now_ms() - (_LAG_MS if fault == "stale" else 0)
+        seen_ms = self._seen_ms(fault)
         orders = [order for order in self.book.orders if asked.get("symbol") in (None, order.symbol)]
         return [
             answer
-            for order in orders[-2000:]
-            if order.created_ms <= seen_ms and (answer := _order(order, seen_ms))["status"] in OPEN
+            for order in orders
+            if order.seen[0][0] <= seen_ms and (answer := _order(order, seen_ms))["status"] in OPEN
         ]
 
     async def _my_trades(self, asked, fault):
-        seen_ms = self.now_ms() - (_LAG_MS if fault == "stale" else 0)
-        first_ms, last_ms = int(asked.get("startTime", 0)), int(asked.get("endTime", seen_ms))
+        first_ms, last_ms = int(asked.get("startTime", 0)), int(asked.get("endTime", 10**15))
         if "startTime" in asked and "endTime" in asked and last_ms - first_ms > 86_400_000:
             raise Denied(-1127, "More than 24 hours between startTime and endTime.")
         limit = min(int(asked.get("limit", 500)), 1000)
@@ -351,7 +356,8 @@ class TradingExchange(LocalExchange):
             for trade in self.book.trades
             if trade.symbol == asked["symbol"]
             and trade.number >= first
-            and first_ms <= trade.at_ms <= min(last_ms, seen_ms)
+            and first_ms <= trade.at_ms <= last_ms
+            and trade.true_ms <= self._seen_ms(fault)
         ]
         chosen = rows[:limit] if "fromId" in asked or "startTime" in asked else rows[-limit:]
         return [_trade(trade) for trade in chosen]
@@ -443,11 +449,8 @@ def _described(symbol):
 
 def _order(order, seen_ms=None):
     """An order as ``GET /order`` tells it, as it stood at a moment."""
-    at_ms, status, executed, value = order.seen[-1]
-    for state in reversed(order.seen):
-        if seen_ms is None or state[0] <= seen_ms:
-            at_ms, status, executed, value = state
-            break
+    states = [state for state in order.seen if seen_ms is None or state[0] <= seen_ms]
+    _, at_ms, status, executed, value = states[-1]
     return {
         "symbol": order.symbol,
         "orderId": order.number,
