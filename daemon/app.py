@@ -13,6 +13,7 @@ from daemon.core.market import CandleKey
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 from daemon.features.compute import BlockComputer
+from daemon.features.findings import TruthFindings
 from daemon.features.store import FeatureStore
 from daemon.learning.models.registry import model_class
 from daemon.market.feed import Feed
@@ -41,6 +42,7 @@ from daemon.runtime.tally import Tally
 from daemon.runtime.ticker import Ticker
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
+from daemon.runtime.truth import anew, sampled
 from daemon.runtime.world import (
     candle_folder,
     market_clock,
@@ -154,6 +156,7 @@ class _Assembly:
         self.between_ticks = threading.Event()
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
+        self.truth = TruthFindings()
         self.scorer = Scorer(
             scorer_options(settings),
             history=self.history,
@@ -214,6 +217,15 @@ class _Assembly:
         computer.warm_up, computer.reads = tried.warm_up, tried.reads
         if computer.warm_up > preparation.FIRST_GUESS or computer.reads.any:
             self._fetch(computer)
+        self.truth = sampled(
+            anew(self.settings, self.clock),
+            self.plan,
+            tried,
+            frame_of=self.feed.frame,
+            pairs=self.settings.pairs,
+            extra_returns=self.settings.freqai.extra_returns_per_train,
+            clock=self.clock,
+        )
         return computer
 
     def _fetch(self, computer: BlockComputer) -> None:
@@ -310,6 +322,7 @@ class _Assembly:
             between_ticks=self.between_ticks,
             stop=self.stop,
             statistics=statistics if candles else None,
+            barred=self.truth.reason,
         )
 
     def _trainer(self, features: FeatureStore) -> Trainer:
@@ -349,6 +362,7 @@ class _Assembly:
             models=self.models,
             entries=self.book.entries,
             scores=self.scorer.scores,
+            barred=self.truth.reason,
         )
         write_status(self.folder.status, figures)
         if self.options.show is not None:

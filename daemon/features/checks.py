@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daemon.core.candles import CandleFrame
+from daemon.features.lookahead import ranges
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,8 +59,7 @@ def measured_warm_up(
     """
     tails = [tail for tail in TAILS if tail <= len(frame) // 2] or [TAILS[0]]
     full = computer.call(key, frame, shown)
-    with np.errstate(invalid="ignore"):
-        scale = _range(full.values)
+    scale = ranges(full.values)
     rows = np.linspace(len(frame) * 2 // 3, len(frame) - 1, places).astype(int)
     unsettled: set[str] = set()
     for tail in tails:
@@ -77,11 +77,3 @@ def measured_warm_up(
         if not unsettled:
             return WarmUp(tail, ())
     return WarmUp(tails[-1], tuple(sorted(unsettled)))
-
-
-def _range(values: np.ndarray) -> np.ndarray:
-    """Largest minus smallest finite value of each column, as float64; 0 where there is none."""
-    filled = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
-    empty = np.isnan(filled).all(axis=0)
-    filled[:, empty] = 0.0
-    return np.asarray(np.nanmax(filled, axis=0) - np.nanmin(filled, axis=0))

@@ -33,14 +33,19 @@ def status(
     models: Mapping[Pair, LiveModel],
     entries: Mapping[Pair, PairEntry],
     scores: Callable[[Pair], PairScores],
+    barred: str = "",
 ) -> dict[str, Any]:
-    """The daemon's state as JSON values; times are market time, ms UTC."""
+    """The daemon's state as JSON values; times are market time, ms UTC.
+
+    ``barred`` says why the strategy may enter nothing at all.
+    """
     return {
         "state": state,
         "now_ms": clock.now_ms(),
         "speed": clock.speed,
         "started_ms": tally.started_ms,
         **tally.snapshot(),
+        **({"entries_blocked": barred} if barred else {}),
         "pairs": {
             str(pair): _pair(pair, tally, feed, models, entries) | _skill(scores(pair)) for pair in pairs
         },
