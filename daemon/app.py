@@ -217,6 +217,8 @@ class _Assembly:
         computer.warm_up, computer.reads = tried.warm_up, tried.reads
         if computer.warm_up > preparation.FIRST_GUESS or computer.reads.any:
             self._fetch(computer)
+        if self.stop.is_set():
+            return computer
         self.truth = sampled(
             anew(self.settings, self.clock),
             self.plan,

@@ -181,3 +181,42 @@ class Convolved(Plain):
         spectrum = np.fft.rfft(change, room) * np.fft.rfft(np.ones(12) / 12, room)
         dataframe["%-mean_change"] = np.fft.irfft(spectrum, room)[: len(change)]
         return dataframe
+
+
+class EntersAlways(Plain):
+    """Asks to enter at every candle."""
+
+    def populate_entry_trend(self, dataframe, metadata):
+        dataframe["enter_long"] = 1
+        return dataframe
+
+    def populate_exit_trend(self, dataframe, metadata):
+        return dataframe
+
+
+class EntersOnLeak(EntersAlways):
+    """Asks to enter at every candle, on a model that was trained on a leak."""
+
+    feature_engineering_expand_basic = FullFrameNormalisation.feature_engineering_expand_basic
+
+
+class NeedsRecord(Plain):
+    """Reads a column that no prediction has."""
+
+    def populate_entry_trend(self, dataframe, metadata):
+        dataframe.loc[dataframe["threshold"] > 0, "enter_long"] = 1
+        return dataframe
+
+
+class Mediocre(Plain):
+    """Looks back only, and has columns that are of little use."""
+
+    def feature_engineering_expand_basic(self, dataframe, metadata, **kwargs):
+        dataframe["%-so_far"] = dataframe["volume"].cumsum()
+        dataframe["%-same"] = 1.0
+        dataframe["%-rare"] = dataframe["close"].where(dataframe["date"].dt.hour < 12)
+        return dataframe
+
+    def set_freqai_targets(self, dataframe, metadata, **kwargs):
+        dataframe["%-ahead"] = dataframe["close"].shift(-1)
+        return super().set_freqai_targets(dataframe, metadata, **kwargs)
