@@ -189,14 +189,16 @@ def test_one_row_of_one_column_that_changes_is_enough(frame):
     assert (found.candle_ms, found.with_later, found.without, found.share) == (odd_ms, 1.0, 0.0, 1.0)
 
 
-def test_a_hook_that_asks_how_many_candles_there_are_is_found_out_by_other_candles(frame):
+def test_by_how_much_a_row_changes_is_measured_on_other_candles_where_none_leave_no_value(frame):
     def call(candles):
-        whole = len(candles) == len(frame)
-        later = np.append(candles.close[1:], candles.close[-1])
-        return rows_of(candles, later if whole else candles.close)
+        return rows_of(candles, np.append(candles.close[1:], np.nan))
 
-    (found,) = search(call, frame).findings
-    assert found.fault is Fault.LOOKS_AHEAD
+    (cut,) = search(call, frame, altered=0).findings
+    assert (cut.followed, np.isnan(cut.without), cut.share) == (False, True, np.inf)
+    (found,) = search(call, frame, altered=1).findings
+    assert found.followed
+    assert 0.1 < found.share < np.inf
+    assert "is followed by other candles, " in found.text
 
 
 def test_time_that_is_over_leaves_the_fewest_cuts(frame):
