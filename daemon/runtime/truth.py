@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from daemon.core.errors import StrategyError
+from daemon.core.errors import ConfigError, StrategyError
 from daemon.core.market import CandleKey
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
@@ -139,6 +139,11 @@ def checked(
     frames.update(_frames(settings, [*plan.candle_keys(pairs), *beside], clock))
     parts: dict[BlockKey | Pair, dict[str, Any]] = {}
     for pair in pairs:
+        if not len(frames[CandleKey(pair, plan.base)]):
+            raise ConfigError(
+                f"no {plan.base} candles of {pair}: neither in {candle_folder(settings)} nor from "
+                f"{settings.exchange.name}"
+            )
         reads = examination.reads(pair)
         labels = examination.labels(pair, reads)
         for key in plan.blocks(pair):
