@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daemon.core.candles import CandleFrame
-from daemon.features.lookahead import ranges
+from daemon.features.rounding import ranges
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
 
-    from daemon.features.compute import BlockComputer
+    from daemon.features.compute import BlockComputer, BlockRows
     from daemon.features.plan import BlockKey
 
 TAILS = (32, 64, 128, 256, 512, 1024, 2048)
@@ -77,3 +77,24 @@ def measured_warm_up(
         if not unsettled:
             return WarmUp(tail, ())
     return WarmUp(tails[-1], tuple(sorted(unsettled)))
+
+
+def unsettled_newest(
+    call: Callable[[CandleFrame], BlockRows], frame: CandleFrame, rows: int
+) -> tuple[str, ...]:
+    """Columns whose newest row differs between all of these candles and the newest ``rows`` of them.
+
+    Args:
+        call: computes the rows of candles, from the first one on.
+        frame: a history.
+        rows: how much of it is shown live.
+    """
+    if len(frame) <= rows:
+        return ()
+    whole, live = call(frame), call(frame[-rows:])
+    if whole.names != live.names:
+        return tuple(sorted(set(whole.names) ^ set(live.names)))
+    a, b = whole.values[-1], live.values[-1]
+    with np.errstate(invalid="ignore"):
+        same = (np.abs(a - b) <= TOLERANCE * ranges(whole.values)) | (np.isnan(a) & np.isnan(b))
+    return tuple(name for name, ok in zip(whole.names, same, strict=True) if not ok)

@@ -14,12 +14,12 @@ import numpy as np
 
 from daemon.core.candles import CandleFrame
 from daemon.core.market import CandleKey
-from daemon.features.checks import TOLERANCE, WarmUp, measured_warm_up
+from daemon.features.checks import WarmUp, measured_warm_up, unsettled_newest
 from daemon.features.columns import handed_on, widened
 from daemon.features.compute import BlockComputer
 from daemon.features.findings import Fault, Finding, worst_first
 from daemon.features.labels import LabelColumn, LabelKind, label_columns
-from daemon.features.lookahead import Examined, Subject, examined, ranges
+from daemon.features.lookahead import Examined, Subject, examined
 from daemon.features.missing import Emptiness, emptiness
 from daemon.features.plan import FEATURE, HANDED_ON, BlockKey, Hook
 from daemon.features.reading import computed_parts, read_columns
@@ -199,7 +199,9 @@ class Examination:
             words=mine.words,
         )
         result = examined(subject, frame, depth, self._enough)
-        unsettled = _unsettled(mine, frame[-depth.candles :]) if depth.candles > LIVE_ROWS else ()
+        unsettled = (
+            unsettled_newest(mine, frame[-depth.candles :], LIVE_ROWS) if depth.candles > LIVE_ROWS else ()
+        )
         return Report(
             place=str(key),
             part="signals",
@@ -288,14 +290,3 @@ def _same_label(column: np.ndarray, labels: Sequence[LabelColumn]) -> str:
         if both.sum() > n // 2 and np.allclose(one[both], two[both], rtol=1e-5, atol=0):
             return label.name
     return ""
-
-
-def _unsettled(call: Callable[[CandleFrame], BlockRows], frame: CandleFrame) -> tuple[str, ...]:
-    """Columns whose newest row depends on where the frame begins."""
-    whole, live = call(frame), call(frame[-LIVE_ROWS:])
-    if len(frame) <= LIVE_ROWS or whole.names != live.names:
-        return ()
-    a, b = whole.values[-1], live.values[-1]
-    with np.errstate(invalid="ignore"):
-        same = (np.abs(a - b) <= TOLERANCE * ranges(whole.values)) | (np.isnan(a) & np.isnan(b))
-    return tuple(name for name, ok in zip(whole.names, same, strict=True) if not ok)

@@ -17,6 +17,7 @@ from daemon.core.errors import StrategyError
 from daemon.features.altered import altered_after, with_oddities
 from daemon.features.findings import Fault, Finding, worst_first
 from daemon.features.moments import telling_rows
+from daemon.features.rounding import last_digits, ranges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
     Call = Callable[[CandleFrame], BlockRows]
 
-ROUNDING = 1e-12
-"""Share of a column's range below which a difference is what thousands of 64-bit operations leave behind."""
 ODD_CANDLES = 600
 """Candles of the history that odd places are put into."""
 
@@ -220,7 +219,7 @@ class _Search:
             name = common[column]
             rows = np.flatnonzero(differ[:, column])
             mine, theirs = a[rows, column].astype(np.float64), b[rows, column].astype(np.float64)
-            told = ~_last_digits(mine, theirs, self._range(name))
+            told = ~last_digits(mine, theirs, self._range(name))
             if not told.any():
                 self._digits.add(name)
                 continue
@@ -271,25 +270,6 @@ class _Search:
         if before is not None and not _tells_more(case, before):
             case = replace(before, times=times)
         self._found[name] = case
-
-
-def ranges(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Largest minus smallest finite value of each column; 0 where there is none."""
-    with np.errstate(invalid="ignore"):
-        filled = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
-    filled[:, np.isnan(filled).all(axis=0)] = 0.0
-    return np.asarray(np.nanmax(filled, axis=0) - np.nanmin(filled, axis=0))
-
-
-def _last_digits(a: NDArray[np.float64], b: NDArray[np.float64], scale: float) -> NDArray[np.bool_]:
-    """Where two numbers are the same but for rounding.
-
-    That is two steps of a 32-bit number, the width that a model sees, or `ROUNDING` of the column's range: where terms
-    cancel, what is left of them is of any size next to zero.
-    """
-    with np.errstate(invalid="ignore", over="ignore"):
-        step = np.spacing(np.maximum(np.abs(a), np.abs(b)).astype(np.float32)).astype(np.float64)
-        return np.abs(a - b) <= np.maximum(2 * step, ROUNDING * scale)
 
 
 def _of(rows: BlockRows, names: Sequence[str], row: int) -> NDArray[np.floating[Any]]:

@@ -17,6 +17,7 @@ from daemon.trading.signals import SignalKind, signals
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
@@ -75,6 +76,7 @@ class Engine:
     ``between_ticks`` is unset while candles are handled: the trainer, which shares the interpreter with the
     engine, waits for it before each piece of Python work. ``statistics``, if given, replace those of the training.
     ``barred`` says why the strategy may enter nothing: it was found to look ahead. Predictions and exits go on.
+    ``beat`` is called when a candle was handled.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Engine:
         stop: threading.Event,
         statistics: LiveStatistics | None = None,
         barred: str = "",
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._options = options
         self._barred = barred
@@ -105,6 +108,7 @@ class Engine:
         self._tally = tally
         self._between_ticks = between_ticks
         self._stop = stop
+        self._beat = beat
         self._strategy_faults: dict[Pair, str] = {}
         self._handled_ms = self._last_recorded_close()
 
@@ -131,6 +135,7 @@ class Engine:
                 if self._stop.is_set():
                     break
                 self._handle(close_ms, report, fetched_s, newest=close_ms == newest_ms)
+                self._beat()
         finally:
             self._between_ticks.set()
         return True
