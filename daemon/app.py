@@ -15,6 +15,7 @@ from daemon.core.timeframe import Timeframe
 from daemon.features.compute import BlockComputer
 from daemon.features.findings import TruthFindings
 from daemon.features.store import FeatureStore
+from daemon.interface.server import health_server
 from daemon.learning.models.registry import model_class
 from daemon.market.feed import Feed
 from daemon.market.replay import ReplayMarket
@@ -25,6 +26,7 @@ from daemon.runtime.forecaster import Forecaster
 from daemon.runtime.housekeeping import Housekeeping
 from daemon.runtime.lifecycle import Daemon
 from daemon.runtime.live_statistics import LiveStatistics
+from daemon.runtime.logs import EventCounter
 from daemon.runtime.metrics_log import MetricsLog
 from daemon.runtime.recipe import (
     DAY_MS,
@@ -36,7 +38,7 @@ from daemon.runtime.recipe import (
 )
 from daemon.runtime.runner import Heartbeat, Runner
 from daemon.runtime.scorer import Scorer
-from daemon.runtime.status_file import status, status_line, write_status
+from daemon.runtime.status_file import Published, status, status_line, write_status
 from daemon.runtime.strategy_view import StrategyView
 from daemon.runtime.tally import Tally
 from daemon.runtime.ticker import Ticker
@@ -155,6 +157,8 @@ class _Assembly:
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
         self.truth = TruthFindings()
+        self.figures = Published(self.clock)
+        self.events = EventCounter()
         self.heartbeats = {name: Heartbeat(self.clock) for name in ("engine", "trainer")}
         self.scorer = Scorer(
             scorer_options(settings),
@@ -178,6 +182,8 @@ class _Assembly:
     def run(self) -> int:
         # A request under way ends at once when the daemon is told to stop: nobody waits for a dead network.
         threading.Thread(target=self._hang_up, name="hang-up", daemon=True).start()
+        logging.getLogger().addHandler(self.events)
+        health = health_server(self.settings, self.figures)
         try:
             computer = self._prepared()
             if self.stop.is_set():
@@ -187,6 +193,9 @@ class _Assembly:
             self.stop.set()
             self.process.close()
             self.market.close()
+            logging.getLogger().removeHandler(self.events)
+            if health is not None:
+                health.close()
 
     def _hang_up(self) -> None:
         self.stop.wait()
@@ -376,8 +385,10 @@ class _Assembly:
             entries=self.book.entries,
             scores=self.scorer.scores,
             barred=self.truth.reason,
+            base=self.plan.base,
             expiration_ms=expiration_ms(self.settings),
-        )
+        ) | {"events": self.events.counts()}
+        self.figures.put(figures)
         write_status(self.folder.status, figures)
         if self.options.show is not None:
             self.options.show(figures)
