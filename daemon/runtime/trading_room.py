@@ -25,6 +25,7 @@ from daemon.trading.desk_strategy import DeskStrategy
 from daemon.trading.desk_truth import DeskTruth
 from daemon.trading.ledger_files import open_ledger
 from daemon.trading.live import LiveBroker
+from daemon.trading.live_checks import Plan, check_start
 from daemon.trading.orders import ZERO
 from daemon.trading.paper import PaperBroker
 from daemon.trading.paper_market import CandleMarket
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from daemon.trading.ledger import Ledger
     from daemon.trading.messages import Inbox
     from daemon.trading.paper_market import CandleSource, PaperMarket
+    from daemon.trading.rules import TradeRules
 
 log = logging.getLogger(__name__)
 
@@ -84,13 +86,22 @@ def desk_of(
     """
     rules = trade_rules(settings, strategy.instance)
     ledger = opened_ledger(settings, clock.now_ms())
-    known = _broker(settings, market, ledger, frame_of, clock)
+    try:
+        known = _broker(settings, rules, market, ledger, frame_of, clock)
+    except BaseException:
+        ledger.close()
+        raise
     broker = beating(known, beat)
     callbacks = Callbacks(strategy)
     orders = DeskOrders(ledger, broker, clock=clock, account=_account(settings))
     truth = DeskTruth(ledger, broker, orders, clock=clock, pairs=settings.pairs, on_paper=settings.dry_run)
     ground = Ground(
-        ledger, broker, rules=rules, callbacks=callbacks, balances=truth.balances, order_book=_books(known)
+        ledger,
+        broker,
+        rules=rules,
+        callbacks=callbacks,
+        balances=truth.balances,
+        order_book=_books(known, market),
     )
     sources = StrategySources(rules, broker.name, broker.rules)
     told = DeskStrategy(ledger, ground=ground, sources=sources)
@@ -188,8 +199,22 @@ def _account(settings: Settings) -> str:
     return f"{name}, {kind}, {settings.stake_currency}, {settings.freqai.identifier}"
 
 
+def _plan(settings: Settings, rules: TradeRules) -> Plan:
+    """What a live start is checked for."""
+    return Plan(
+        pairs=settings.pairs,
+        stake=rules.stake_amount,
+        trades=rules.most_trades,
+        stake_currency=rules.stake_currency,
+        tradable=rules.tradable_balance_ratio,
+        reserve=rules.amount_reserve_percent,
+        stoploss=Decimal(str(rules.stoploss)),
+    )
+
+
 def _broker(
     settings: Settings,
+    rules: TradeRules,
     market: Market,
     ledger: Ledger,
     frame_of: Callable[[CandleKey], CandleFrame],
@@ -200,7 +225,9 @@ def _broker(
             raise ConfigError(
                 f"dry_run is false, but there is no real money on {market.name}: set it to true"
             )
-        return LiveBroker(market)
+        live = LiveBroker(market)
+        check_start(live, _plan(settings, rules))
+        return live
     fee = None if settings.fee is None else Decimal(str(settings.fee))
     meets: PaperMarket
     if isinstance(market, CcxtMarket):
@@ -217,19 +244,18 @@ def _broker(
     return broker
 
 
-def _books(broker: Broker) -> Callable[[Pair], Book | None]:
-    """The order book of a pair, as far as the broker tells it; an amount that nobody tells is 0."""
+def _books(broker: Broker, market: Market) -> Callable[[Pair], Book | None]:
+    """The order book of a pair: the exchange's, or what its candles let paper orders meet."""
+    if isinstance(market, CcxtMarket):
+        return LiveBroker(market).order_book
 
     def book(pair: Pair) -> Book | None:
-        if isinstance(broker, PaperBroker):
-            depth = broker.depth(pair)
-            asks, bids = (
-                [(price, amount or ZERO) for price, amount in side] for side in (depth.asks, depth.bids)
-            )
-            return Book(bids=tuple(bids), asks=tuple(asks), at_ms=depth.quote.at_ms)
-        quote = broker.quotes([pair]).get(pair)
-        if quote is None:
+        if not isinstance(broker, PaperBroker):
             return None
-        return Book(bids=((quote.bid, ZERO),), asks=((quote.ask, ZERO),), at_ms=quote.at_ms)
+        depth = broker.depth(pair)
+        asks, bids = (
+            tuple((price, amount or ZERO) for price, amount in side) for side in (depth.asks, depth.bids)
+        )
+        return Book(bids=bids, asks=asks, at_ms=depth.quote.at_ms)
 
     return book

@@ -177,8 +177,6 @@ def trade_of(row: sqlite3.Row, orders: Iterable[OrderRecord]) -> TradeRecord:
         stop = StopState(
             price=Decimal(row["stop_price"]),
             initial=Decimal(row["stop_initial"]),
-            ratio=row["stop_ratio"],
-            initial_ratio=row["stop_initial_ratio"],
             trailing=bool(row["stop_trailing"]),
             rule=row["stop_rule"],
             ratio=row["stop_ratio"],
@@ -225,8 +223,6 @@ def note_row(
         columns |= {
             "stop_price": text(stop.price),
             "stop_initial": text(stop.initial),
-            "stop_ratio": stop.ratio,
-            "stop_initial_ratio": stop.initial_ratio,
             "stop_trailing": int(stop.trailing),
             "stop_rule": stop.rule,
             "stop_ratio": stop.ratio,

@@ -28,8 +28,6 @@ CREATE TABLE trades (
     enter_tag      TEXT NOT NULL,
     stop_price     TEXT,
     stop_initial   TEXT,
-    stop_ratio     REAL NOT NULL DEFAULT 0,
-    stop_initial_ratio REAL NOT NULL DEFAULT 0,
     stop_trailing  INTEGER NOT NULL DEFAULT 0,
     stop_rule      TEXT NOT NULL DEFAULT '',
     stop_ratio     REAL NOT NULL DEFAULT 0,
