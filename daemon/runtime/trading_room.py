@@ -87,7 +87,7 @@ def desk_of(
     rules = trade_rules(settings, strategy.instance)
     ledger = opened_ledger(settings, clock.now_ms())
     try:
-        known = _broker(settings, rules, market, ledger, frame_of, clock)
+        known = _broker(settings, rules, market, ledger, frame_of=frame_of, clock=clock)
     except BaseException:
         ledger.close()
         raise
@@ -217,6 +217,7 @@ def _broker(
     rules: TradeRules,
     market: Market,
     ledger: Ledger,
+    *,
     frame_of: Callable[[CandleKey], CandleFrame],
     clock: Clock,
 ) -> Broker:
