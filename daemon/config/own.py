@@ -8,6 +8,8 @@ from pydantic import Field, SecretStr, model_validator
 
 from daemon.config.fields import PathField, Section, described
 
+LogRoom = Literal["market", "strategy", "features", "learning", "state", "trading", "runtime", "interface"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 NotifyEvent = Literal[
     "start", "stop", "trade", "model_late", "candle_late", "gate", "error", "daily_summary", "strategy"
 ]
@@ -153,4 +155,8 @@ class CandledSettings(Section):
     log_format: Literal["auto", "text", "json"] = described(
         "auto",
         "Log lines: `text`, `json` (one object per line), or `auto`: the live view on a terminal, else text.",
+    )
+    log_levels: dict[LogRoom, LogLevel] = described(
+        {},
+        f"Level by part of the program, `info` where left out: {', '.join(f'`{name}`' for name in get_args(LogRoom))}.",
     )

@@ -124,7 +124,7 @@ def test_a_late_candle_is_told_whatever_its_age(desk):
 
 def test_the_day_is_summed_up_at_its_time(desk):
     here = desk(summary_at="06:00")
-    here.now = figures(now_ms=101 * HOUR_MS)  # 05:00 of the fifth day
+    here.now = figures(now_ms=101 * HOUR_MS, last_tick={})  # 05:00 of the fifth day
     assert here.look() == []
     before = dict(figures()["trading"])
     here.now = figures(now_ms=101 * HOUR_MS + 59 * 60_000, last_tick={})
@@ -187,6 +187,7 @@ def test_to_log_never_waits_for_a_post_that_hangs():
 
 
 def test_a_place_that_cannot_be_reached_is_logged_once_without_its_address(desk, caplog):
+    caplog.set_level(logging.INFO)
     here = desk()
     here.post.unreached = ["tgram (address 1)"]
     for _ in range(3):
