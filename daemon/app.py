@@ -15,6 +15,7 @@ from daemon.core.timeframe import Timeframe
 from daemon.features.compute import BlockComputer
 from daemon.features.findings import TruthFindings
 from daemon.features.store import FeatureStore
+from daemon.interface.notifications import notifier
 from daemon.interface.server import health_server
 from daemon.learning.models.registry import model_class
 from daemon.market.feed import Feed
@@ -159,6 +160,7 @@ class _Assembly:
         self.truth = TruthFindings()
         self.figures = Published(self.clock)
         self.events = EventCounter()
+        self.notifier = notifier(settings, self.figures, self.clock)
         self.heartbeats = {name: Heartbeat(self.clock) for name in ("engine", "trainer")}
         self.scorer = Scorer(
             scorer_options(settings),
@@ -184,6 +186,8 @@ class _Assembly:
         threading.Thread(target=self._hang_up, name="hang-up", daemon=True).start()
         logging.getLogger().addHandler(self.events)
         health = health_server(self.settings, self.figures)
+        if self.notifier is not None:
+            self.notifier.start()
         try:
             computer = self._prepared()
             if self.stop.is_set():
@@ -196,6 +200,8 @@ class _Assembly:
             logging.getLogger().removeHandler(self.events)
             if health is not None:
                 health.close()
+            if self.notifier is not None:
+                self.notifier.close()
 
     def _hang_up(self) -> None:
         self.stop.wait()
