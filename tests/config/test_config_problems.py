@@ -68,7 +68,7 @@ def test_a_value_that_is_not_allowed_is_named_with_what_is(refusal, document, do
         ("freqai.timeframe", "'timeframe' belongs to the outermost object"),
         (
             "candled.retrain.zzz",
-            "candled.retrain.zzz: unknown key; candled.retrain knows: min_predictions, skill_share",
+            "candled.retrain.zzz: unknown key; candled knows: min_predictions, skill_share",
         ),
         ("freqai.rl_config.train_cycle", "did you mean 'train_cycles'?"),
     ],
