@@ -7,26 +7,21 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from daemon.app_history import prepared, read_beside, save_config
 from daemon.app_threads import daemon_of
 from daemon.core.clock import SystemClock
-from daemon.core.errors import Retryable
-from daemon.core.market import CandleKey
-from daemon.core.pair import Pair
-from daemon.core.timeframe import Timeframe
-from daemon.features.compute import BlockComputer
 from daemon.features.findings import TruthFindings
 from daemon.features.store import FeatureStore
+from daemon.interface.notifications import notifier
 from daemon.interface.server import health_server
 from daemon.learning.models.registry import model_class
 from daemon.market.feed import Feed
 from daemon.market.store import CandleStore
-from daemon.runtime import preparation
 from daemon.runtime.engine import Engine
 from daemon.runtime.forecaster import Forecaster
 from daemon.runtime.live_statistics import LiveStatistics
 from daemon.runtime.logs import EventCounter
 from daemon.runtime.recipe import (
-    DAY_MS,
     engine_options,
     expiration_ms,
     feature_plan,
@@ -41,7 +36,6 @@ from daemon.runtime.tally import Tally
 from daemon.runtime.trading_room import desk_of
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
-from daemon.runtime.truth import anew, sampled
 from daemon.runtime.world import (
     candle_folder,
     market_clock,
@@ -66,7 +60,9 @@ if TYPE_CHECKING:
     from daemon.config import Settings
     from daemon.core.candles import CandleFrame
     from daemon.core.clock import Clock
-    from daemon.core.market import Market
+    from daemon.core.market import CandleKey, Market
+    from daemon.core.pair import Pair
+    from daemon.features.compute import BlockComputer
     from daemon.learning.live import LiveModel
     from daemon.runtime.lifecycle import Daemon
     from daemon.trading.desk import Desk
@@ -126,7 +122,7 @@ class _Assembly:
         self.book = PairDictionary.open(folder)
         self.artifacts = ArtifactStore(folder)
         self.artifacts.clear_staging()
-        self._save_config()
+        save_config(self)
         recorded = recorded_ms(settings, self.history, self.book)
         self.clock = options.clock or market_clock(settings, recorded)
         warn_of_the_future(recorded - self.clock.now_ms(), settings.timeframe)
@@ -139,7 +135,7 @@ class _Assembly:
             base=self.plan.base,
         )
         bind(self.strategy, predictions=self.view, candles=self.view, clock=self.clock)
-        self.keys = list(dict.fromkeys([*self.plan.candle_keys(settings.pairs), *_read_beside(self)]))
+        self.keys = list(dict.fromkeys([*self.plan.candle_keys(settings.pairs), *read_beside(self)]))
         self.feed = Feed(
             market=self.market,
             store=CandleStore(candle_folder(settings), atomic.write_atomic, atomic.set_aside),
@@ -156,6 +152,7 @@ class _Assembly:
         self.truth = TruthFindings()
         self.figures = Published(self.clock)
         self.events = EventCounter()
+        self.notifier = notifier(settings, self.figures, self.clock)
         self.scorer = Scorer(
             scorer_options(settings),
             history=self.history,
@@ -180,8 +177,10 @@ class _Assembly:
         threading.Thread(target=self._hang_up, name="hang-up", daemon=True).start()
         logging.getLogger().addHandler(self.events)
         health = health_server(self.settings, self.figures)
+        if self.notifier is not None:
+            self.notifier.start()
         try:
-            computer = self._prepared()
+            computer = prepared(self)
             if self.stop.is_set():
                 return 0
             return self._daemon(computer).run()
@@ -192,63 +191,12 @@ class _Assembly:
             logging.getLogger().removeHandler(self.events)
             if health is not None:
                 health.close()
+            if self.notifier is not None:
+                self.notifier.close()
 
     def _hang_up(self) -> None:
         self.stop.wait()
         self.market.close()
-
-    def _save_config(self) -> None:
-        name = self.settings.config_files[0].name if self.settings.config_files else "config"
-        try:
-            self.folder.save_config(name, self.settings.document)
-        except Retryable as exc:  # a copy for people: the daemon does its work without it
-            log.warning("config_not_saved", extra={"fields": {"error": str(exc)}})
-
-    def _prepared(self) -> BlockComputer:
-        """History in memory and the strategy's warm-up measured on it."""
-        computer = BlockComputer(self.hooks, self.plan, preparation.FIRST_GUESS)
-        self._fetch(computer)
-        if self.stop.is_set():
-            return computer
-        self.hooks.bot_start()
-        tried = preparation.tried_strategy(
-            self.hooks,
-            computer,
-            self.plan,
-            pairs=self.settings.pairs,
-            model=self.settings.freqaimodel,
-            feed=self.feed,
-            extra_returns=self.settings.freqai.extra_returns_per_train,
-        )
-        self.view.expect(tried.labels, self.settings.freqai.extra_returns_per_train)
-        computer.warm_up, computer.reads = tried.warm_up, tried.reads
-        if computer.warm_up > preparation.FIRST_GUESS or computer.reads.any:
-            self._fetch(computer)
-        if self.stop.is_set():
-            return computer
-        self.truth = sampled(
-            anew(self.settings, self.clock),
-            self.plan,
-            tried,
-            frame_of=self.feed.frame,
-            pairs=self.settings.pairs,
-            extra_returns=self.settings.freqai.extra_returns_per_train,
-            clock=self.clock,
-        )
-        return computer
-
-    def _fetch(self, computer: BlockComputer) -> None:
-        preparation.fetch_history(
-            self.feed,
-            self.keys,
-            self.plan,
-            now_ms=self.clock.now_ms(),
-            train_period_ms=self.settings.freqai.train_period_days * DAY_MS,
-            warm_up=computer.warm_up,
-            nested=computer.reads.any,
-            stop=self.stop,
-            progress=self.options.progress,
-        )
 
     def _daemon(self, computer: BlockComputer) -> Daemon:
         features = FeatureStore(self.plan, computer, self.feed.frame)
@@ -350,9 +298,3 @@ class _Assembly:
         if self.options.show is not None:
             self.options.show(figures)
         return status_line(figures)
-
-
-def _read_beside(parts: _Assembly) -> list[CandleKey]:
-    """Candles that the strategy reads beside its features."""
-    asked = parts.hooks.candles_read([str(pair) for pair in parts.settings.pairs])
-    return [CandleKey(Pair(pair), Timeframe(timeframe)) for pair, timeframe in asked]
