@@ -208,3 +208,14 @@ def test_a_drawdown_is_the_deepest_fall_from_the_highest_sum():
     assert drawdown([100, -300], 1000, relative=True) == pytest.approx(300 / 1100)
     assert drawdown([]) == 0
     assert drawdown([-1], 0, relative=True) == float("inf")
+
+
+@pytest.mark.parametrize(("at", "hours"), [("13:00", 1), ("11:00", 23)])
+def test_a_lock_may_end_at_a_time_of_the_day_this_day_or_the_next(at, hours):
+    found = locks(closed(minutes_ago=0), method="CooldownPeriod", unlock_at=at)[1]
+    assert found.lock_end_time == NOON + timedelta(hours=hours, minutes=5)
+
+
+def test_a_trade_before_the_look_back_does_not_count():
+    assert len(locks(closed(minutes_ago=60), method="CooldownPeriod", lookback_period=60)) == 1
+    assert len(locks(closed(minutes_ago=59), method="CooldownPeriod", lookback_period=60)) == 2
