@@ -94,6 +94,7 @@ def market_of(settings: Settings, clock: Clock) -> Market:
                 name: value.get_secret_value() for name, value in secrets.items() if value is not None
             },
             memory=SilenceFile(settings.identifier_folder / SILENCE),
+            stream=not settings.dry_run,
         )
     if simulated.replay is not None:
         return ReplayMarket(folder=simulated.replay, pairs=settings.feature_pairs, clock=clock)

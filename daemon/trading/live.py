@@ -12,6 +12,7 @@ from daemon.market.ccxt_errors import FOREIGN
 from daemon.trading.broker import AnswerLost
 from daemon.trading.live_errors import after_change, is_clock, is_unknown_order
 from daemon.trading.live_fills import pages
+from daemon.trading.live_stream import LiveStream
 from daemon.trading.live_values import balances_of, book_of, quote_of, report_of, rules_of
 from daemon.trading.orders import ZERO, OrderType
 
@@ -51,6 +52,7 @@ class LiveBroker:
         self._ccxt = market.client.ccxt
         self._ccxt.options["warnOnFetchOpenOrdersWithoutSymbol"] = False  # it raises instead of warning
         self._clock_off = False
+        self._stream = LiveStream(market) if self._ccxt.has.get("watchOrders") is True else None
 
     def rules(self, pair: Pair) -> MarketRules:
         """See `Broker`."""
@@ -160,8 +162,8 @@ class LiveBroker:
         return balances_of(answer)
 
     def news(self) -> Sequence[OrderReport]:
-        """See `Broker`; polling tells everything, so there is none yet."""
-        return ()
+        """See `Broker`; nothing where the exchange has no stream, or the market was built without one."""
+        return () if self._stream is None else self._stream.take()
 
     def clock_off_ms(self) -> int:
         """See `Broker`."""

@@ -109,6 +109,7 @@ class ExchangeBook:
 
     def __init__(self, symbols, balances, *, seed=1, bnb=False, true_ms=lambda: 0):
         self.true_ms = true_ms
+        self.listener = lambda order, now_ms: None
         self.symbols = {symbol.name: symbol for symbol in symbols}
         self.free = {asset: Decimal(amount) for asset, amount in balances.items()}
         self.locked = {}
@@ -158,7 +159,7 @@ class ExchangeBook:
         self._lock(order)
         self.orders.append(order)
         self._open[order.number] = order
-        order.note(now_ms, self.true_ms())
+        self._note(order, now_ms)
         if order.triggered:
             self._take(order, now_ms)
         return order
@@ -237,7 +238,7 @@ class ExchangeBook:
         self._unlock(order, order.left)
         order.status = status
         del self._open[order.number]
-        order.note(now_ms, self.true_ms())
+        self._note(order, now_ms)
 
     # matching
 
@@ -295,7 +296,6 @@ class ExchangeBook:
         order.status = "PARTIALLY_FILLED" if order.left else "FILLED"
         if not order.left:
             del self._open[order.number]
-        order.note(now_ms, self.true_ms())
         self.trades.append(
             Trade(
                 number=len(self.trades) + 1,
@@ -311,6 +311,7 @@ class ExchangeBook:
                 true_ms=self.true_ms(),
             )
         )
+        self._note(order, now_ms)
 
     def _fee(self, symbol, qty, value, *, buys):
         price = self.prices.get(f"BNB{symbol.quote}")
@@ -323,6 +324,10 @@ class ExchangeBook:
             if buys
             else (symbol.quote, (value * FEE).quantize(_DIGITS, ROUND_DOWN))
         )
+
+    def _note(self, order, now_ms):
+        order.note(now_ms, self.true_ms())
+        self.listener(order, now_ms)
 
     def _add(self, asset, amount):
         self.free[asset] = self.free.get(asset, ZERO) + amount

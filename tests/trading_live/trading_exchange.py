@@ -14,6 +14,7 @@ As a process of its own, whose memory outlives every daemon that talks to it (it
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -25,8 +26,8 @@ from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-import ccxt
-from aiohttp import web
+from aiohttp import WSMsgType, web
+from ccxt import pro
 
 sys.path.append(str(Path(__file__).parents[1] / "market_ccxt"))
 
@@ -75,7 +76,7 @@ class TradingExchange(LocalExchange):
         self.kinds = TRADE_FAULTS
         self.skew_ms = 0
         self.jumpy = False
-        self.answers = {}
+        self._listeners, self._pushes = [], set()
         self._pace = pace
         self._start_ms = self.clock.now_ms()
         self._by_hand = by_hand
@@ -85,14 +86,16 @@ class TradingExchange(LocalExchange):
         self.book = ExchangeBook(
             symbols, deposit, seed=options.get("seed", 1), bnb=bnb, true_ms=self.clock.now_ms
         )
+        self.book.listener = self._push
         for name in self.book.symbols:
             self.book.prices[name] = self._candle_price(name)
 
     @property
     def ccxt_config(self):
         """Points every address that ccxt knows of at this exchange: nothing of it can leave the machine."""
-        urls = dict.fromkeys(ccxt.binance().urls["api"], f"{self.url}/elsewhere")
+        urls = _elsewhere(pro.binance().urls["api"], f"{self.url}/elsewhere")
         urls |= {"public": f"{self.url}/api/v3", "private": f"{self.url}/api/v3"}
+        urls["ws"]["ws-api"]["spot"] = f"{self.url.replace('http', 'ws')}/ws-api/v3"
         return {"urls": {"api": urls}, "rateLimit": 1, "hostname": "127.0.0.1"}
 
     def now_ms(self):
@@ -140,6 +143,7 @@ class TradingExchange(LocalExchange):
             app.router.add_get(f"/api/v3/{path}", handler)
         app.router.add_post("/api/v3/order", self._signed(self._new_order))
         app.router.add_delete("/api/v3/order", self._signed(self._cancel_order))
+        app.router.add_get("/ws-api/v3", self._stream)
         app.router.add_get("/local/book", self._show)
         app.router.add_post("/local/calm", self._calm)
         app.on_startup.append(self._begin)
@@ -164,6 +168,9 @@ class TradingExchange(LocalExchange):
     @web.middleware
     async def _weather(self, request, handler):
         if request.path.startswith("/local/"):
+            return await handler(request)
+        if request.path.startswith("/ws-api/"):
+            self.requests.append(Seen(time.monotonic(), f"GET {request.path}", {}, ""))
             return await handler(request)
         fault = self._fault(request)
         self.requests.append(Seen(time.monotonic(), f"{request.method} {request.path}", {}, fault))
@@ -315,6 +322,45 @@ class TradingExchange(LocalExchange):
         number = int(asked["orderId"]) if asked.get("orderId") else None
         return self.book.find(asked["symbol"], number=number, client_id=asked.get("origClientOrderId"))
 
+    async def _stream(self, request):
+        """The user's stream: signed for by one message, and then every change of an order."""
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        try:
+            async for message in socket:
+                if message.type is not WSMsgType.TEXT:
+                    break
+                asked = json.loads(message.data)
+                signature = asked["params"].pop("signature")
+                head = "&".join(f"{name}={value}" for name, value in sorted(asked["params"].items()))
+                wanted = hmac.new(KEYS["secret"].encode(), head.encode(), hashlib.sha256).hexdigest()
+                if not hmac.compare_digest(wanted, signature):
+                    error = {"code": -1022, "msg": "Signature for this request is not valid."}
+                    await socket.send_json({"id": asked["id"], "status": 400, "error": error})
+                    continue
+                self._listeners.append(socket)
+                await socket.send_json({"id": asked["id"], "status": 200, "result": {"subscriptionId": 0}})
+        finally:
+            if socket in self._listeners:
+                self._listeners.remove(socket)
+        return socket
+
+    def _push(self, order, now_ms):
+        """Tell all who listen."""
+        told = {"subscriptionId": 0, "event": _event(order, now_ms, self.book.trades)}
+        for socket in self._listeners:
+            self._pushes.add(task := asyncio.ensure_future(_sent(socket, told)))
+            task.add_done_callback(self._pushes.discard)
+
+    def hang_up(self):
+        """Break every stream."""
+
+        async def closed():
+            for socket in list(self._listeners):
+                await socket.close()
+
+        asyncio.run_coroutine_threadsafe(closed(), self._loop).result(10)
+
     async def _get_order(self, asked, fault):
         order = self._found(asked)
         seen_ms = self._seen_ms(fault)
@@ -403,6 +449,49 @@ class TradingExchange(LocalExchange):
     async def _calm(self, _request):
         self.storm, self.jumpy, self._by_hand = 0.0, False, 0.0
         return web.json_response({})
+
+
+async def _sent(socket, told):
+    with contextlib.suppress(ConnectionError, RuntimeError):
+        await socket.send_json(told)
+
+
+def _elsewhere(urls, url):
+    """Every address, at every depth, replaced by one."""
+    return {name: _elsewhere(known, url) if isinstance(known, dict) else url for name, known in urls.items()}
+
+
+def _event(order, now_ms, trades):
+    """What the user's stream says of an order, and of the execution that it has just met."""
+    traded = order.status in {"PARTIALLY_FILLED", "FILLED"}
+    trade = {}
+    if traded:
+        last = trades[-1]
+        trade = {"t": last.number, "l": str(last.qty), "L": str(last.price), "m": last.maker}
+        trade |= {"n": f"{last.fee:.8f}", "N": last.fee_asset}
+    return {
+        "e": "executionReport",
+        "E": now_ms,
+        "s": order.symbol,
+        "c": f"x{order.number}" if order.status == "CANCELED" else order.client_id,
+        "C": order.client_id if order.status == "CANCELED" else "",
+        "S": order.side,
+        "o": order.type,
+        "f": order.tif,
+        "q": f"{order.qty:.8f}",
+        "p": f"{order.price:.8f}",
+        "P": f"{order.stop:.8f}",
+        "x": "TRADE" if traded else order.status,
+        "X": order.status,
+        "i": order.number,
+        "z": f"{order.executed:.8f}",
+        "Z": f"{order.value:.8f}",
+        "n": "0",
+        "N": None,
+        "T": now_ms,
+        "O": order.created_ms,
+        **trade,
+    }
 
 
 def _described(symbol):
