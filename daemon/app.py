@@ -129,10 +129,7 @@ class _Assembly:
         self.market = options.market or market_of(settings, self.clock)
         self.plan = feature_plan(settings)
         self.view = StrategyView(
-            frame_of=self._frame,
-            history=self.history,
-            pairs=settings.pairs,
-            base=self.plan.base,
+            frame_of=self._frame, history=self.history, pairs=settings.pairs, base=self.plan.base
         )
         bind(self.strategy, predictions=self.view, candles=self.view, clock=self.clock)
         self.keys = list(dict.fromkeys([*self.plan.candle_keys(settings.pairs), *read_beside(self)]))
@@ -196,7 +193,8 @@ class _Assembly:
 
     def _hang_up(self) -> None:
         self.stop.wait()
-        self.market.close()
+        if not self.settings.cancel_open_orders_on_exit:  # else the desk has something to say yet
+            self.market.close()
 
     def _daemon(self, computer: BlockComputer) -> Daemon:
         features = FeatureStore(self.plan, computer, self.feed.frame)

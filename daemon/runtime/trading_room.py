@@ -23,7 +23,7 @@ from daemon.trading.desk_risk import DeskRisk
 from daemon.trading.desk_stops import DeskStops
 from daemon.trading.desk_strategy import DeskStrategy
 from daemon.trading.desk_truth import DeskTruth
-from daemon.trading.ledger_files import open_ledger
+from daemon.trading.ledger_files import make_backup, open_ledger
 from daemon.trading.live import LiveBroker
 from daemon.trading.live_checks import Plan, check_start
 from daemon.trading.orders import ZERO
@@ -131,6 +131,7 @@ def desk_of(
         risk=risk,
         strategy=told,
         inbox=inbox,
+        backup=lambda ledger, now_ms: make_backup(ledger, now_ms, _set_aside),
         stop=stop,
     )
 
@@ -141,7 +142,6 @@ def desk_options(settings: Settings) -> DeskOptions:
         pairs=settings.pairs,
         base=settings.timeframe,
         stake_currency=settings.stake_currency,
-        expired_after_ms=settings.timeframe.ms,
         throttle_s=settings.internals.process_throttle_secs,
         cancel_on_exit=settings.cancel_open_orders_on_exit,
         start=settings.initial_state,
