@@ -13,11 +13,12 @@ from daemon.state import atomic
 from daemon.strategy.ports import bind_trading
 from daemon.trading.beating import beating
 from daemon.trading.callbacks import Callbacks
-from daemon.trading.desk import Desk, DeskOptions
+from daemon.trading.desk import Desk
 from daemon.trading.desk_commands import DeskCommands
 from daemon.trading.desk_entries import DeskEntries
 from daemon.trading.desk_exits import DeskExits
 from daemon.trading.desk_ground import Ground
+from daemon.trading.desk_options import DeskOptions
 from daemon.trading.desk_orders import DeskOrders
 from daemon.trading.desk_risk import DeskRisk
 from daemon.trading.desk_stops import DeskStops

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from daemon.core.errors import CandledError, Refused, Retryable, StrategyError
@@ -24,11 +23,11 @@ if TYPE_CHECKING:
 
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
-    from daemon.core.timeframe import Timeframe
     from daemon.trading.broker import Broker, Quote
     from daemon.trading.desk_commands import DeskCommands
     from daemon.trading.desk_entries import DeskEntries
     from daemon.trading.desk_exits import DeskExits
+    from daemon.trading.desk_options import DeskOptions
     from daemon.trading.desk_orders import DeskOrders
     from daemon.trading.desk_risk import DeskRisk
     from daemon.trading.desk_strategy import DeskStrategy
@@ -41,38 +40,9 @@ log = logging.getLogger(__name__)
 
 SHOWN_S = 0.5
 """Longest time between two views, real seconds."""
-LEAST_LOOK_S = 0.1
-"""Shortest time between two looks, real seconds, however fast the market's clock runs."""
-LOOKS_PER_CANDLE = 4
 PAUSED, STOPPED = "initial_state is paused", "initial_state is stopped"
 BACKUP_S = 86_400.0
 """Real seconds between two backups of the ledger; another is made at each start."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskOptions:
-    """What the desk needs from the settings.
-
-    Attributes:
-        pairs: the whitelist.
-        base: timeframe of the candles that are traded on.
-        stake_currency: quote currency of the account.
-        throttle_s: longest time between two looks, market seconds.
-        cancel_on_exit: whether entries and exits that are open are cancelled when the daemon stops.
-        start: ``running``, ``paused`` or ``stopped``: how a start finds it.
-    """
-
-    pairs: tuple[Pair, ...]
-    base: Timeframe
-    stake_currency: str
-    throttle_s: float
-    cancel_on_exit: bool = False
-    start: str = "running"
-
-    def idle_s(self, speed: float) -> float:
-        """Real seconds between two looks."""
-        market_s = min(self.throttle_s, self.base.ms / 1000 / LOOKS_PER_CANDLE)
-        return max(LEAST_LOOK_S, market_s / speed)
 
 
 class Desk:
