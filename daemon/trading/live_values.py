@@ -115,10 +115,12 @@ def report_of(
     what = f"order of {pair}"
     if str(order.get("symbol") or pair) != str(pair):
         raise Retryable(f"{what}: the answer is about {order.get('symbol')}")
-    state = _STATES.get(order.get("status") or "open")
-    if state is None:
-        raise Retryable(f"{what}: malformed answer: status {order.get('status')!r}")
+    state = _STATES.get(order.get("status") or "")
     amount = _number(order.get("amount"), what) or amount
+    if state is None or not amount > 0:
+        raise Retryable(
+            f"{what}: malformed answer: status {order.get('status')!r}, amount {order.get('amount')!r}"
+        )
     filled = _number(order.get("filled"), what) or ZERO
     if state is OrderState.FILLED and filled < amount:
         state = OrderState.CANCELLED  # some exchanges call every order that has ended closed

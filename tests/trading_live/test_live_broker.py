@@ -37,6 +37,10 @@ def test_quotes_are_of_the_pairs_that_are_asked_for(exchange, broker):
     assert (quotes[BTC].bid, quotes[BTC].ask) == (exchange.book.bid("BTCUSDT"), exchange.book.ask("BTCUSDT"))
 
 
+def test_a_pair_that_is_not_there_is_left_out_and_spoils_nothing(broker):
+    assert set(broker.quotes([BTC, Pair("NOPE/USDT")])) == {"BTC/USDT"}
+
+
 def test_the_order_book_is_sorted_by_numbers_and_not_by_texts(exchange, broker):
     exchange.move(BTC, "10000.05")  # 9999.97 < 10000.05, but as texts it is the other way round
     book = broker.order_book(BTC, 20)
