@@ -81,7 +81,7 @@ def quote_of(ticker: Mapping[str, Any], now_ms: int) -> Quote | None:
 
 
 def book_of(answer: Mapping[str, Any], now_ms: int, what: str) -> Book:
-    """An order book, best first: sorted here, because ccxt sorts the texts that its figures are.
+    """An order book, best first, as ccxt has sorted it.
 
     Raises:
         Retryable: malformed.
@@ -92,7 +92,7 @@ def book_of(answer: Mapping[str, Any], now_ms: int, what: str) -> Book:
             (_number(row[0], what), _number(row[1], what)) for row in answer.get(name) or () if len(row) >= 2
         ]
         places = [(price, amount) for price, amount in rows if price and amount is not None]
-        sides.append(tuple(sorted(places, reverse=name == "bids")))
+        sides.append(tuple(places))
     return Book(bids=sides[0], asks=sides[1], at_ms=int(answer.get("timestamp") or now_ms))
 
 
