@@ -1,6 +1,7 @@
 """The order of the rooms, held against the imports."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,16 @@ def test_a_library_stays_in_its_room(library, places):
     }
     assert found <= places
     assert found or library in {"ccxt", "pickle"}
+
+
+def test_ccxt_stays_in_the_files_for_exchanges():
+    found = {
+        str(file.relative_to(PACKAGE))
+        for file in FILES
+        for _, name in imports(file)
+        if name.split(".")[0] == "ccxt"
+    }
+    assert all(re.fullmatch(r"market/ccxt_\w+\.py|trading/live\w*\.py", name) for name in found)
 
 
 # scikit-learn is more than a model library: pipeline steps use it too.

@@ -66,7 +66,8 @@ class LiveBroker:
 
     def quotes(self, pairs: Sequence[Pair]) -> Mapping[Pair, Quote]:
         """See `Broker`; best bid and ask and the newest trade."""
-        names = [str(pair) for pair in pairs]
+        known = self._market.pairs()  # one that is not there would spoil the answer for all
+        names = [str(pair) for pair in pairs if pair in known]
         if not names:
             return {}
         answer = self._asked(lambda ccxt: ccxt.fetch_tickers(names), f"prices on {self.name}", _ASK_S)
@@ -91,7 +92,14 @@ class LiveBroker:
         return self._changed(
             lambda ccxt: ccxt.create_order(*arguments),
             what,
-            lambda answer: self._report(answer, intent.pair, intent.client_id, "", intent.amount),
+            lambda answer: self._report(
+                # Who says nothing of the order's state has taken it, no more.
+                {**answer, "status": answer.get("status") or "open"},
+                intent.pair,
+                intent.client_id,
+                "",
+                intent.amount,
+            ),
         )
 
     def cancel(self, pair: Pair, client_id: str, exchange_id: str) -> OrderReport | None:
@@ -103,7 +111,6 @@ class LiveBroker:
                 lambda ccxt: ccxt.cancel_order(number, str(pair), params),
                 what,
                 lambda answer: self._report(
-                    # Who says nothing of the order's state has taken the request, no more.
                     {**answer, "status": answer.get("status") or "canceling"},
                     pair,
                     client_id,

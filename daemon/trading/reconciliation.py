@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LOOKED = "fills_looked_ms"
+"""Fact: by pair, up to when its executions were asked for. A pair in which nothing happens for months costs no more."""
 _NEVER_SENT = "the daemon ended before it was sent"
 
 
@@ -109,11 +111,15 @@ class Reconciliation:
             Retryable: the exchange does not answer.
         """
         orders = self._ledger.orders(unsettled=True)
+        looked: dict[str, int] = self._ledger.get(LOOKED, {})
         for pair in pairs:
             mine = [order for order in orders if order.intent.pair == pair]
-            since_ms = reconcile.fills_since(mine, self._ledger.last_fill_ms(pair))
+            known_ms = max(self._ledger.last_fill_ms(pair) or 0, looked.get(pair, 0)) or None
+            since_ms = reconcile.fills_since(mine, known_ms)
             if since_ms is not None:
                 self._ledger.take((), self._broker.fills(pair, since_ms), now_ms)
+                looked[pair] = now_ms
+        self._ledger.put(LOOKED, looked)
 
     def _restored(self, reasons: tuple[str, ...], notes: tuple[str, ...]) -> tuple[str, ...]:
         """What bars entries after a backup has taken a damaged ledger's place: anything at all that it may lack."""
