@@ -28,6 +28,7 @@ from daemon.learning.job import TrainingJob, TrainingResult
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -237,14 +238,12 @@ def _serve(memory: int, answers: int) -> None:
     clock = SystemClock()
     for line in sys.stdin.buffer:
         command = json.loads(line)
-        rows, columns, targets = command["shape"]
-        with mmap.mmap(memory, rows * (columns * 4 + targets * 8), access=mmap.ACCESS_COPY) as shared:
-            features = _array(shared, np.float32, (rows, columns), 0).copy()
-            labels = _array(shared, np.float64, (rows, targets), rows * columns * 4).copy()
         answer: dict[str, Any]
         try:
             job = TrainingJob.from_json(command["job"])
-            result = train(job, features, labels, Path(command["folder"]), clock.monotonic_s)
+            result = train(
+                job, *_numbers(memory, command["shape"]), Path(command["folder"]), clock.monotonic_s
+            )
             answer = {"result": result.to_json()}
         except CandledError as exc:
             answer = {"refused": str(exc)}
@@ -253,6 +252,14 @@ def _serve(memory: int, answers: int) -> None:
         except Exception:  # noqa: BLE001  the root of the process: the parent reports it
             answer = {"bug": traceback.format_exc(limit=-6)}
         os.write(answers, json.dumps(answer).encode() + b"\n")
+
+
+def _numbers(memory: int, shape: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Features and labels where the parent has laid them, not copied; the parent takes the memory back afterwards."""
+    rows, columns, targets = shape
+    shared = mmap.mmap(memory, rows * (columns * 4 + targets * 8), access=mmap.ACCESS_READ)
+    labels = _array(shared, np.float64, (rows, targets), rows * columns * 4)
+    return _array(shared, np.float32, (rows, columns), 0), labels
 
 
 def _die_with(parent: int) -> None:
