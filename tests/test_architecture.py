@@ -14,7 +14,7 @@ MAY_USE = {
     "features": {"core", "strategy"},
     "learning": {"core"},
     "state": {"core"},
-    "trading": {"core", "config", "strategy"},
+    "trading": {"core", "config", "market", "strategy"},
     "runtime": {"core", "config", "market", "strategy", "features", "learning", "state", "trading"},
     "cli": {
         "app",

@@ -41,12 +41,26 @@ class TrainingSettings(Section):
         unit="real min",
         gt=0,
     )
+    max_memory_mb: int | None = described(
+        None,
+        "Most memory that a training may take; one that takes more is ended and its pair backs off. Left out: half of "
+        "the machine's.",
+        unit="MB",
+        ge=64,
+    )
     nice: int = described(10, "Priority of a training: 0 as the daemon, 19 lowest.", ge=0, le=19)
 
     @property
     def thread_count(self) -> int:
         """``threads``, or its default on this machine (the cores that this process may use)."""
         return self.threads or max(1, len(os.sched_getaffinity(0)) - 1)
+
+    @property
+    def max_bytes(self) -> int:
+        """``max_memory_mb``, or its default on this machine, in bytes."""
+        if self.max_memory_mb is not None:
+            return self.max_memory_mb * 1_000_000
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 class RetrainSettings(Section):
@@ -74,6 +88,13 @@ class CandledSettings(Section):
     )
     grace_s: float = described(
         2.0, "Wait after a candle's close before it is fetched.", unit="market s", ge=0, le=60
+    )
+    patience_s: float = described(
+        100.0,
+        "A thread, or the training process, that makes no progress for so long is taken to hang: the process is replaced, "
+        "for a thread the daemon ends, to be started again.",
+        unit="real s",
+        ge=5,
     )
     max_disk_gb: float | None = described(
         None, "Most that all models may take; the oldest ones go first, never a live one.", unit="GB", gt=0

@@ -17,6 +17,7 @@ from daemon.trading.signals import SignalKind, signals
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
@@ -74,6 +75,7 @@ class Engine:
 
     ``between_ticks`` is unset while candles are handled: the trainer, which shares the interpreter with the
     engine, waits for it before each piece of Python work. ``statistics``, if given, replace those of the training.
+    ``beat`` is called when a candle was handled.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Engine:
         between_ticks: threading.Event,
         stop: threading.Event,
         statistics: LiveStatistics | None = None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._options = options
         self._statistics = statistics
@@ -102,6 +105,7 @@ class Engine:
         self._tally = tally
         self._between_ticks = between_ticks
         self._stop = stop
+        self._beat = beat
         self._strategy_faults: dict[Pair, str] = {}
         self._handled_ms = self._last_recorded_close()
 
@@ -128,6 +132,7 @@ class Engine:
                 if self._stop.is_set():
                     break
                 self._handle(close_ms, report, fetched_s, newest=close_ms == newest_ms)
+                self._beat()
         finally:
             self._between_ticks.set()
         return True

@@ -105,7 +105,7 @@ class Tally:
                 self._enough.set()
         self._log(outcomes, signals)
         fields: dict[str, Any] = {
-            "candle": _iso(close_ms),
+            "candle": iso(close_ms),
             "predictions": predicted,
             "abstentions": reasons,
             "ms": round(seconds * 1000, 1),
@@ -173,7 +173,7 @@ class Tally:
         """Log signals, and for each pair the first abstention of a streak and its end."""
         blocked = {(signal.pair, signal.kind): signal.blocked for signal in signals if signal.blocked}
         for signal in signals:
-            fields = {"pair": signal.pair, "signal": signal.kind.value, "candle": _iso(signal.candle_ms)}
+            fields = {"pair": signal.pair, "signal": signal.kind.value, "candle": iso(signal.candle_ms)}
             fields |= {"tag": signal.tag} if signal.tag else {}
             if signal.blocked and self._blocked.get((signal.pair, signal.kind)) == signal.blocked:
                 continue  # told when the streak began
@@ -201,5 +201,6 @@ def _percentiles(seconds: Sequence[float] | deque[float]) -> Mapping[str, float 
     return {"n": len(seconds), "p50": round(float(p50), 2), "p99": round(float(p99), 2)}
 
 
-def _iso(ms: int) -> str:
+def iso(ms: int) -> str:
+    """A moment as logs write it: ``2026-01-01T00:05:00Z``."""
     return str(np.datetime64(ms, "ms").astype("datetime64[s]")) + "Z"

@@ -90,6 +90,7 @@ class Trainer:
         between_ticks: threading.Event,
         stop: threading.Event,
         fallen: Callable[[Pair], str] = lambda _: "",
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._options = options
         self._clock = clock
@@ -105,6 +106,7 @@ class Trainer:
         self._between_ticks = between_ticks
         self._stop = stop
         self._fallen = fallen
+        self._beat = beat
         self._requests = TrainingRequests(folder)
         self._recipes: dict[Pair, str] = {}
 
@@ -250,6 +252,7 @@ class Trainer:
 
     def _give_way(self) -> None:
         """Let a tick that is being handled end first; both threads share one interpreter."""
+        self._beat()
         self._clock.wait(self._between_ticks, GIVE_WAY_S)
 
     def _install(self, model: LiveModel, artifact: Artifact) -> None:
