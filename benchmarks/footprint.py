@@ -2,13 +2,14 @@
 
   PEER_PYTHON=... python benchmarks/footprint.py [--pairs 50] [--soak-pairs 4] [--days 30]
 
-At rest: the settings of W1, every pair with its own model in memory. Growth: few pairs at a reduced load (one
-timeframe and period, five days of training window), 288 candles a day with one retrain and all housekeeping, so that
+At rest: the settings of W1, every pair with its own model in memory. Growth: few pairs at a reduced load (a strategy
+of the tests with few features, one timeframe and period, five days of training window), 288 candles a day with one retrain and all housekeeping, so that
 what is held turns over several times; the slope is that of least squares through the daily figures after the first
 third, and the highest figure of each third shows whether a level rises.
 """
 
 import resource
+import sys
 from pathlib import Path
 
 import inside
@@ -17,6 +18,7 @@ import numpy as np
 
 from daemon.runtime.housekeeping import Housekeeping
 
+STRATEGIES = Path(__file__).resolve().parent.parent / "tests" / "strategies"
 LIGHT = {
     "include_timeframes": ["5m"],
     "include_corr_pairlist": [],
@@ -52,6 +54,8 @@ def soak(pairs, days, peer_scripts):
     with inside.inside(
         peer_scripts,
         pairs=pairs,
+        strategy="Plain",
+        strategy_path=STRATEGIES,
         features=LIGHT,
         train_period_days=5,
         model_training_parameters={"iterations": 50},
@@ -66,6 +70,7 @@ def soak(pairs, days, peer_scripts):
                     pass
             daemon.retrained(parts.settings.pairs[day % pairs])
             daily.append(rss_kb())
+            print(f"day {day + 1}: {daily[-1] / 1024:.1f} MB", file=sys.stderr)
     third = days // 3
     later = np.array(daily[third:])
     slope, level = np.polyfit(np.arange(len(later)), later, 1)

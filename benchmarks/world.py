@@ -24,6 +24,7 @@ def build(
     pairs,
     days=75,
     strategy="FreqaiExampleStrategy",
+    strategy_path=None,
     speed=300,
     model="CatboostRegressor",
     features=None,
@@ -41,7 +42,7 @@ def build(
         "timeframe": "5m",
         "stake_currency": "USDT",
         "strategy": strategy,
-        "strategy_path": str(templates()),
+        "strategy_path": str(strategy_path or templates()),
         "freqaimodel": model,
         "exchange": {"name": "simulated", "pair_whitelist": data.pair_names(pairs)},
         "freqai": {
