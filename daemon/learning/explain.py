@@ -56,6 +56,11 @@ def explanations(model: LiveModel, row: NDArray[np.float32]) -> list[Explanation
     Raises:
         Refused: the model's library has no SHAP values, or they are not those of its predictions.
     """
+    if not model.heads:
+        raise Refused(
+            f"{model.name} is of a model class in FreqAI's manner: candled asks it for predictions, and does not know "
+            "how it makes them"
+        )
     names = model.pipeline.names(model.schema.names)
     changed = model.pipeline.transform(row[None, :])
     own = dict(zip(model.schema.names, row, strict=True))

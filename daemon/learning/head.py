@@ -11,6 +11,7 @@ from daemon.core.errors import Refused
 from daemon.learning.evaluate import classification_metrics, regression_metrics
 from daemon.learning.models.port import FitOptions, Rows
 from daemon.learning.models.registry import model_class
+from daemon.learning.models.user import UserModel
 from daemon.learning.pipeline import LabelScaling
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ def fitted_head(
     """
     target = job.targets[index]
     classifies = bool(target.classes)
-    scaling = None if classifies else _scaling(target, points.labels[:, index])
+    cls = model_class(job.model, classifies=classifies)
+    scaling = None if classifies else _scaling(cls, target, points.labels[:, index])
     if start is not None:
         scaling = start.scaling  # the new one has shown that the label is not constant
     if classifies and len(np.unique(points.labels[:, index])) == 1:
@@ -119,7 +121,7 @@ def fitted_head(
         stop=stop,
         start=None if start is None else start.model,
     )
-    model = model_class(job.model, classifies=classifies).fit(
+    model = cls.fit(
         _rows(points, index, scaling), _rows(test, index, scaling) if len(test) else None, options
     )
     label = raw_labels[:, index]
@@ -154,9 +156,9 @@ def judged(
     return classification_metrics(labels.astype(np.int64), out, shares, head.target.classes)
 
 
-def _scaling(target: Target, labels: NDArray[np.float64]) -> LabelScaling:
+def _scaling(cls: type[Model], target: Target, labels: NDArray[np.float64]) -> LabelScaling:
     try:
-        return LabelScaling.fit(labels)
+        return cls.label_pipeline(labels) if issubclass(cls, UserModel) else LabelScaling.fit(labels)
     except Refused as exc:
         raise Refused(f"target {target.name!r}: {exc}") from exc
 

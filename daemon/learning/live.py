@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from daemon.core.errors import Corrupt
+from daemon.core.errors import ConfigError, Corrupt
 from daemon.core.schema import FeatureSchema
 from daemon.learning.head import Head
 from daemon.learning.job import Target
-from daemon.learning.models.registry import model_class, model_part
+from daemon.learning.models.registry import model_class, model_part, user_class
+from daemon.learning.options import PipelineOptions
 from daemon.learning.pipeline_files import read_pipeline
+from daemon.learning.user_steps import own_transforms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daemon.core.pair import Pair
+    from daemon.learning.models.user import UserClass
     from daemon.learning.pipeline import FeaturePipeline, LabelScaling
 
 
@@ -67,6 +70,11 @@ class LiveModel:
     def labels(self) -> tuple[str, ...]:
         """Names of the targets."""
         return tuple(head.target.name for head in self.heads)
+
+    @property
+    def label_means(self) -> dict[str, float]:
+        """Mean of the training labels of each target of numbers."""
+        return {head.target.name: head.label_mean for head in self.heads if not head.target.classes}
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -127,9 +135,16 @@ def live_model(pair: Pair, name: str, metadata: Mapping[str, Any], files: Mappin
 
     Raises:
         Corrupt: something is missing or does not fit together.
+        ConfigError: it is of a model class that is not there, or of another version of the user's file.
     """
     try:
-        pipeline, targets = read_pipeline(files), _targets(metadata)
+        user = _user(name, metadata)
+        if user is not None and user.freqai:
+            from daemon.learning.freqai.live import freqai_model  # noqa: PLC0415  only such a class needs it
+
+            return freqai_model(user, pair, name, metadata, files, _targets(metadata))
+        own = own_transforms(metadata["model_class"], PipelineOptions(**metadata.get("pipeline", {})))
+        pipeline, targets = read_pipeline(files, own), _targets(metadata)
         heads = tuple(
             _head(metadata, target, scaling, files[model_part(i)])
             for i, (target, scaling) in enumerate(zip(targets, pipeline.labels, strict=True))
@@ -146,6 +161,20 @@ def live_model(pair: Pair, name: str, metadata: Mapping[str, Any], files: Mappin
         )
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise Corrupt(f"{name}: metadata or pipeline lacks something: {exc!r}") from exc
+
+
+def _user(name: str, metadata: Mapping[str, Any]) -> UserClass | None:
+    """The user's class that a model is of.
+
+    Raises:
+        ConfigError: it is not there, or its file has been edited since: another code's model is not to be trusted.
+    """
+    user, trained_by = user_class(str(metadata["model_class"])), str(metadata.get("model_digest", ""))
+    if trained_by == ("" if user is None else user.digest):
+        return user
+    if user is None:
+        raise ConfigError(f"{name} is of a user's model class {metadata['model_class']!r}, which is not loaded")
+    raise ConfigError(f"{name} was trained by another version of {user.file}")
 
 
 def _targets(metadata: Mapping[str, Any]) -> tuple[Target, ...]:
