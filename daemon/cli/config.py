@@ -18,10 +18,10 @@ app = typer.Typer(help="Check the configuration, or print what may stand in it."
 @app.command()
 def check(config: ConfigFiles = DEFAULT_CONFIG) -> None:
     """Read the configuration and say what is wrong with it, or what will be done."""
-    from daemon.learning.models.registry import check_library  # noqa: PLC0415  keeps `candled --help` quick
+    from daemon.runtime.user_models import use_model  # noqa: PLC0415  keeps `candled --help` quick
 
     settings = settings_of(config)
-    check_library(settings.freqaimodel)
+    use_model(settings)
     for warning in settings.warnings:
         typer.echo(f"warning: {warning}")
     typer.echo(f"OK: {_summary(settings)}")

@@ -37,7 +37,15 @@ FEWEST_ROWS = 50
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """Rows without a missing value, and what was left out."""
+    """Rows without a missing value, and what was left out.
+
+    Attributes:
+        features: float32[n, features].
+        labels: float64[n, targets].
+        dropped: rows that had labels, but lacked a feature.
+        worst: features that most of them lacked, with counts.
+        keep: bool[all rows], which rows are here.
+    """
 
     features: NDArray[np.float32]
     labels: NDArray[np.float64]
@@ -74,7 +82,7 @@ def train(
     if user is not None and user.freqai:
         from daemon.learning.freqai.training import trained  # noqa: PLC0415  only such a class needs it
 
-        return trained(user, job, features, labels, folder, monotonic_s)
+        return trained(user, job, features, labels, folder, monotonic_s=monotonic_s)
     if not job.start:
         return _trained(job, features, labels, folder, monotonic_s, start=None, stop=stop)
     try:
@@ -155,7 +163,7 @@ def clean_rows(job: TrainingJob, features: NDArray[np.float32], labels: NDArray[
     missing = np.isnan(features)
     lacking = missing.any(axis=1)
     known = np.isfinite(labels).all(axis=1)
-    keep = known & ~lacking
+    keep: NDArray[np.bool_] = np.asarray(known & ~lacking)
     # The last rows' labels look beyond the newest candle: no loss. Rows that lack features are.
     dropped = int((known & lacking).sum())
     counts = missing[known].sum(axis=0)

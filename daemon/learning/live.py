@@ -142,7 +142,7 @@ def live_model(pair: Pair, name: str, metadata: Mapping[str, Any], files: Mappin
         if user is not None and user.freqai:
             from daemon.learning.freqai.live import freqai_model  # noqa: PLC0415  only such a class needs it
 
-            return freqai_model(user, pair, name, metadata, files, _targets(metadata))
+            return freqai_model(user, pair, name, metadata, files, targets=_targets(metadata))
         own = own_transforms(metadata["model_class"], PipelineOptions(**metadata.get("pipeline", {})))
         pipeline, targets = read_pipeline(files, own), _targets(metadata)
         heads = tuple(
@@ -173,7 +173,9 @@ def _user(name: str, metadata: Mapping[str, Any]) -> UserClass | None:
     if trained_by == ("" if user is None else user.digest):
         return user
     if user is None:
-        raise ConfigError(f"{name} is of a user's model class {metadata['model_class']!r}, which is not loaded")
+        raise ConfigError(
+            f"{name} is of a user's model class {metadata['model_class']!r}, which is not loaded"
+        )
     raise ConfigError(f"{name} was trained by another version of {user.file}")
 
 

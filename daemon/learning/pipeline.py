@@ -157,9 +157,7 @@ def prepared(
     return Prepared(pipeline, _noisy(points, options.noise_standard_deviation, seed), removed, left_out)
 
 
-def _transformed(
-    points: Points, kinds: Sequence[type[Transform]]
-) -> tuple[tuple[Transform, ...], Points]:
+def _transformed(points: Points, kinds: Sequence[type[Transform]]) -> tuple[tuple[Transform, ...], Points]:
     transforms: list[Transform] = []
     rows = points.features
     for kind in kinds:

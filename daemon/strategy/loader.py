@@ -87,7 +87,9 @@ def load_strategy(name: str, *, paths: Sequence[Path], config: Mapping[str, Any]
     except (Exception, SystemExit) as exc:
         modules.forget()
         raise StrategyError(describe_fault(exc, tuple(modules.files.values()), file)) from exc
-    strategy = LoadedStrategy(name=name, instance=instance, file=file, digest=digest_of(file), modules=modules)
+    strategy = LoadedStrategy(
+        name=name, instance=instance, file=file, digest=digest_of(file), modules=modules
+    )
     check_hooks(strategy)
     return strategy
 

@@ -58,6 +58,15 @@ class StrategyModules:
         """Run a file of the folder as a module (once)."""
         return self._load(f"{self._package}.{file.stem}", file)
 
+    def classes(self) -> dict[str, type[Any]]:
+        """Classes that the files define at their top, by name; the file that ran first wins."""
+        found: dict[str, type[Any]] = {}
+        for name in self.files:
+            for each in vars(self._modules[name]).values() if name in self._modules else ():
+                if isinstance(each, type) and each.__module__ == name:
+                    found.setdefault(each.__name__, each)
+        return found
+
     def forget(self) -> None:
         """Take the modules out of ``sys.modules``, after a failure."""
         for name in self._modules:

@@ -90,6 +90,7 @@ class IFreqaiModel:
             unfiltered_df, dk.training_features_list, dk.label_list, training_filter=True
         )
         rows = dk.make_train_test_datasets(features, labels)
+        dk.refuse_constant()
         dk.fit_labels()
         self._define(dk)
         rows["train_features"], rows["train_labels"], rows["train_weights"] = (
@@ -139,7 +140,7 @@ class IFreqaiModel:
             steps.append(("noise", ds.Noise(sigma=wanted["noise_standard_deviation"])))
         return Pipeline(steps)
 
-    def define_label_pipeline(self, threads: int = -1) -> Pipeline:  # noqa: ARG002  FreqAI's
+    def define_label_pipeline(self, threads: int = -1) -> Pipeline:
         """Steps of the labels of a regression; left as it is: [-1, 1]."""
         return Pipeline([("scaler", ds.SKLearnWrapper(MinMaxScaler(feature_range=(-1, 1))))])
 
@@ -167,13 +168,15 @@ class BaseRegressionModel(IFreqaiModel):
     classifies = False
 
     def _scale_labels(self, rows: dict[str, Any], dk: FreqaiDataKitchen) -> None:
-        rows["train_labels"] = dk.scaled(rows["train_labels"])
+        rows["train_labels"], _, _ = dk.label_pipeline.fit_transform(rows["train_labels"])
         if len(rows["test_labels"]):
             rows["test_labels"], _, _ = dk.label_pipeline.transform(rows["test_labels"])
 
     def _predicted(self, features: pd.DataFrame, dk: FreqaiDataKitchen) -> pd.DataFrame:
         said = np.reshape(self.model.predict(features), (-1, len(dk.label_list)))
-        found: pd.DataFrame = dk.label_pipeline.inverse_transform(pd.DataFrame(said, columns=dk.label_list))[0]
+        found: pd.DataFrame = dk.label_pipeline.inverse_transform(pd.DataFrame(said, columns=dk.label_list))[
+            0
+        ]
         return found
 
 

@@ -102,11 +102,18 @@ class FreqaiDataKitchen:
         """
         parts = split(len(labels), self._rows)
         weights = self.set_weights_higher_recent(len(labels))
-        found = [part.iloc[rows] for part in (filtered_dataframe, labels) for rows in (parts.train, parts.test)]
-        self._note_classes(found[2])
-        return self.build_data_dictionary(*found, weights[parts.train], weights[parts.test])
+        train_labels = labels.iloc[parts.train]
+        self._note_classes(train_labels)
+        return self.build_data_dictionary(
+            filtered_dataframe.iloc[parts.train],
+            filtered_dataframe.iloc[parts.test],
+            train_labels,
+            labels.iloc[parts.test],
+            weights[parts.train],
+            weights[parts.test],
+        )
 
-    def build_data_dictionary(
+    def build_data_dictionary(  # noqa: PLR0917  FreqAI's
         self,
         train_df: pd.DataFrame,
         test_df: pd.DataFrame,
@@ -149,13 +156,15 @@ class FreqaiDataKitchen:
         }
         self.unique_class_list = [each for found in self.unique_classes.values() for each in found]
 
-    def scaled(self, labels: Any) -> Any:
-        """Labels behind the label pipeline, which learns from them.
+    def refuse_constant(self) -> None:
+        """Nothing is learnt from a target that is the same in every training row.
 
         Raises:
-            Refused: a label is constant.
+            Refused: there is one.
         """
-        constant = [name for name in labels.columns if labels[name].nunique() < 2]
-        if constant:
-            raise Refused(f"target {constant[0]!r} is the same in every training row: nothing can be learnt from it")
-        return self.label_pipeline.fit_transform(labels)[0]
+        labels = self.data_dictionary["train_labels"]
+        for name in labels.columns:
+            if labels[name].nunique() < 2:
+                raise Refused(
+                    f"target {name!r} is the same in every training row: nothing can be learnt from it"
+                )

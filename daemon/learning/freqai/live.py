@@ -16,6 +16,7 @@ from daemon.learning.freqai.estimators import estimator_of
 from daemon.learning.freqai.kitchen import FreqaiDataKitchen
 from daemon.learning.freqai.pipeline_bytes import pipelines_of
 from daemon.learning.live import Answer, LiveModel
+from daemon.learning.models.port import refuse_missing
 from daemon.learning.pipeline import FeaturePipeline
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Predictor:
     def __init__(
         self,
         user: UserClass,
+        *,
         targets: Sequence[Target],
         features: Sequence[str],
         pair: str,
@@ -97,7 +99,9 @@ class Predictor:
 
         Raises:
             StrategyError: the user's code raised, or did not answer as FreqAI's ``predict`` does.
+            Refused: a feature is not a finite number.
         """
+        refuse_missing(rows)
         frame = pd.DataFrame(rows.astype(np.float64), columns=self.features)
         with self._lock:
             dk = self._kitchen()
@@ -121,16 +125,22 @@ class Predictor:
         for target in self.targets:
             if target.name not in found:
                 raise self._fault(f"predict gave no column {target.name!r}")
-            columns |= _classes(found, target) if target.classes else {target.name: _numbers(found, target.name)}
+            columns |= (
+                _classes(found, target) if target.classes else {target.name: _numbers(found, target.name)}
+            )
         for name, values in columns.items():
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 raise self._fault(f"predict gave a value of {name!r} that is not a finite number")
             if values.dtype.kind != "f" and not set(values) <= set(_target(self.targets, name).classes):
-                raise self._fault(f"predict gave a class of {name!r} that the target does not have: {values[-1]!r}")
+                raise self._fault(
+                    f"predict gave a class of {name!r} that the target does not have: {values[-1]!r}"
+                )
         di = np.asarray(dk.DI_values, np.float64)
         has_di = di.shape == (count,) and "di" in dk.feature_pipeline
         objecting = [
-            name for name, step in dk.feature_pipeline.detectors.items() if len(step.inliers) and not step.inliers[-1]
+            name
+            for name, step in dk.feature_pipeline.detectors.items()
+            if len(step.inliers) and not step.inliers[-1]
         ]
         return Said(
             columns=columns,
@@ -207,6 +217,7 @@ def freqai_model(
     name: str,
     metadata: Mapping[str, Any],
     files: Mapping[str, bytes],
+    *,
     targets: tuple[Target, ...],
 ) -> FreqaiLiveModel:
     """Put a model together from the verified contents of its artifact; see `daemon.learning.live.live_model`.
@@ -255,7 +266,15 @@ def predictor_of(
     with user.guarded():
         model = estimator_of(files, user.types)
         pipelines = pipelines_of(files["pipeline"], user.types)
-    return Predictor(user, targets, features, pair, model, pipelines, json.loads(files["data"]))
+    return Predictor(
+        user,
+        targets=targets,
+        features=features,
+        pair=pair,
+        model=model,
+        pipelines=pipelines,
+        data=json.loads(files["data"]),
+    )
 
 
 def new_instance(user: UserClass) -> Any:

@@ -9,9 +9,6 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 
-
-
-
 __all__ = ["FreqaiMultiOutputClassifier", "FreqaiMultiOutputRegressor"]
 
 FitParams = Sequence[Mapping[str, Any] | None] | None
@@ -56,6 +53,4 @@ def _fitted(estimator: Any, X: Any, y: Any, weights: Any, parameters: FitParams)
         raise ValueError("y must have a column for each target")
     given = {} if weights is None else {"sample_weight": weights}
     each = parameters or [None] * labels.shape[1]
-    return [
-        clone(estimator).fit(X, labels[:, i], **given, **(each[i] or {})) for i in range(labels.shape[1])
-    ]
+    return [clone(estimator).fit(X, labels[:, i], **given, **(each[i] or {})) for i in range(labels.shape[1])]

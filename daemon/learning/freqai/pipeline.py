@@ -65,11 +65,7 @@ class Pipeline:
 
     def keep(self, fitted: Pipeline) -> None:
         """Take over the fitted steps of another pipeline that change rows, where name and class are the same."""
-        kept = {
-            name
-            for name, step in self.steps
-            if type(fitted[name]) is type(step) and not step.detects
-        }
+        kept = {name for name, step in self.steps if type(fitted[name]) is type(step) and not step.detects}
         self.steps = [(name, fitted[name] if name in kept else step) for name, step in self.steps]
         self.kept = frozenset(kept)
 
@@ -92,8 +88,11 @@ class Pipeline:
     def transform(
         self, X: Any, y: Any = None, sample_weight: Any = None, outlier_check: bool = False
     ) -> tuple[Any, Any, Any]:
-        """Change rows. Outliers are removed; with ``outlier_check`` they stay, and ``y`` comes back as 1 for a row
-        that no step objects to, less 1 for each that does."""  # noqa: D205
+        """Change rows; outliers are removed.
+
+        With ``outlier_check`` they stay, and ``y`` comes back as 1 for a row that no step objects to, less 1 for
+        each that does.
+        """
         if isinstance(X, pd.DataFrame) and list(X.columns) != list(self.features_in):
             raise ValueError(f"the pipeline learnt {self.features_in}, not {list(X.columns)}")
         y = np.ones(len(X), np.int64) if outlier_check else y

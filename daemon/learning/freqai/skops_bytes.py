@@ -107,7 +107,9 @@ def _settled(data: bytes) -> bytes:
         names = [name for name in source.namelist() if name != "schema.json"]
         schema = source.read("schema.json").decode()
         contents = {name: source.read(name) for name in names}
-    addresses = {found: str(i) for i, found in enumerate(dict.fromkeys(re.findall(r'"__id__": (\d+)', schema)))}
+    addresses = {
+        found: str(i) for i, found in enumerate(dict.fromkeys(re.findall(r'"__id__": (\d+)', schema)))
+    }
     schema = re.sub(r'"__id__": (\d+)', lambda match: f'"__id__": {addresses[match[1]]}', schema)
     order = sorted(names, key=lambda name: schema.find(json.dumps(name)))
     renamed = {name: f"{i}{name[name.rfind('.') :]}" for i, name in enumerate(order)}

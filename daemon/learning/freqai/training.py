@@ -17,7 +17,7 @@ from daemon.learning.evaluate import classification_metrics, regression_metrics
 from daemon.learning.fit import clean_rows, split_options
 from daemon.learning.freqai.estimators import estimator_files
 from daemon.learning.freqai.kitchen import FreqaiDataKitchen
-from daemon.learning.freqai.live import new_instance, predictor_of
+from daemon.learning.freqai.live import Predictor, new_instance, predictor_of
 from daemon.learning.freqai.pipeline_bytes import pipelines_bytes
 from daemon.learning.importance import PAGE, importance_page
 from daemon.learning.job import TrainingResult
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daemon.learning.fit import Clean
-    from daemon.learning.freqai.live import Predictor, Said
+    from daemon.learning.freqai.live import Said
     from daemon.learning.job import Target, TrainingJob
     from daemon.learning.models.user import UserClass
 
@@ -45,6 +45,7 @@ def trained(
     features: NDArray[np.float32],
     labels: NDArray[np.float64],
     folder: Path,
+    *,
     monotonic_s: Callable[[], float],
 ) -> TrainingResult:
     """Fit, judge and save one model; see `daemon.learning.fit.train`.
@@ -68,7 +69,9 @@ def trained(
         with user.guarded():
             model = instance.train(frame, job.pair, dk)
         if model is None:
-            raise StrategyError(f"{user.file}: {user.name}: fit returned None; it must return the fitted model")
+            raise StrategyError(
+                f"{user.file}: {user.name}: fit returned None; it must return the fitted model"
+            )
         fitted_s = monotonic_s()
         instance.model = model
         contents = _contents(user, job, model, dk)
@@ -171,18 +174,20 @@ def _compare(
         Refused: it does not.
         StrategyError: the user's ``predict`` raised, or did not answer.
     """
-    fitted = type(loaded)(
+    fitted = Predictor(
         user,
-        loaded.targets,
-        loaded.features,
-        dk.pair,
-        instance.model,
-        (dk.feature_pipeline, dk.label_pipeline),
-        json.loads(json.dumps(dk.data, default=_plain)),
+        targets=loaded.targets,
+        features=loaded.features,
+        pair=dk.pair,
+        model=instance.model,
+        pipelines=(dk.feature_pipeline, dk.label_pipeline),
+        data=json.loads(json.dumps(dk.data, default=_plain)),
     )
     before, batch, alone = fitted.said(rows), loaded.said(rows), loaded.said(rows[-1:])
     if not _same(before, batch):
-        raise Refused(f"{user.file}: {user.name}: its predictions change when the model is saved and read again")
+        raise Refused(
+            f"{user.file}: {user.name}: its predictions change when the model is saved and read again"
+        )
     last = {name: values[-1:] for name, values in batch.columns.items()}
     if not all(_close(values, last[name]) for name, values in alone.columns.items()):
         raise Refused(f"{user.file}: {user.name}: it predicts another value for one row than within a batch")
@@ -221,7 +226,10 @@ def _judged(
 
 
 def _metrics(
-    target: Target, columns: Mapping[str, NDArray[Any]], labels: NDArray[np.float64], known: NDArray[np.float64]
+    target: Target,
+    columns: Mapping[str, NDArray[Any]],
+    labels: NDArray[np.float64],
+    known: NDArray[np.float64],
 ) -> dict[str, float]:
     if not target.classes:
         return regression_metrics(labels, columns[target.name], float(known.mean()))

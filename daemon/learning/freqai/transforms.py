@@ -123,7 +123,13 @@ class SKLearnWrapper(BaseTransform):
         return X, y, sample_weight, feature_list
 
     def transform(
-        self, X: Any, y: Any = None, sample_weight: Any = None, feature_list: Any = None, **_: Any
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        feature_list: Any = None,
+        outlier_check: bool = False,
+        **_: Any,
     ) -> Passed:
         """See `BaseTransform`."""
         return self._skl.transform(X), y, sample_weight, feature_list
@@ -152,7 +158,13 @@ class VarianceThreshold(BaseTransform):
         return X, y, sample_weight, self.feature_list
 
     def transform(
-        self, X: Any, y: Any = None, sample_weight: Any = None, feature_list: Any = None, **_: Any
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        feature_list: Any = None,
+        outlier_check: bool = False,
+        **_: Any,
     ) -> Passed:
         """See `BaseTransform`."""
         return X[:, self.mask], y, sample_weight, self.feature_list
@@ -174,7 +186,13 @@ class PCA(BaseTransform):
         return X, y, sample_weight, self.feature_list
 
     def transform(
-        self, X: Any, y: Any = None, sample_weight: Any = None, feature_list: Any = None, **_: Any
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        feature_list: Any = None,
+        outlier_check: bool = False,
+        **_: Any,
     ) -> Passed:
         """See `BaseTransform`."""
         return self._skl.transform(X), y, sample_weight, self.feature_list
@@ -221,7 +239,13 @@ class Detector(BaseTransform):
         return *remove_outliers(X, y, sample_weight, self.inliers), feature_list
 
     def transform(
-        self, X: Any, y: Any = None, sample_weight: Any = None, feature_list: Any = None, outlier_check: bool = False, **_: Any
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        feature_list: Any = None,
+        outlier_check: bool = False,
+        **_: Any,
     ) -> Passed:
         """See `BaseTransform`."""
         self.inliers = np.where(self._outliers(X), 0, 1)
@@ -231,7 +255,9 @@ class Detector(BaseTransform):
 
     def saved(self) -> dict[str, Any]:
         """See `BaseTransform`; without the opinion of rows long past."""
-        return {name: value for name, value in super().saved().items() if name not in {"inliers", "di_values"}}
+        return {
+            name: value for name, value in super().saved().items() if name not in {"inliers", "di_values"}
+        }
 
 
 class SVMOutlierExtractor(Detector):
@@ -264,7 +290,7 @@ class DissimilarityIndex(Detector):
         self.avg_mean_dist = 0.0
         self.trained_data: NDArray[np.float32] = np.empty((0, 0), np.float32)
 
-    def _fitted(self, X: Any, weights: Any) -> NDArray[np.bool_]:  # noqa: ARG002  of the port
+    def _fitted(self, X: Any, weights: Any) -> NDArray[np.bool_]:
         self.trained_data = _rows(X)
         step = Dissimilarity.fit(Cloud(self.trained_data), float(self.di_threshold))
         self.avg_mean_dist, self._cached_step = step.mean_distance, step
@@ -288,7 +314,7 @@ class DBSCAN(Detector):
         self.backend = backend
         self.n_jobs = n_jobs
 
-    def _fitted(self, X: Any, weights: Any) -> NDArray[np.bool_]:  # noqa: ARG002  of the port
+    def _fitted(self, X: Any, weights: Any) -> NDArray[np.bool_]:
         self._cached_step, noise = Dbscan.fit(Cloud(_rows(X)))
         return noise
 
@@ -305,7 +331,7 @@ class DBSCAN(Detector):
         """See `BaseTransform`."""
         kept = {name: value for name, value in values.items() if name not in {"found", "trained"}}
         step = super().restored(kept)
-        step._cached_step = Dbscan.restored(values["found"], {"trained": values["trained"]})
+        vars(step)["_cached_step"] = Dbscan.restored(values["found"], {"trained": values["trained"]})
         return step
 
 
@@ -331,7 +357,13 @@ class Noise(BaseTransform):
         return X + noise, y, sample_weight, feature_list
 
     def transform(
-        self, X: Any, y: Any = None, sample_weight: Any = None, feature_list: Any = None, **_: Any
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        feature_list: Any = None,
+        outlier_check: bool = False,
+        **_: Any,
     ) -> Passed:
         """See `BaseTransform`."""
         return X, y, sample_weight, feature_list

@@ -165,7 +165,9 @@ class CatboostClassifier(_Catboost):
         return np.asarray(raw, np.float64)
 
 
-_ESTIMATORS = {cls.__name__: cls for cls in (catboost.CatBoostRegressor, catboost.CatBoostClassifier, catboost.CatBoost)}
+_ESTIMATORS = {
+    cls.__name__: cls for cls in (catboost.CatBoostRegressor, catboost.CatBoostClassifier, catboost.CatBoost)
+}
 
 
 def estimator_bytes(estimator: catboost.CatBoost) -> tuple[str, bytes, dict[str, Any]]:

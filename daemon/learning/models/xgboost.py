@@ -310,7 +310,8 @@ class TensorBoardCallback(xgboost.callback.TrainingCallback):  # type: ignore[mi
 
 
 _ESTIMATORS = {
-    name: getattr(xgboost, name) for name in ("XGBRegressor", "XGBClassifier", "XGBRFRegressor", "XGBRFClassifier")
+    name: getattr(xgboost, name)
+    for name in ("XGBRegressor", "XGBClassifier", "XGBRFRegressor", "XGBRFClassifier")
 }
 
 
