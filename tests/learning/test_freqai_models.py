@@ -17,7 +17,7 @@ from daemon.learning.fit import train
 from daemon.learning.job import Target, TrainingJob
 from daemon.learning.live import live_model
 from daemon.learning.models.registry import forget, use
-from daemon.runtime.user_models import loaded
+from daemon.runtime.user_loader import loaded
 
 FILES = Path(__file__).parent.parent / "user_models"
 BTC = Pair("BTC/USDT")
@@ -133,7 +133,11 @@ def test_pools_early_stopping_files_and_extra_returns(model):
     result, live, parts, _, folder = model("Pooled", "regressors.py", parameters={"iterations": 20})
     assert result.extra_returns["trees"] <= 20
     assert live.answer(rows()[0][0]).values["whose"] == "BTC/USDT"
-    assert {path.suffix for path in folder.iterdir()} == {".json", ".cbm", ".skops"}  # nothing that fit wrote itself
+    assert {path.suffix for path in folder.iterdir()} == {
+        ".json",
+        ".cbm",
+        ".skops",
+    }  # nothing that fit wrote itself
     assert json.loads(parts["model"]) == {"class": "CatBoostRegressor", "kind": "catboost", "part": "model-1"}
 
 

@@ -44,7 +44,10 @@ class Pooled(BaseRegressionModel):
             test = Pool(data_dictionary["test_features"], data_dictionary["test_labels"])
         start = self.get_init_model(dk.pair)
         model = CatBoostRegressor(
-            allow_writing_files=True, train_dir=Path(dk.data_path), verbose=0, **self.model_training_parameters
+            allow_writing_files=True,
+            train_dir=Path(dk.data_path),
+            verbose=0,
+            **self.model_training_parameters,
         )
         model.fit(train, eval_set=test, init_model=start)
         dk.data["extra_returns_per_train"]["trees"] = model.tree_count_
