@@ -198,7 +198,7 @@ def test_several_targets_of_classes(model):
 
 def test_a_class_that_the_training_rows_lack_has_probability_zero(model):
     three = replace(WAY, classes=("down", "flat", "up"))
-    matrix, signal = rows()
+    matrix, _ = rows()
     _, live, _, _, _ = model("Encoded", "classifiers.py", (WAY,))
     user_live = replace(live, targets=(three,))
     user_live.predictor.targets = (three,)
@@ -221,7 +221,7 @@ def test_continual_learning_hands_the_old_model_over_and_keeps_its_scale(model):
     assert again.predictor.model.tree_count_ > live.predictor.model.tree_count_
     scaler, kept = (each.predictor.pipelines[0]["scaler"]._skl.scale_ for each in (live, again))
     assert np.array_equal(scaler, kept)
-    assert not parts == {}
+    assert parts
 
 
 def test_without_continual_learning_there_is_no_model_to_go_on_from(model):

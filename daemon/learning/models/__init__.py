@@ -4,7 +4,27 @@ What a model class of a user's own is made of is named here: ``from daemon.learn
 """
 
 from daemon.core.errors import Corrupt, Refused
-from daemon.learning.models.port import FitOptions, FitStopped, Rows
+from daemon.learning.models.port import FitOptions, FitStopped, Model, Rows, refuse_missing
 from daemon.learning.models.user import UserModel
+from daemon.learning.options import PipelineOptions
+from daemon.learning.pipeline import LabelScaling
+from daemon.learning.steps.components import Components
+from daemon.learning.steps.port import Transform
+from daemon.learning.steps.scaling import Scaling, Varying
 
-__all__ = ["Corrupt", "FitOptions", "FitStopped", "Refused", "Rows", "UserModel"]
+__all__ = [
+    "Components",
+    "Corrupt",
+    "FitOptions",
+    "FitStopped",
+    "LabelScaling",
+    "Model",
+    "PipelineOptions",
+    "Refused",
+    "Rows",
+    "Scaling",
+    "Transform",
+    "UserModel",
+    "Varying",
+    "refuse_missing",
+]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from daemon.core.errors import CandledError, StrategyError
+from daemon.learning.pipeline import LabelScaling, configured_transforms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from daemon.learning.models.port import FitOptions, Rows
     from daemon.learning.options import PipelineOptions
-    from daemon.learning.pipeline import LabelScaling
     from daemon.learning.steps.port import Transform
 
 
@@ -67,8 +67,6 @@ class UserModel(ABC):
         Args:
             options: what the configuration asks for.
         """
-        from daemon.learning.pipeline import configured_transforms  # noqa: PLC0415  it needs this package itself
-
         return configured_transforms(options)
 
     @classmethod
@@ -81,8 +79,6 @@ class UserModel(ABC):
         Args:
             labels: float64[n] of the training rows.
         """
-        from daemon.learning.pipeline import LabelScaling  # noqa: PLC0415  as above
-
         return LabelScaling.fit(labels)
 
 
