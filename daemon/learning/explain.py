@@ -77,7 +77,7 @@ def _explained(
             f"target {target.name!r}: {type(head.model).__name__} has no exact SHAP values of its library's own; "
             "CatBoost, LightGBM and XGBoost have"
         )
-    out = head.model.predict(changed)
+    out = head.out(changed)
     code = int(out[0].argmax()) if target.classes else 0
     found = head.model.explained(changed, code)[0]
     said: float | str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -114,7 +115,8 @@ def _trained(
     weights = recency_weights(len(clean.labels), job.weight_factor)
     kept = () if start is None else start.transforms
     kinds = own_transforms(job.model, job.pipeline) or None
-    made = prepared(_points(clean, weights, rows.train), job.pipeline, job.seed, kept, kinds)
+    with _guard(job):  # a step may be the user's own
+        made = prepared(_points(clean, weights, rows.train), job.pipeline, job.seed, kept, kinds)
     test = _test(made.pipeline, _points(clean, weights, rows.test))
     prepared_s = monotonic_s()
 
@@ -132,7 +134,8 @@ def _trained(
         for i, head in enumerate(heads)
         if len(test)
     }
-    files = _saved(job, heads, made.pipeline, folder)
+    with _guard(job):
+        files = _saved(job, heads, made.pipeline, folder)
     return TrainingResult(
         files=files,
         rows=len(made.points),
@@ -152,6 +155,11 @@ def _trained(
         test_outliers=len(rows.test) - len(test),
         extra_returns=dict(job.extra_returns),
     )
+
+
+def _guard(job: TrainingJob) -> contextlib.AbstractContextManager[None]:
+    user = user_class(job.model)
+    return contextlib.nullcontext() if user is None else user.guarded()
 
 
 def clean_rows(job: TrainingJob, features: NDArray[np.float32], labels: NDArray[np.float64]) -> Clean:

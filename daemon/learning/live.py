@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -86,8 +87,10 @@ class LiveModel:
 
         Raises:
             Refused: a feature is beyond what scaling can hold.
+            StrategyError: the user's own model class raised.
         """
-        features = self.pipeline.transform(rows)
+        with self._guard():
+            features = self.pipeline.transform(rows)
         found: dict[str, NDArray[np.float64]] = {}
         for head in self.heads:
             found |= head.predicted(features)
@@ -99,7 +102,8 @@ class LiveModel:
         Args:
             row: float32[features] in the schema's order, all finite.
         """
-        judged = self.pipeline.judge(row[None, :])
+        with self._guard():
+            judged = self.pipeline.judge(row[None, :])
         return Answer(
             values=self._values(judged.features),
             di=float(judged.di[0]),
@@ -115,7 +119,14 @@ class LiveModel:
         Returns:
             Those of all heads, see `Head.values`, and the extra returns.
         """
-        return self._values(self.pipeline.transform(row[None, :]))
+        with self._guard():
+            features = self.pipeline.transform(row[None, :])
+        return self._values(features)
+
+    def _guard(self) -> contextlib.AbstractContextManager[None]:
+        """Around the pipeline: a step may be the user's own."""
+        user = self.heads[0].user if self.heads else None
+        return contextlib.nullcontext() if user is None else user.guarded()
 
     def _values(self, features: NDArray[np.float32]) -> dict[str, float | str]:
         values: dict[str, float | str] = {}
@@ -146,7 +157,7 @@ def live_model(pair: Pair, name: str, metadata: Mapping[str, Any], files: Mappin
         own = own_transforms(metadata["model_class"], PipelineOptions(**metadata.get("pipeline", {})))
         pipeline, targets = read_pipeline(files, own), _targets(metadata)
         heads = tuple(
-            _head(metadata, target, scaling, files[model_part(i)])
+            _head(metadata, target, scaling, files[model_part(i)], user)
             for i, (target, scaling) in enumerate(zip(targets, pipeline.labels, strict=True))
         )
         return LiveModel(
@@ -192,14 +203,23 @@ def _metrics(metadata: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     return {label: dict(found) for label, found in metadata["metrics"].items()}
 
 
-def _head(metadata: Mapping[str, Any], target: Target, scaling: LabelScaling | None, model: bytes) -> Head:
+def _head(
+    metadata: Mapping[str, Any],
+    target: Target,
+    scaling: LabelScaling | None,
+    data: bytes,
+    user: UserClass | None,
+) -> Head:
     classifies = bool(target.classes)
     if classifies != (scaling is None):
         raise ValueError(f"target {target.name!r} and its scale do not fit together")
+    with contextlib.nullcontext() if user is None else user.guarded():
+        model = model_class(metadata["model_class"], classifies=classifies).from_bytes(data)
     return Head(
         target=target,
         label_mean=0.0 if classifies else float(metadata["labels_mean"][target.name]),
         label_std=0.0 if classifies else float(metadata["labels_std"][target.name]),
         scaling=scaling,
-        model=model_class(metadata["model_class"], classifies=classifies).from_bytes(model),
+        model=model,
+        user=user,
     )
