@@ -2,6 +2,7 @@
 
 import json
 import threading
+from pathlib import Path
 
 import pytest
 import typer
@@ -13,6 +14,8 @@ from daemon.cli import config as config_command
 from daemon.config import load_settings
 from daemon.core.clock import FastClock
 from daemon.core.errors import ConfigError, Refused, StrategyError
+from daemon.learning.models import examples
+from daemon.learning.models.checks import CHECKS
 from daemon.learning.models.registry import forget
 from daemon.market.simulated import SimulatedMarket
 from daemon.runtime.explain import explained
@@ -92,6 +95,7 @@ def record(chosen):
     return PredictionHistory.read(StateFolder(chosen.identifier_folder)).frame(PAIR)
 
 
+@pytest.mark.slow
 def test_a_users_file_is_trained_there_again_after_a_restart_gone_on_from_and_edited(settings, tmp_path):
     folder = tmp_path / "user_data" / "freqaimodels"
     folder.mkdir(parents=True)
@@ -174,6 +178,20 @@ def test_a_bad_file_ends_the_start_before_anything_is_written(settings, tmp_path
     with pytest.raises(error, match=words):
         app.run(settings(name, freqaimodel_path=str(folder)), threading.Event())
     assert not (tmp_path / "user_data").exists()
+
+
+def test_the_example_that_ships_is_put_to_the_checks_from_the_command_line(settings, tmp_path):
+    settings("CandledRidge", freqaimodel_path=str(Path(examples.__file__).parent))
+    command = typer.Typer()
+    command.command()(config_command.model)
+    found = CliRunner().invoke(command, ["-c", str(tmp_path / "config.json")])
+    assert found.exit_code == 0
+    lines = found.stdout.splitlines()
+    assert len(lines) == len(CHECKS)
+    assert all(line.startswith("ok  ") for line in lines)
+    settings("PlainRidge", freqaimodel_path=str(FILES))
+    found = CliRunner().invoke(command, ["-c", str(tmp_path / "config.json")])
+    assert "in FreqAI's manner" in str(found.exception)
 
 
 def test_the_check_of_the_configuration_looks_at_the_file(settings, tmp_path):
