@@ -1,21 +1,28 @@
 """Model classes in FreqAI's manner: trained, saved, read again, asked."""
 
 import importlib.util
+import io
 import json
+import logging
 import os
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import skops.io
+from sklearn.linear_model import Ridge
 
 from daemon.core.clock import SystemClock
 from daemon.core.errors import ConfigError, Corrupt, Refused, StrategyError
 from daemon.core.pair import Pair
 from daemon.learning.explain import explanations
 from daemon.learning.fit import train
+from daemon.learning.freqai.skops_bytes import skops_bytes, skops_value
 from daemon.learning.job import Target, TrainingJob
 from daemon.learning.live import live_model
+from daemon.learning.models.common import sealed
 from daemon.learning.models.registry import forget, use
 from daemon.runtime.user_loader import loaded
 
@@ -448,3 +455,28 @@ def test_freqais_networks_are_refused_by_name(name, words):
         pytest.skip("freqtrade is not on this machine")
     with pytest.raises(StrategyError, match=rf"{name}\.py:\d+: freqtrade\..*{words}"):
         loaded(name, folder / f"{name}.py", {})
+
+
+class Planted:
+    """A class that no list names."""
+
+
+@pytest.mark.parametrize(
+    "planted", [Planted(), os.system, logging.getLogger("x")], ids=["own", "os", "logger"]
+)
+def test_what_would_not_be_read_again_is_not_written(planted):
+    with pytest.raises(Refused, match="the pipeline cannot be saved"):
+        skops_bytes({"steps": [planted]}, "the pipeline")
+
+
+def test_a_file_that_names_another_type_is_corrupt():
+    data = skops_bytes({"steps": [Ridge()]}, "the pipeline")
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        schema = file.read("schema.json").decode()
+    for name, module in (("system", "os"), ("Popen", "subprocess"), ("Unpickler", "pickle")):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as target:
+            changed = schema.replace('"Ridge"', f'"{name}"').replace("sklearn.linear_model._ridge", module)
+            target.writestr("schema.json", changed)
+        with pytest.raises(Corrupt, match=f"holds {module}.{name}, which is not to be trusted"):
+            skops_value(sealed(out.getvalue()))

@@ -102,6 +102,12 @@ def test_the_example_learns_with_its_own_pipelines_and_is_read_again(own, tmp_pa
     }
 
 
+def test_the_class_on_the_page_passes_every_check(own):
+    page = (Path(__file__).parent.parent.parent / "docs" / "models.md").read_text("utf-8")
+    text = page.split("```python\n", 1)[1].split("```", 1)[0]
+    assert failures(own(name="Nearest", text=text).cls) == {}
+
+
 def test_an_explanation_of_it_is_refused_by_its_name(own, tmp_path):
     _, live, _, _ = trained(own(), tmp_path / "one")
     with pytest.raises(Refused, match="CandledRidge has no exact SHAP values"):
