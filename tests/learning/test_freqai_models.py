@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import skops.io
 from sklearn.linear_model import Ridge
 
 from daemon.core.clock import SystemClock
@@ -312,6 +311,18 @@ FIT = "    def fit(self, data_dictionary, dk, **kwargs):\n"
             + "        return frame - frame.mean(), accepted\n",
             Refused,
             "another value for one row than within a batch",
+        ),
+        (
+            FIT
+            + "        return Ridge()\n"
+            + "    def define_data_pipeline(self, threads=-1):\n"
+            + "        from datasieve.pipeline import Pipeline\n"
+            + "        from datasieve.transforms import DBSCAN, SVMOutlierExtractor\n"
+            + "        steps = [('svm', SVMOutlierExtractor(nu=1.0)), ('dbscan', DBSCAN())]\n"
+            + "        steps[0][1]._skl.predict = lambda X: -1 + 0 * X[:, 0]\n"
+            + "        return Pipeline(steps)\n",
+            Refused,
+            "step 'svm' removed every training row",
         ),
         (
             FIT + "        self.dd.historic_predictions['BTC/USDT']\n",

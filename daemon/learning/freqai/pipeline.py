@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from daemon.core.errors import Refused
 from daemon.learning.freqai.transforms import BaseTransform, Detector, Passed
 
 if TYPE_CHECKING:
@@ -75,7 +76,11 @@ class Pipeline:
         return self
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, Any, Any]:
-        """Learn from rows, and change them; outliers are removed."""
+        """Learn from rows, and change them; outliers are removed.
+
+        Raises:
+            Refused: every row is an outlier.
+        """
         self.pandas_types = isinstance(X, pd.DataFrame)
         self.features_in = _columns(X)
         self.label_list = [] if y is None else _columns(y)
@@ -83,6 +88,8 @@ class Pipeline:
         for name, step in self.steps:
             does = step.transform if name in self.kept else step.fit_transform
             passed = self._through(does, name, passed)
+            if not len(passed[0]):
+                raise Refused(f"the pipeline's step {name!r} removed every training row")
         return self._framed(passed)
 
     def transform(
