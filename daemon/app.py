@@ -14,6 +14,7 @@ from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 from daemon.features.compute import BlockComputer
 from daemon.features.store import FeatureStore
+from daemon.interface.server import health_server
 from daemon.market.feed import Feed
 from daemon.market.replay import ReplayMarket
 from daemon.market.store import CandleStore
@@ -23,6 +24,7 @@ from daemon.runtime.forecaster import Forecaster
 from daemon.runtime.housekeeping import Housekeeping
 from daemon.runtime.lifecycle import Daemon
 from daemon.runtime.live_statistics import LiveStatistics
+from daemon.runtime.logs import EventCounter
 from daemon.runtime.metrics_log import MetricsLog
 from daemon.runtime.recipe import (
     DAY_MS,
@@ -32,9 +34,9 @@ from daemon.runtime.recipe import (
     scorer_options,
     trainer_options,
 )
-from daemon.runtime.runner import Runner
+from daemon.runtime.runner import Heartbeat, Runner
 from daemon.runtime.scorer import Scorer
-from daemon.runtime.status_file import status, write_status
+from daemon.runtime.status_file import Published, status, status_line, write_status
 from daemon.runtime.strategy_view import StrategyView
 from daemon.runtime.tally import Tally
 from daemon.runtime.ticker import Ticker
@@ -73,8 +75,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HOUSEKEEPING_S = 30.0
-PATIENCE_S = 300.0
-"""A step that takes longer than this (a training: than this beyond its own limit) is taken to hang."""
 IDLE_S = 5.0
 """Longest sleep of a thread between two looks at the clock, real seconds."""
 
@@ -161,6 +161,9 @@ class _Assembly:
         self.between_ticks = threading.Event()
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
+        self.figures = Published(self.clock)
+        self.events = EventCounter()
+        self.heartbeats = {name: Heartbeat(self.clock) for name in ("engine", "trainer")}
         self.scorer = Scorer(
             scorer_options(settings),
             history=self.history,
@@ -173,13 +176,18 @@ class _Assembly:
             threads=settings.candled.training.thread_count,
             nice=settings.candled.training.nice,
             longest_s=settings.candled.training.max_minutes * 60,
+            patience_s=settings.candled.patience_s,
+            most_bytes=settings.candled.training.max_bytes,
             stop=stop,
             clock=self.clock,
+            beat=self.heartbeats["trainer"].beat,
         )
 
     def run(self) -> int:
         # A request under way ends at once when the daemon is told to stop: nobody waits for a dead network.
         threading.Thread(target=self._hang_up, name="hang-up", daemon=True).start()
+        logging.getLogger().addHandler(self.events)
+        health = health_server(self.settings, self.figures)
         try:
             computer = self._prepared()
             if self.stop.is_set():
@@ -189,6 +197,9 @@ class _Assembly:
             self.stop.set()
             self.process.close()
             self.market.close()
+            logging.getLogger().removeHandler(self.events)
+            if health is not None:
+                health.close()
 
     def _hang_up(self) -> None:
         self.stop.wait()
@@ -243,9 +254,8 @@ class _Assembly:
         trainer.load_models()
         engine = self._engine(features)
         metrics = self._metrics()
-        longest_s = self.settings.candled.training.max_minutes * 60
         engine_runner = self._runner("engine", engine, IDLE_S)
-        trainer_runner = self._runner("trainer", trainer, IDLE_S, patience_s=longest_s + PATIENCE_S)
+        trainer_runner = self._runner("trainer", trainer, IDLE_S)
         end_ms = self.market.span_ms()[1] if isinstance(self.market, ReplayMarket) else None
         return Daemon(
             runners=[
@@ -287,8 +297,16 @@ class _Assembly:
             scores=self.scorer.scores,
         )
 
-    def _runner(self, name: str, steps: Steps, idle_s: float, *, patience_s: float = PATIENCE_S) -> Runner:
-        return Runner(name, steps, clock=self.clock, stop=self.stop, idle_s=idle_s, patience_s=patience_s)
+    def _runner(self, name: str, steps: Steps, idle_s: float) -> Runner:
+        return Runner(
+            name,
+            steps,
+            clock=self.clock,
+            stop=self.stop,
+            idle_s=idle_s,
+            patience_s=self.settings.candled.patience_s,
+            heartbeat=self.heartbeats.get(name),
+        )
 
     def _engine(self, features: FeatureStore) -> Engine:
         forecaster = Forecaster(
@@ -317,6 +335,7 @@ class _Assembly:
             between_ticks=self.between_ticks,
             stop=self.stop,
             statistics=statistics if candles else None,
+            beat=self.heartbeats["engine"].beat,
         )
 
     def _trainer(self, features: FeatureStore) -> Trainer:
@@ -335,6 +354,7 @@ class _Assembly:
             between_ticks=self.between_ticks,
             stop=self.stop,
             fallen=self.scorer.fallen,
+            beat=self.heartbeats["trainer"].beat,
         )
 
     def _give_way(self) -> None:
@@ -345,8 +365,8 @@ class _Assembly:
         """The strategy is bound before the feed knows what to fetch, because the strategy says what."""
         return self.feed.frame(key)
 
-    def _show(self, state: str) -> None:
-        """Publish the figures: to other processes by status.json, to this one's view."""
+    def _show(self, state: str) -> str:
+        """Publish the figures: to other processes by status.json, to this one's view; return them in one line."""
         figures = status(
             state=state,
             clock=self.clock,
@@ -356,10 +376,14 @@ class _Assembly:
             models=self.models,
             entries=self.book.entries,
             scores=self.scorer.scores,
-        )
+            base=self.plan.base,
+            expiration_ms=expiration_ms(self.settings),
+        ) | {"events": self.events.counts()}
+        self.figures.put(figures)
         write_status(self.folder.status, figures)
         if self.options.show is not None:
             self.options.show(figures)
+        return status_line(figures)
 
 
 def _read_beside(parts: _Assembly) -> list[CandleKey]:

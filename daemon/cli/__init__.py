@@ -10,7 +10,19 @@ import sys
 import typer
 
 from daemon import __version__
-from daemon.cli import backup, config, doctor, explain, models, predictions, queue, run, status, train
+from daemon.cli import (
+    backup,
+    config,
+    doctor,
+    explain,
+    models,
+    predictions,
+    queue,
+    run,
+    service,
+    status,
+    train,
+)
 from daemon.core.errors import CandledError, ConfigError, FolderInUse
 
 EXIT_ERROR, EXIT_IN_USE, EXIT_CONFIG = 1, 75, 78
@@ -34,6 +46,7 @@ app.command("doctor")(doctor.doctor)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.add_typer(config.app, name="config")
+app.add_typer(service.app, name="service")
 
 
 def _version(value: bool) -> None:

@@ -41,12 +41,39 @@ class TrainingSettings(Section):
         unit="real min",
         gt=0,
     )
+    max_memory_mb: int | None = described(
+        None,
+        "Most memory that a training may take; one that takes more is ended and its pair backs off. Left out: half of "
+        "the machine's.",
+        unit="MB",
+        ge=64,
+    )
     nice: int = described(10, "Priority of a training: 0 as the daemon, 19 lowest.", ge=0, le=19)
 
     @property
     def thread_count(self) -> int:
         """``threads``, or its default on this machine (the cores that this process may use)."""
         return self.threads or max(1, len(os.sched_getaffinity(0)) - 1)
+
+    @property
+    def max_bytes(self) -> int:
+        """``max_memory_mb``, or its default on this machine, in bytes."""
+        if self.max_memory_mb is not None:
+            return self.max_memory_mb * 1_000_000
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+class HealthSettings(Section):
+    """Health and metrics over HTTP."""
+
+    port: int | None = described(
+        None, "Where `/live`, `/ready` and `/metrics` are served. Left out: nowhere.", ge=1, le=65535
+    )
+    host: str = described(
+        "127.0.0.1",
+        "Address to listen on; whoever can reach it can read the figures.",
+        pattern=r"^[0-9a-fA-F.:]+$",
+    )
 
 
 class RetrainSettings(Section):
@@ -68,12 +95,20 @@ class CandledSettings(Section):
 
     simulated: SimulatedSettings = described(SimulatedSettings(), "The embedded exchange.")
     training: TrainingSettings = described(TrainingSettings(), "The process that trains models.")
+    health: HealthSettings = described(HealthSettings(), "Health and metrics over HTTP.")
     retrain: RetrainSettings = described(RetrainSettings(), "When live skill asks for a training.")
     skill_window: int = described(
         288, "Newest predictions with a known label that live skill is measured on.", unit="predictions", ge=2
     )
     grace_s: float = described(
         2.0, "Wait after a candle's close before it is fetched.", unit="market s", ge=0, le=60
+    )
+    patience_s: float = described(
+        100.0,
+        "A thread, or the training process, that makes no progress for so long is taken to hang: the process is replaced, "
+        "for a thread the daemon ends, to be started again.",
+        unit="real s",
+        ge=5,
     )
     max_disk_gb: float | None = described(
         None, "Most that all models may take; the oldest ones go first, never a live one.", unit="GB", gt=0

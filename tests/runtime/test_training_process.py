@@ -228,3 +228,44 @@ def test_a_users_fit_that_kills_its_process_is_told_as_such(process, numbers, tm
     job = users(tmp_path, "import os; os.abort()")
     with pytest.raises(TrainingFailed, match="SIGABRT"):
         process.run(job, *numbers, tmp_path)
+
+
+def test_a_process_that_was_stopped_is_noticed_ended_and_replaced(stop, numbers, tmp_path):
+    made = TrainingProcess(threads=1, nice=5, stop=stop, clock=SystemClock(), patience_s=1.5)
+    made.run(JOB, *numbers, tmp_path)
+    pid = made.pid
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(TrainingFailed, match=r"made no progress for \d s \(it was stopped by a signal\)"):
+        made.run(JOB, *numbers, tmp_path)
+    assert made.run(JOB, *numbers, tmp_path).rows
+    assert made.pid != pid
+    made.close()
+
+
+def test_a_training_that_works_is_not_taken_to_hang_however_long_it_takes(stop, numbers, tmp_path):
+    beats = []
+    made = TrainingProcess(
+        threads=1,
+        nice=5,
+        stop=stop,
+        clock=SystemClock(),
+        patience_s=1.0,
+        longest_s=3.0,
+        beat=lambda: beats.append(1),
+    )
+    with pytest.raises(TrainingFailed, match="max_minutes"):
+        made.run(ENDLESS, *numbers, tmp_path)
+    assert len(beats) > 5
+    made.close()
+
+
+def test_a_training_that_takes_too_much_memory_is_ended_with_the_cause(stop, numbers, tmp_path):
+    made = TrainingProcess(threads=1, nice=5, stop=stop, clock=SystemClock(), most_bytes=100_000_000)
+    with pytest.raises(TrainingFailed, match=r"took \d+ MB, more than 100 MB .*max_memory_mb"):
+        made.run(ENDLESS, *numbers, tmp_path)
+    made.close()
+
+
+def test_the_kernel_would_end_the_training_before_the_daemon(process, numbers, tmp_path):
+    process.run(JOB, *numbers, tmp_path)
+    assert int(Path(f"/proc/{process.pid}/oom_score_adj").read_text()) == 500
