@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.preprocessing import MinMaxScaler
 
 from daemon.learning.freqai import transforms as ds
+from daemon.learning.freqai.detectors import DBSCAN, DissimilarityIndex, SVMOutlierExtractor
 from daemon.learning.freqai.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class IFreqaiModel:
         dk.data_dictionary["prediction_features"] = changed
         found = self._predicted(changed, dk)
         di = dk.feature_pipeline["di"]
-        dk.DI_values = di.di_values if isinstance(di, ds.DissimilarityIndex) else np.zeros(len(features))
+        dk.DI_values = di.di_values if isinstance(di, DissimilarityIndex) else np.zeros(len(features))
         dk.do_predict = accepted
         return found, dk.do_predict
 
@@ -131,11 +132,11 @@ class IFreqaiModel:
             steps.append(("post-pca-scaler", ds.SKLearnWrapper(MinMaxScaler(feature_range=(-1, 1)))))
         if wanted.get("use_SVM_to_remove_outliers"):
             parameters = wanted.get("svm_params", {"shuffle": False, "nu": 0.01})
-            steps.append(("svm", ds.SVMOutlierExtractor(**parameters)))
+            steps.append(("svm", SVMOutlierExtractor(**parameters)))
         if wanted.get("DI_threshold"):
-            steps.append(("di", ds.DissimilarityIndex(di_threshold=wanted["DI_threshold"], n_jobs=threads)))
+            steps.append(("di", DissimilarityIndex(di_threshold=wanted["DI_threshold"], n_jobs=threads)))
         if wanted.get("use_DBSCAN_to_remove_outliers"):
-            steps.append(("dbscan", ds.DBSCAN(n_jobs=threads)))
+            steps.append(("dbscan", DBSCAN(n_jobs=threads)))
         if wanted.get("noise_standard_deviation"):
             steps.append(("noise", ds.Noise(sigma=wanted["noise_standard_deviation"])))
         return Pipeline(steps)

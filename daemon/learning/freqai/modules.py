@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_DETECTORS = "daemon.learning.freqai.detectors"
 _INTERFACE = "daemon.learning.freqai.interface"
 _KITCHEN = "daemon.learning.freqai.kitchen"
 _MULTI = "daemon.learning.freqai.multioutput"
@@ -44,7 +45,7 @@ _SOURCES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = MappingProxyTy
         "freqtrade.freqai.tensorboard": (),
         "datasieve": (),
         "datasieve.pipeline": ((_PIPELINE, ()),),
-        "datasieve.transforms": ((_TRANSFORMS, ()),),
+        "datasieve.transforms": ((_TRANSFORMS, ()), (_DETECTORS, ())),
         "datasieve.transforms.base_transform": ((_TRANSFORMS, ("BaseTransform",)),),
         "datasieve.utils": ((_TRANSFORMS, ("remove_outliers",)),),
     }

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from daemon.core.errors import Refused
-from daemon.learning.freqai.transforms import BaseTransform, Detector, Passed
+from daemon.learning.freqai.detectors import Detector
+from daemon.learning.freqai.transforms import BaseTransform, Passed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

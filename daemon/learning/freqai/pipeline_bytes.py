@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from daemon.core.errors import Corrupt, Refused
-from daemon.learning.freqai import transforms
+from daemon.learning.freqai import detectors, transforms
 from daemon.learning.freqai.pipeline import Pipeline
 from daemon.learning.freqai.skops_bytes import skops_bytes, skops_value
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from daemon.learning.freqai.transforms import BaseTransform
 
 _OURS: dict[str, type[BaseTransform]] = {
-    name: getattr(transforms, name)
-    for name in transforms.__all__
-    if isinstance(getattr(transforms, name), type)
+    name: getattr(module, name)
+    for module in (transforms, detectors)
+    for name in module.__all__
+    if isinstance(getattr(module, name), type)
 }
 
 
