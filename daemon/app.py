@@ -13,6 +13,7 @@ from daemon.core.market import CandleKey
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 from daemon.features.compute import BlockComputer
+from daemon.features.findings import TruthFindings
 from daemon.features.store import FeatureStore
 from daemon.interface.server import health_server
 from daemon.market.feed import Feed
@@ -42,6 +43,7 @@ from daemon.runtime.tally import Tally
 from daemon.runtime.ticker import Ticker
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
+from daemon.runtime.truth import anew, sampled
 from daemon.runtime.user_models import use_model
 from daemon.runtime.world import (
     candle_folder,
@@ -161,6 +163,7 @@ class _Assembly:
         self.between_ticks = threading.Event()
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
+        self.truth = TruthFindings()
         self.figures = Published(self.clock)
         self.events = EventCounter()
         self.heartbeats = {name: Heartbeat(self.clock) for name in ("engine", "trainer")}
@@ -232,6 +235,17 @@ class _Assembly:
         computer.warm_up, computer.reads = tried.warm_up, tried.reads
         if computer.warm_up > preparation.FIRST_GUESS or computer.reads.any:
             self._fetch(computer)
+        if self.stop.is_set():
+            return computer
+        self.truth = sampled(
+            anew(self.settings, self.clock),
+            self.plan,
+            tried,
+            frame_of=self.feed.frame,
+            pairs=self.settings.pairs,
+            extra_returns=self.settings.freqai.extra_returns_per_train,
+            clock=self.clock,
+        )
         return computer
 
     def _fetch(self, computer: BlockComputer) -> None:
@@ -335,6 +349,7 @@ class _Assembly:
             between_ticks=self.between_ticks,
             stop=self.stop,
             statistics=statistics if candles else None,
+            barred=self.truth.reason,
             beat=self.heartbeats["engine"].beat,
         )
 
@@ -376,6 +391,7 @@ class _Assembly:
             models=self.models,
             entries=self.book.entries,
             scores=self.scorer.scores,
+            barred=self.truth.reason,
             base=self.plan.base,
             expiration_ms=expiration_ms(self.settings),
         ) | {"events": self.events.counts()}

@@ -76,6 +76,7 @@ class Engine:
 
     ``between_ticks`` is unset while candles are handled: the trainer, which shares the interpreter with the
     engine, waits for it before each piece of Python work. ``statistics``, if given, replace those of the training.
+    ``barred`` says why the strategy may enter nothing: it was found to look ahead. Predictions and exits go on.
     ``beat`` is called when a candle was handled.
     """
 
@@ -93,9 +94,11 @@ class Engine:
         between_ticks: threading.Event,
         stop: threading.Event,
         statistics: LiveStatistics | None = None,
+        barred: str = "",
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._options = options
+        self._barred = barred
         self._statistics = statistics
         self._clock = clock
         self._feed = feed
@@ -238,7 +241,7 @@ class Engine:
         if self._strategy_faults.pop(pair, None) is not None:
             log.info("strategy_recovered", extra={"fields": {"pair": pair}})
         self._frames.keep(pair, analysed)
-        return signals(pair, analysed, outcome, recorded=recorded)
+        return signals(pair, analysed, outcome, recorded=recorded, barred=self._barred)
 
     def _analysed(self, outcome: Outcome, candles: pd.DataFrame) -> pd.DataFrame:
         """The strategy's frame, whose last row is the outcome's candle.

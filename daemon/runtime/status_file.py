@@ -58,10 +58,12 @@ def status(
     scores: Callable[[Pair], PairScores],
     base: Timeframe,
     expiration_ms: int | None = None,
+    barred: str = "",
 ) -> dict[str, Any]:
     """The daemon's state as JSON values; times are market time, ms UTC.
 
-    ``expiration_ms`` is the age at which a model predicts no more; None: never.
+    ``expiration_ms`` is the age at which a model predicts no more; None: never. ``barred`` says why the strategy may
+    enter nothing at all.
     """
     return {
         "state": state,
@@ -71,6 +73,7 @@ def status(
         "timeframe_ms": base.ms,
         "expiration_ms": expiration_ms,
         **tally.snapshot(),
+        **({"entries_blocked": barred} if barred else {}),
         "pairs": {
             str(pair): _pair(pair, tally, feed, models, entries) | _skill(scores(pair)) for pair in pairs
         },
