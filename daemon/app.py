@@ -17,7 +17,6 @@ from daemon.features.findings import TruthFindings
 from daemon.features.store import FeatureStore
 from daemon.interface.notifications import notifier
 from daemon.interface.server import health_server
-from daemon.learning.models.registry import model_class
 from daemon.market.feed import Feed
 from daemon.market.replay import ReplayMarket
 from daemon.market.store import CandleStore
@@ -46,6 +45,7 @@ from daemon.runtime.ticker import Ticker
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
 from daemon.runtime.truth import anew, sampled
+from daemon.runtime.user_models import use_model
 from daemon.runtime.world import (
     candle_folder,
     market_clock,
@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from daemon.core.clock import Clock
     from daemon.core.market import Market
     from daemon.learning.live import LiveModel
+    from daemon.learning.models.user import UserClass
     from daemon.runtime.runner import Steps
 
 log = logging.getLogger(__name__)
@@ -109,22 +110,28 @@ def run(settings: Settings, stop: threading.Event, options: Options | None = Non
     """
     for warning in settings.warnings:
         log.warning("config", extra={"fields": {"warning": warning}})
-    model_class(settings.freqaimodel)  # a missing library is told before anything is fetched or trained
+    user_model = use_model(settings)  # a missing library or a bad file is told before anything is fetched
     folder = StateFolder(settings.identifier_folder)
     with folder.acquire(SystemClock().now_ms()):
-        return _Assembly(folder, settings, stop, options or Options()).run()
+        return _Assembly(folder, settings, stop, options or Options(), user_model).run()
 
 
 class _Assembly:
     """The parts of one daemon, built in the order in which they need each other."""
 
     def __init__(
-        self, folder: StateFolder, settings: Settings, stop: threading.Event, options: Options
+        self,
+        folder: StateFolder,
+        settings: Settings,
+        stop: threading.Event,
+        options: Options,
+        user_model: UserClass | None,
     ) -> None:
         self.folder = folder
         self.settings = settings
         self.stop = stop
         self.options = options
+        self.user_model = user_model
         self.strategy = load_strategy(
             settings.strategy, paths=strategy_folders(settings), config=settings.raw
         )
@@ -354,7 +361,7 @@ class _Assembly:
 
     def _trainer(self, features: FeatureStore) -> Trainer:
         return Trainer(
-            trainer_options(self.settings, self.strategy.digest),
+            trainer_options(self.settings, self.strategy.digest, self.user_model),
             clock=self.clock,
             features=features,
             hooks=self.hooks,

@@ -118,10 +118,7 @@ EXCHANGE: Mapping[KeyPath, Inert] = {
 }
 """The same, of freqtrade's ``exchange`` section."""
 
-_LATER = Inert("it comes later")
-
 NOT_ACTING: Mapping[KeyPath, Inert] = {
-    ("freqaimodel_path",): _LATER,
     ("freqai", "data_kitchen_thread_count"): Inert(
         "candled.training.thread_count caps all threads of a training"
     ),
