@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from daemon.app_history import prepared, read_beside, save_config
+from daemon.app_options import Options
 from daemon.app_threads import daemon_of
 from daemon.core.clock import SystemClock
 from daemon.features.findings import TruthFindings
 from daemon.features.store import FeatureStore
 from daemon.interface.notifications import notifier
 from daemon.interface.server import health_server
-from daemon.learning.models.registry import model_class
 from daemon.market.feed import Feed
 from daemon.market.store import CandleStore
 from daemon.runtime.engine import Engine
@@ -36,6 +35,7 @@ from daemon.runtime.tally import Tally
 from daemon.runtime.trading_room import desk_of
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
+from daemon.runtime.user_models import use_model
 from daemon.runtime.world import (
     candle_folder,
     market_clock,
@@ -55,38 +55,19 @@ from daemon.strategy.ports import bind
 from daemon.trading.messages import Inbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from daemon.config import Settings
     from daemon.core.candles import CandleFrame
-    from daemon.core.clock import Clock
-    from daemon.core.market import CandleKey, Market
+    from daemon.core.market import CandleKey
     from daemon.core.pair import Pair
     from daemon.features.compute import BlockComputer
     from daemon.learning.live import LiveModel
+    from daemon.learning.models.user import UserClass
     from daemon.runtime.lifecycle import Daemon
     from daemon.trading.desk import Desk
 
+__all__ = ["Options", "run"]
+
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the command line adds to the settings, and what tests replace.
-
-    Attributes:
-        ticks: stop after so many; None: run on.
-        progress: called with (key, candles so far, candles wanted) while history is fetched.
-        show: called now and then with the daemon's figures, for a live view.
-        clock: instead of the one that the settings ask for.
-        market: instead of the one that the settings ask for.
-    """
-
-    ticks: int | None = None
-    progress: Callable[[CandleKey, int, int], None] | None = None
-    show: Callable[[dict[str, Any]], None] | None = None
-    clock: Clock | None = None
-    market: Market | None = None
 
 
 def run(settings: Settings, stop: threading.Event, options: Options | None = None) -> int:
@@ -98,22 +79,28 @@ def run(settings: Settings, stop: threading.Event, options: Options | None = Non
     """
     for warning in settings.warnings:
         log.warning("config", extra={"fields": {"warning": warning}})
-    model_class(settings.freqaimodel)  # a missing library is told before anything is fetched or trained
+    user_model = use_model(settings)  # a missing library or a bad file is told before anything is fetched
     folder = StateFolder(settings.identifier_folder)
     with folder.acquire(SystemClock().now_ms()):
-        return _Assembly(folder, settings, stop, options or Options()).run()
+        return _Assembly(folder, settings, stop, options or Options(), user_model).run()
 
 
 class _Assembly:
     """The parts of one daemon, built in the order in which they need each other."""
 
     def __init__(
-        self, folder: StateFolder, settings: Settings, stop: threading.Event, options: Options
+        self,
+        folder: StateFolder,
+        settings: Settings,
+        stop: threading.Event,
+        options: Options,
+        user_model: UserClass | None,
     ) -> None:
         self.folder = folder
         self.settings = settings
         self.stop = stop
         self.options = options
+        self.user_model = user_model
         self.strategy = load_strategy(
             settings.strategy, paths=strategy_folders(settings), config=settings.raw
         )
@@ -250,7 +237,7 @@ class _Assembly:
 
     def _trainer(self, features: FeatureStore) -> Trainer:
         return Trainer(
-            trainer_options(self.settings, self.strategy.digest),
+            trainer_options(self.settings, self.strategy.digest, self.user_model),
             clock=self.clock,
             features=features,
             hooks=self.hooks,

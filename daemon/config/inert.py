@@ -111,13 +111,10 @@ EXCHANGE: Mapping[KeyPath, Inert] = {
 }
 """The same, of freqtrade's ``exchange`` section."""
 
-_LATER = Inert("it comes later")
-
 NOT_ACTING: Mapping[KeyPath, Inert] = {
     ("internals", "heartbeat_interval"): Inert("see candled status", _always),
     ("internals", "sd_notify"): Inert("systemd is told whenever it asks", _always),
     ("order_types", "stoploss_price_type"): Inert("spot only in this version"),
-    ("freqaimodel_path",): _LATER,
     ("freqai", "data_kitchen_thread_count"): Inert(
         "candled.training.thread_count caps all threads of a training"
     ),

@@ -24,6 +24,7 @@ from daemon.runtime.preparation import FIRST_GUESS
 from daemon.runtime.recipe import feature_plan
 from daemon.runtime.strategy_view import StrategyView
 from daemon.runtime.training_record import model_of
+from daemon.runtime.user_models import use_model
 from daemon.runtime.world import candle_folder, market_clock, market_of, recorded_ms, strategy_folders
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
@@ -83,6 +84,7 @@ def explained(settings: Settings, pair: Pair, candle_ms: int | None) -> dict[str
     subject = _subject(
         pair, candle_ms, settings=settings, history=history, store=ArtifactStore(folder), book=book
     )
+    use_model(settings)
     model = model_of(subject.artifact)
     clock = market_clock(settings, recorded_ms(settings, history, book))
     row = _row(settings, subject, model, history, clock)

@@ -78,6 +78,7 @@ def training_metadata(
         "labels_std": dict(result.label_std),
         "training_features_list": list(job.features),
         "model_class": job.model,
+        "model_digest": job.model_digest,
         "model_training_parameters": dict(job.parameters),
         "seed": job.seed,
         "test_size": job.test_size,
