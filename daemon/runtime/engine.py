@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -115,6 +116,7 @@ class Engine:
         self._stop = stop
         self._beat = beat
         self._strategy_faults: dict[Pair, str] = {}
+        self._loop_fault = ""
         self._handled_ms = self._last_recorded_close()
 
     @property
@@ -188,6 +190,7 @@ class Engine:
         laps.lap("record")
         found: list[Signal] = []
         if not late:
+            self._begin_loop(close_ms)
             for outcome in outcomes:
                 found.extend(self._signals(outcome, recorded=recorded))
             if self._trade is not None:  # whatever it does, the predictions are on the disk
@@ -230,6 +233,17 @@ class Engine:
             "abstention": _words(outcome) if isinstance(outcome, Abstention) else "",
         }
         return HistoryRow(pair=outcome.pair, candle_ms=outcome.candle_ms, values=values)
+
+    def _begin_loop(self, close_ms: int) -> None:
+        """The strategy's ``bot_loop_start``; its faults stop nothing."""
+        try:
+            self._hooks.bot_loop_start(datetime.fromtimestamp(close_ms / 1000, UTC))
+        except StrategyError as exc:
+            if self._loop_fault != str(exc):  # the first of a streak
+                log.error("strategy_failed", extra={"fields": {"error": str(exc)}})  # noqa: TRY400
+            self._loop_fault = str(exc)
+        else:
+            self._loop_fault = ""
 
     def _signals(self, outcome: Outcome, *, recorded: bool) -> list[Signal]:
         """What the strategy asks for at the newest candle; its own faults stop only this pair."""

@@ -32,6 +32,7 @@ from daemon.trading.paper import PaperBroker
 from daemon.trading.paper_market import CandleMarket
 from daemon.trading.prices import Book
 from daemon.trading.rules import trade_rules
+from daemon.trading.strategy_market import StrategyMarket
 from daemon.trading.strategy_sources import StrategySources
 from daemon.trading.watched_market import WatchedMarket
 
@@ -96,13 +97,14 @@ def desk_of(
     callbacks = Callbacks(strategy)
     orders = DeskOrders(ledger, broker, clock=clock, account=_account(settings))
     truth = DeskTruth(ledger, broker, orders, clock=clock, pairs=settings.pairs, on_paper=settings.dry_run)
+    books = _books(known, market)
     ground = Ground(
         ledger,
         broker,
         rules=rules,
         callbacks=callbacks,
         balances=truth.balances,
-        order_book=_books(known, market),
+        order_book=books,
     )
     sources = StrategySources(rules, broker.name, broker.rules)
     told = DeskStrategy(ledger, ground=ground, sources=sources)
@@ -118,7 +120,14 @@ def desk_of(
         pairs=settings.pairs,
         may_enter=settings.force_entry_enable,
     )
-    bind_trading(strategy, trades=sources, locks=sources, account=sources, clock=clock)
+    bind_trading(
+        strategy,
+        trades=sources,
+        locks=sources,
+        account=sources,
+        market=StrategyMarket(broker, books),
+        clock=clock,
+    )
     return Desk(
         desk_options(settings),
         clock=clock,
