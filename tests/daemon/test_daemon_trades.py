@@ -51,6 +51,7 @@ def assert_sound(trades, wallet, beginning=1000):
     assert len(set(held)) == len(held), "one trade of a pair at a time"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_kills_at_random_moments_change_neither_account_nor_trades(place):
     here = trading(place(strategy="Mine", max_open_trades=2))
