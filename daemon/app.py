@@ -13,7 +13,9 @@ from daemon.core.market import CandleKey
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 from daemon.features.compute import BlockComputer
+from daemon.features.findings import TruthFindings
 from daemon.features.store import FeatureStore
+from daemon.interface.server import health_server
 from daemon.learning.models.registry import model_class
 from daemon.market.feed import Feed
 from daemon.market.replay import ReplayMarket
@@ -24,6 +26,7 @@ from daemon.runtime.forecaster import Forecaster
 from daemon.runtime.housekeeping import Housekeeping
 from daemon.runtime.lifecycle import Daemon
 from daemon.runtime.live_statistics import LiveStatistics
+from daemon.runtime.logs import EventCounter
 from daemon.runtime.metrics_log import MetricsLog
 from daemon.runtime.recipe import (
     DAY_MS,
@@ -35,12 +38,13 @@ from daemon.runtime.recipe import (
 )
 from daemon.runtime.runner import Heartbeat, Runner
 from daemon.runtime.scorer import Scorer
-from daemon.runtime.status_file import status, status_line, write_status
+from daemon.runtime.status_file import Published, status, status_line, write_status
 from daemon.runtime.strategy_view import StrategyView
 from daemon.runtime.tally import Tally
 from daemon.runtime.ticker import Ticker
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
+from daemon.runtime.truth import anew, sampled
 from daemon.runtime.world import (
     candle_folder,
     market_clock,
@@ -152,6 +156,9 @@ class _Assembly:
         self.between_ticks = threading.Event()
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
+        self.truth = TruthFindings()
+        self.figures = Published(self.clock)
+        self.events = EventCounter()
         self.heartbeats = {name: Heartbeat(self.clock) for name in ("engine", "trainer")}
         self.scorer = Scorer(
             scorer_options(settings),
@@ -175,6 +182,8 @@ class _Assembly:
     def run(self) -> int:
         # A request under way ends at once when the daemon is told to stop: nobody waits for a dead network.
         threading.Thread(target=self._hang_up, name="hang-up", daemon=True).start()
+        logging.getLogger().addHandler(self.events)
+        health = health_server(self.settings, self.figures)
         try:
             computer = self._prepared()
             if self.stop.is_set():
@@ -184,6 +193,9 @@ class _Assembly:
             self.stop.set()
             self.process.close()
             self.market.close()
+            logging.getLogger().removeHandler(self.events)
+            if health is not None:
+                health.close()
 
     def _hang_up(self) -> None:
         self.stop.wait()
@@ -216,6 +228,17 @@ class _Assembly:
         computer.warm_up, computer.reads = tried.warm_up, tried.reads
         if computer.warm_up > preparation.FIRST_GUESS or computer.reads.any:
             self._fetch(computer)
+        if self.stop.is_set():
+            return computer
+        self.truth = sampled(
+            anew(self.settings, self.clock),
+            self.plan,
+            tried,
+            frame_of=self.feed.frame,
+            pairs=self.settings.pairs,
+            extra_returns=self.settings.freqai.extra_returns_per_train,
+            clock=self.clock,
+        )
         return computer
 
     def _fetch(self, computer: BlockComputer) -> None:
@@ -319,6 +342,7 @@ class _Assembly:
             between_ticks=self.between_ticks,
             stop=self.stop,
             statistics=statistics if candles else None,
+            barred=self.truth.reason,
             beat=self.heartbeats["engine"].beat,
         )
 
@@ -360,8 +384,11 @@ class _Assembly:
             models=self.models,
             entries=self.book.entries,
             scores=self.scorer.scores,
+            barred=self.truth.reason,
+            base=self.plan.base,
             expiration_ms=expiration_ms(self.settings),
-        )
+        ) | {"events": self.events.counts()}
+        self.figures.put(figures)
         write_status(self.folder.status, figures)
         if self.options.show is not None:
             self.options.show(figures)

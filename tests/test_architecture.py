@@ -17,6 +17,7 @@ MAY_USE = {
     "state": {"core"},
     "trading": {"core", "config", "market", "strategy"},
     "runtime": {"core", "config", "market", "strategy", "features", "learning", "state", "trading"},
+    "interface": {"core", "config", "state", "trading"},
     "cli": {
         "app",
         "core",
@@ -110,6 +111,7 @@ def test_only_atomic_renames_and_syncs():
         ("xgboost", {"learning"}),
         ("apscheduler", {"runtime"}),
         ("filelock", {"state"}),
+        ("prometheus_client", {"interface"}),
         ("rich", {"cli", "runtime"}),
         ("pickle", {"state"}),
         ("sqlite3", {"trading"}),

@@ -59,6 +59,10 @@ def status(
         sep="; ",
         highlight=False,
     )
+    if figures.get("entries_blocked"):
+        console.print(
+            f"no entries: {figures['entries_blocked']}", highlight=False, markup=False, soft_wrap=True
+        )
     table = Table("pair", "price", "target", "prediction", "model age", "queue", "remark", box=None)
     for pair, row in figures["pairs"].items():
         labels, values = row.get("labels", []), row.get("values", {})

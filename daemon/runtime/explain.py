@@ -216,7 +216,7 @@ def _frames(
     since = {key: newest[key] - (SPAN + warm_up + plan.shifts + 1) * key.timeframe.ms for key in keys}
     stored = {key: store.read(key) for key in keys}
     if any(not len(frame.between(newest[key], newest[key])) for key, frame in stored.items()):
-        feed = _fetched(settings, store, keys, since, clock)
+        feed = fetched(settings, store, keys, since, clock)
         stored = {key: feed(key) for key in keys}
     frames = {key: frame.between(since[key], newest[key]) for key, frame in stored.items()}
     base = frames[keys[0]]
@@ -227,13 +227,14 @@ def _frames(
     return frames
 
 
-def _fetched(
+def fetched(
     settings: Settings,
     store: CandleStore,
     keys: Sequence[CandleKey],
     since: Mapping[CandleKey, int],
     clock: Clock,
 ) -> Callable[[CandleKey], CandleFrame]:
+    """Candles of the files and, where these lack some, of the exchange; nothing is stored."""
     stop, market = threading.Event(), market_of(settings, clock)
     timer = threading.Timer(FETCH_S, stop.set)
     timer.daemon = True

@@ -89,6 +89,7 @@ def training_metadata(
         "rows": result.rows,
         "test_rows": result.test_rows,
         "dropped_rows": result.dropped,
+        "missing_features": dict(result.worst_features),
         "shuffle": job.shuffle,
         "shuffle_after_split": job.shuffle_after_split,
         "reverse_train_test_order": job.reverse_train_test_order,
