@@ -26,6 +26,7 @@ def ledger(tmp_path):
 @pytest.fixture
 def compare(exchange, broker, ledger):
     """compare(later_ms=0): one comparison, so much later by its own clock; the first look is behind it."""
+    exchange.lag_ms = 3_600_000  # whatever a test takes
     reconciliation = Reconciliation(ledger, broker)
 
     def compared(later_ms=0):
