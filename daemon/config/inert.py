@@ -119,9 +119,6 @@ _LATER = Inert("it comes later")
 
 NOT_ACTING: Mapping[KeyPath, Inert] = {
     ("freqaimodel_path",): _LATER,
-    ("freqai", "data_kitchen_thread_count"): Inert(
-        "candled.training.thread_count caps all threads of a training"
-    ),
     ("freqai", "multitarget_parallel_training"): Inert(
         "targets are fitted one after the other, each with all threads of candled.training.thread_count"
     ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from daemon.core.errors import Refused
 from daemon.learning.continuation import start_of
@@ -98,8 +99,9 @@ def _trained(
     rows = split(len(clean.labels), _split_options(job))
     weights = recency_weights(len(clean.labels), job.weight_factor)
     kept = () if start is None else start.transforms
-    made = prepared(_points(clean, weights, rows.train), job.pipeline, job.seed, kept)
-    test = _test(made.pipeline, _points(clean, weights, rows.test))
+    with threadpool_limits(job.preparation_threads or None):
+        made = prepared(_points(clean, weights, rows.train), job.pipeline, job.seed, kept)
+        test = _test(made.pipeline, _points(clean, weights, rows.test))
     prepared_s = monotonic_s()
 
     raw = clean.labels[rows.train]

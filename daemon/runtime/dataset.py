@@ -45,6 +45,7 @@ class TrainingOptions:
         pipeline: steps between features and model.
         extra_returns: ``extra_returns_per_train``.
         plot_feature_importances: see FreqAI; it changes no model.
+        preparation_threads: ``data_kitchen_thread_count``; 0: not set.
         continual_learning: go on from the pair's present model.
     """
 
@@ -63,6 +64,7 @@ class TrainingOptions:
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
     extra_returns: Mapping[str, float | str] = field(default_factory=dict)
     plot_feature_importances: int = 0
+    preparation_threads: int = 0
     continual_learning: bool = False
     train_size: float | None = None
 
@@ -138,6 +140,7 @@ def data_set(
         pipeline=options.pipeline,
         extra_returns=dict(options.extra_returns),
         plot_feature_importances=options.plot_feature_importances,
+        preparation_threads=options.preparation_threads,
         file_stem=f"cb_{pair.coin.lower()}_{window_end_ms // 1000}",
     )
     return DataSet(job, matrix.values, labels[rows], int(window.open_ms[0]), window_end_ms)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 DEFAULT_SEED = 1
-_NO_PART = {"threads", "plot_feature_importances"}
+_NO_PART = {"threads", "preparation_threads", "plot_feature_importances"}
 """Options of a training that change no bit of its model."""
 
 
@@ -58,6 +58,7 @@ def training_options(settings: Settings) -> TrainingOptions:
         pipeline=pipeline_options(parameters),
         extra_returns=freqai.extra_returns_per_train,
         plot_feature_importances=parameters.plot_feature_importances,
+        preparation_threads=freqai.data_kitchen_thread_count or 0,
         continual_learning=freqai.continual_learning,
     )
 

@@ -94,6 +94,13 @@ def test_a_plot_reaches_the_training_and_changes_no_model():
     assert recipe(made, "same") == recipe(settings(), "same")
 
 
+def test_threads_of_preparation_reach_the_training_and_change_no_model():
+    made = settings(freqai={"data_kitchen_thread_count": 3})
+    assert training_options(made).preparation_threads == 3
+    assert training_options(settings()).preparation_threads == 0
+    assert recipe(made, "same") == recipe(settings(), "same")
+
+
 def test_live_skill_is_measured_and_acted_on_as_the_settings_say():
     made = settings(label_period_candles=9)
     made.pairs = ("BTC/USDT",)
