@@ -102,7 +102,7 @@ def study(given, seed, kept):
         now = given.train_days * DAY
         known = labels[:now].copy()
         known[-HORIZON:] = np.nan
-        predict, prepare_s, fit_s, trees = skill_fits.fitted(
+        predict, _, fit_s, trees = skill_fits.fitted(
             "candled",
             rows[:now],
             known,

@@ -22,7 +22,7 @@ from daemon.learning.steps.port import Points
 from daemon.runtime.preparation import FIRST_GUESS, tried_strategy
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "parity"))
-from parity_side import Frames, hooks_of, plan_of  # noqa: E402
+from parity_side import Frames, hooks_of, plan_of
 
 DAY = 288
 """Candles of a day."""
@@ -92,7 +92,7 @@ def fitted(side, rows, labels, *, test_size, weight_factor, parameters):
     ready = time.process_time()
     if side == "candled":
         model = CatboostRegressor.fit(learnt, tested, FitOptions(parameters=parameters, seed=SEED, threads=1))
-        trees = model._booster.tree_count_
+        trees = model._booster.tree_count_  # noqa: SLF001  no other way to its trees
     else:
         model = _peers(learnt, tested, {} if side == "whole" else {"od_type": "Iter", "od_wait": 100})
         trees = model.tree_count_
