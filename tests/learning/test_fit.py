@@ -268,6 +268,16 @@ def test_reversed_the_oldest_rows_judge(numbers, tmp_path):
     assert result.label_mean["&-s_close"] == pytest.approx(labels[480:].mean())
 
 
+def test_with_a_weight_factor_new_rows_count_for_more(numbers, tmp_path):
+    features, labels = numbers
+    turned = (features, np.where(np.arange(600) < 240, -labels, labels))  # the market has changed
+    plain = trained(replace(JOB, parameters={}), turned, tmp_path).metrics["&-s_close"]["ic"]
+    weighted = trained(replace(JOB, parameters={}, weight_factor=0.1), turned, tmp_path).metrics["&-s_close"][
+        "ic"
+    ]
+    assert weighted > plain + 0.2
+
+
 def test_without_a_test_all_rows_train(numbers, tmp_path):
     result = trained(replace(JOB, test_size=0, reverse_train_test_order=True), numbers, tmp_path)
     assert (result.rows, result.test_rows, result.metrics) == (600, 0, {})
