@@ -13,8 +13,10 @@ from daemon.core.market import CandleKey
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 from daemon.features.compute import BlockComputer
+from daemon.features.findings import TruthFindings
 from daemon.features.store import FeatureStore
-from daemon.learning.models.registry import model_class
+from daemon.interface.notifications import notifier
+from daemon.interface.server import health_server
 from daemon.market.feed import Feed
 from daemon.market.replay import ReplayMarket
 from daemon.market.store import CandleStore
@@ -24,6 +26,7 @@ from daemon.runtime.forecaster import Forecaster
 from daemon.runtime.housekeeping import Housekeeping
 from daemon.runtime.lifecycle import Daemon
 from daemon.runtime.live_statistics import LiveStatistics
+from daemon.runtime.logs import EventCounter
 from daemon.runtime.metrics_log import MetricsLog
 from daemon.runtime.recipe import (
     DAY_MS,
@@ -33,14 +36,16 @@ from daemon.runtime.recipe import (
     scorer_options,
     trainer_options,
 )
-from daemon.runtime.runner import Runner
+from daemon.runtime.runner import Heartbeat, Runner
 from daemon.runtime.scorer import Scorer
-from daemon.runtime.status_file import status, write_status
+from daemon.runtime.status_file import Published, status, status_line, write_status
 from daemon.runtime.strategy_view import StrategyView
 from daemon.runtime.tally import Tally
 from daemon.runtime.ticker import Ticker
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
+from daemon.runtime.truth import anew, sampled
+from daemon.runtime.user_models import use_model
 from daemon.runtime.world import (
     candle_folder,
     market_clock,
@@ -67,13 +72,12 @@ if TYPE_CHECKING:
     from daemon.core.clock import Clock
     from daemon.core.market import Market
     from daemon.learning.live import LiveModel
+    from daemon.learning.models.user import UserClass
     from daemon.runtime.runner import Steps
 
 log = logging.getLogger(__name__)
 
 HOUSEKEEPING_S = 30.0
-PATIENCE_S = 300.0
-"""A step that takes longer than this (a training: than this beyond its own limit) is taken to hang."""
 IDLE_S = 5.0
 """Longest sleep of a thread between two looks at the clock, real seconds."""
 
@@ -106,22 +110,28 @@ def run(settings: Settings, stop: threading.Event, options: Options | None = Non
     """
     for warning in settings.warnings:
         log.warning("config", extra={"fields": {"warning": warning}})
-    model_class(settings.freqaimodel)  # a missing library is told before anything is fetched or trained
+    user_model = use_model(settings)  # a missing library or a bad file is told before anything is fetched
     folder = StateFolder(settings.identifier_folder)
     with folder.acquire(SystemClock().now_ms()):
-        return _Assembly(folder, settings, stop, options or Options()).run()
+        return _Assembly(folder, settings, stop, options or Options(), user_model).run()
 
 
 class _Assembly:
     """The parts of one daemon, built in the order in which they need each other."""
 
     def __init__(
-        self, folder: StateFolder, settings: Settings, stop: threading.Event, options: Options
+        self,
+        folder: StateFolder,
+        settings: Settings,
+        stop: threading.Event,
+        options: Options,
+        user_model: UserClass | None,
     ) -> None:
         self.folder = folder
         self.settings = settings
         self.stop = stop
         self.options = options
+        self.user_model = user_model
         self.strategy = load_strategy(
             settings.strategy, paths=strategy_folders(settings), config=settings.raw
         )
@@ -154,6 +164,11 @@ class _Assembly:
         self.between_ticks = threading.Event()
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
+        self.truth = TruthFindings()
+        self.figures = Published(self.clock)
+        self.events = EventCounter()
+        self.notifier = notifier(settings, self.figures, self.clock)
+        self.heartbeats = {name: Heartbeat(self.clock) for name in ("engine", "trainer")}
         self.scorer = Scorer(
             scorer_options(settings),
             history=self.history,
@@ -166,13 +181,20 @@ class _Assembly:
             threads=settings.candled.training.thread_count,
             nice=settings.candled.training.nice,
             longest_s=settings.candled.training.max_minutes * 60,
+            patience_s=settings.candled.patience_s,
+            most_bytes=settings.candled.training.max_bytes,
             stop=stop,
             clock=self.clock,
+            beat=self.heartbeats["trainer"].beat,
         )
 
     def run(self) -> int:
         # A request under way ends at once when the daemon is told to stop: nobody waits for a dead network.
         threading.Thread(target=self._hang_up, name="hang-up", daemon=True).start()
+        logging.getLogger().addHandler(self.events)
+        health = health_server(self.settings, self.figures)
+        if self.notifier is not None:
+            self.notifier.start()
         try:
             computer = self._prepared()
             if self.stop.is_set():
@@ -182,6 +204,11 @@ class _Assembly:
             self.stop.set()
             self.process.close()
             self.market.close()
+            logging.getLogger().removeHandler(self.events)
+            if health is not None:
+                health.close()
+            if self.notifier is not None:
+                self.notifier.close()
 
     def _hang_up(self) -> None:
         self.stop.wait()
@@ -214,6 +241,17 @@ class _Assembly:
         computer.warm_up, computer.reads = tried.warm_up, tried.reads
         if computer.warm_up > preparation.FIRST_GUESS or computer.reads.any:
             self._fetch(computer)
+        if self.stop.is_set():
+            return computer
+        self.truth = sampled(
+            anew(self.settings, self.clock),
+            self.plan,
+            tried,
+            frame_of=self.feed.frame,
+            pairs=self.settings.pairs,
+            extra_returns=self.settings.freqai.extra_returns_per_train,
+            clock=self.clock,
+        )
         return computer
 
     def _fetch(self, computer: BlockComputer) -> None:
@@ -236,9 +274,8 @@ class _Assembly:
         trainer.load_models()
         engine = self._engine(features)
         metrics = self._metrics()
-        longest_s = self.settings.candled.training.max_minutes * 60
         engine_runner = self._runner("engine", engine, IDLE_S)
-        trainer_runner = self._runner("trainer", trainer, IDLE_S, patience_s=longest_s + PATIENCE_S)
+        trainer_runner = self._runner("trainer", trainer, IDLE_S)
         end_ms = self.market.span_ms()[1] if isinstance(self.market, ReplayMarket) else None
         return Daemon(
             runners=[
@@ -280,8 +317,16 @@ class _Assembly:
             scores=self.scorer.scores,
         )
 
-    def _runner(self, name: str, steps: Steps, idle_s: float, *, patience_s: float = PATIENCE_S) -> Runner:
-        return Runner(name, steps, clock=self.clock, stop=self.stop, idle_s=idle_s, patience_s=patience_s)
+    def _runner(self, name: str, steps: Steps, idle_s: float) -> Runner:
+        return Runner(
+            name,
+            steps,
+            clock=self.clock,
+            stop=self.stop,
+            idle_s=idle_s,
+            patience_s=self.settings.candled.patience_s,
+            heartbeat=self.heartbeats.get(name),
+        )
 
     def _engine(self, features: FeatureStore) -> Engine:
         forecaster = Forecaster(
@@ -310,11 +355,13 @@ class _Assembly:
             between_ticks=self.between_ticks,
             stop=self.stop,
             statistics=statistics if candles else None,
+            barred=self.truth.reason,
+            beat=self.heartbeats["engine"].beat,
         )
 
     def _trainer(self, features: FeatureStore) -> Trainer:
         return Trainer(
-            trainer_options(self.settings, self.strategy.digest),
+            trainer_options(self.settings, self.strategy.digest, self.user_model),
             clock=self.clock,
             features=features,
             hooks=self.hooks,
@@ -328,6 +375,7 @@ class _Assembly:
             between_ticks=self.between_ticks,
             stop=self.stop,
             fallen=self.scorer.fallen,
+            beat=self.heartbeats["trainer"].beat,
         )
 
     def _give_way(self) -> None:
@@ -338,8 +386,8 @@ class _Assembly:
         """The strategy is bound before the feed knows what to fetch, because the strategy says what."""
         return self.feed.frame(key)
 
-    def _show(self, state: str) -> None:
-        """Publish the figures: to other processes by status.json, to this one's view."""
+    def _show(self, state: str) -> str:
+        """Publish the figures: to other processes by status.json, to this one's view; return them in one line."""
         figures = status(
             state=state,
             clock=self.clock,
@@ -349,10 +397,15 @@ class _Assembly:
             models=self.models,
             entries=self.book.entries,
             scores=self.scorer.scores,
-        )
+            barred=self.truth.reason,
+            base=self.plan.base,
+            expiration_ms=expiration_ms(self.settings),
+        ) | {"events": self.events.counts()}
+        self.figures.put(figures)
         write_status(self.folder.status, figures)
         if self.options.show is not None:
             self.options.show(figures)
+        return status_line(figures)
 
 
 def _read_beside(parts: _Assembly) -> list[CandleKey]:

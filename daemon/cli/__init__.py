@@ -10,7 +10,20 @@ import sys
 import typer
 
 from daemon import __version__
-from daemon.cli import backup, config, doctor, explain, models, predictions, queue, run, status, train
+from daemon.cli import (
+    backup,
+    check,
+    config,
+    doctor,
+    explain,
+    models,
+    predictions,
+    queue,
+    run,
+    service,
+    status,
+    train,
+)
 from daemon.core.errors import CandledError, ConfigError, FolderInUse
 
 EXIT_ERROR, EXIT_IN_USE, EXIT_CONFIG = 1, 75, 78
@@ -28,12 +41,14 @@ app.command("status")(status.status)
 app.command("queue")(queue.queue)
 app.command("models")(models.models)
 app.command("explain")(explain.explain)
+app.command("check")(check.check)
 app.command("train")(train.train)
 app.command("predictions")(predictions.predictions)
 app.command("doctor")(doctor.doctor)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.add_typer(config.app, name="config")
+app.add_typer(service.app, name="service")
 
 
 def _version(value: bool) -> None:

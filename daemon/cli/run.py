@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -41,12 +42,19 @@ def run(
     from daemon import app  # noqa: PLC0415  the heavy imports, after the configuration was found sound
 
     chosen = settings.candled.log_format
+    told = partial(
+        set_up,
+        chosen,
+        verbose=verbose,
+        secrets=settings.secret_values,
+        levels={str(room): str(level) for room, level in settings.candled.log_levels.items()},
+    )
     if view and chosen == "auto" and sys.stderr.isatty() and sys.stdout.isatty():
         from daemon.cli.view import LiveView  # noqa: PLC0415
 
         with LiveView(settings) as live:
-            set_up(chosen, verbose=verbose, secrets=settings.secret_values, console=live.console)
+            told(console=live.console)
             options = app.Options(ticks=candles, show=live.show, progress=live.progress)
             raise typer.Exit(app.run(settings, stop, options))
-    set_up(chosen, verbose=verbose, secrets=settings.secret_values)
+    told()
     raise typer.Exit(app.run(settings, stop, app.Options(ticks=candles)))

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of, span, utc
 
+if TYPE_CHECKING:
+    from daemon.state.folder import StateFolder
+
+STALE_S = 30
+"""The daemon writes its figures every second; so old, they are those of one that stands still."""
+
 
 def status(
     config: ConfigFiles = DEFAULT_CONFIG,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Print one line; exit status 1 unless the daemon lives and shows it."),
+    ] = False,
 ) -> None:
     """Show the daemon's figures; it may be running or stopped."""
     from daemon.runtime.status_file import read_status  # noqa: PLC0415
@@ -22,6 +32,9 @@ def status(
     folder = StateFolder(settings.identifier_folder)
     figures = read_status(folder.status)
     holder = folder.holder()
+    if check:
+        _check(folder, figures, holder is not None)
+        return
     if not figures:
         state = f"running (process {holder.pid}), not ready yet" if holder else "never ran"
         print(json.dumps({"state": state}) if as_json else f"{folder.path}: {state}")
@@ -46,6 +59,10 @@ def status(
         sep="; ",
         highlight=False,
     )
+    if figures.get("entries_blocked"):
+        console.print(
+            f"no entries: {figures['entries_blocked']}", highlight=False, markup=False, soft_wrap=True
+        )
     table = Table("pair", "price", "target", "prediction", "model age", "queue", "remark", box=None)
     for pair, row in figures["pairs"].items():
         labels, values = row.get("labels", []), row.get("values", {})
@@ -64,3 +81,18 @@ def status(
             ),
         )
     console.print(table)
+
+
+def _check(folder: StateFolder, figures: dict[str, Any], held: bool) -> None:
+    """For whoever asks every minute whether all is well: a container's health check, a cron job."""
+    from daemon.core.clock import SystemClock  # noqa: PLC0415
+    from daemon.runtime.status_file import status_line  # noqa: PLC0415
+
+    if not figures or not held:
+        print("does not run" if not held else "not ready yet")
+        raise typer.Exit(1)
+    quiet_s = SystemClock().now_ms() / 1000 - folder.status.stat().st_mtime
+    print(f"{figures['state']}; {status_line(figures)}")
+    if quiet_s > STALE_S:
+        print(f"its figures are {quiet_s:.0f} s old")
+        raise typer.Exit(1)

@@ -45,6 +45,7 @@ def _static_list_only(value: object) -> bool:
 
 _TRADES = Inert("signals are logged, orders are not placed yet", _never)
 _SERVICE = Inert("there is no such service yet")
+_MESSAGES = Inert("messages are sent by candled.notify, whose urls know Telegram, Discord and webhooks")
 _BACKTEST = Inert("there is no back-test yet")
 _HYPEROPT = Inert("there is no hyperopt")
 _CLIENT = Inert("settings of the client go to exchange.ccxt_config", _never)
@@ -60,7 +61,8 @@ max_entry_position_adjustment protections initial_state force_entry_enable db_ur
 minimum_trade_amount targeted_trade_amount fiat_display_currency liquidation_buffer liquidation_warn_ratio
 skip_wallet_history_migration
 """
-_SERVICE_KEYS = "telegram webhook discord api_server external_message_consumer coingecko"
+_MESSAGE_KEYS = "telegram webhook discord"
+_SERVICE_KEYS = "api_server external_message_consumer coingecko"
 _BACKTEST_KEYS = """
 timerange backtest_breakdown backtest_cache export exportfilename backtest_directory enable_protections
 position_stacking strategy_list timeframe_detail freqai_backtest_live_models
@@ -73,6 +75,7 @@ hyperopt_random_state hyperopt_min_trades hyperopt_loss disableparamexport
 
 TOP_LEVEL: Mapping[KeyPath, Inert] = {
     **{(key,): _TRADES for key in _TRADING_KEYS.split()},
+    **{(key,): _MESSAGES for key in _MESSAGE_KEYS.split()},
     **{(key,): _SERVICE for key in _SERVICE_KEYS.split()},
     **{(key,): _BACKTEST for key in _BACKTEST_KEYS.split()},
     **{(key,): _HYPEROPT for key in _HYPEROPT_KEYS.split()},
@@ -115,10 +118,7 @@ EXCHANGE: Mapping[KeyPath, Inert] = {
 }
 """The same, of freqtrade's ``exchange`` section."""
 
-_LATER = Inert("it comes later")
-
 NOT_ACTING: Mapping[KeyPath, Inert] = {
-    ("freqaimodel_path",): _LATER,
     ("freqai", "multitarget_parallel_training"): Inert(
         "targets are fitted one after the other, each with all threads of candled.training.thread_count"
     ),

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from daemon.config.models import FORESTS
+from daemon.config.models import FORESTS, model_fault
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 
@@ -33,6 +34,13 @@ def whole_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _doubled(document)
     yield from _timeframe_faults(document)
     yield from _pair_faults(document)
+    yield from _model_faults(document)
+
+
+def model_folders(user_data_dir: Path, freqaimodel_path: Path | None) -> tuple[Path, ...]:
+    """Where the file of a user's own model class is looked for, in order."""
+    folders = (freqaimodel_path, user_data_dir / "freqaimodels")
+    return tuple(folder for folder in folders if folder is not None)
 
 
 def whole_doubts(document: Mapping[str, Any], freqai: FreqaiSettings) -> Iterator[str]:
@@ -102,6 +110,19 @@ def _pair_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     patterns = [p for p in blacklist if isinstance(p, str)] if isinstance(blacklist, list | tuple) else []
     if pairs and all(any(_safely_matches(pattern, pair) for pattern in patterns) for _, pair in pairs):
         yield ("exchange", "pair_blacklist"), "leaves no pair of the whitelist; take a pattern out of it"
+
+
+def _model_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
+    name = document.get("freqaimodel")
+    paths = {key: document.get(key) for key in ("user_data_dir", "freqaimodel_path")}
+    user_data, own = (
+        Path(value).expanduser() if isinstance(value, str | Path) and str(value).strip() else None
+        for value in paths.values()
+    )
+    if isinstance(name, str):
+        fault = model_fault(name, model_folders(user_data or Path("user_data"), own))
+        if fault:
+            yield ("freqaimodel",), fault
 
 
 def _safely_matches(pattern: str, pair: str) -> bool:

@@ -50,6 +50,10 @@ class TrainingJob:
         preparation_threads: how many the numerical libraries may use before the fit; 0: as many as ``threads``.
         start: name of the artifact that the training goes on from; empty: from nothing.
         start_files: its files: part (``model``, ``pipeline``, ...) -> absolute path.
+        model_file: file of the user's own model class; empty: it is one of ours.
+        model_digest: of that file and its helpers.
+        config: the user's configuration, for a model class in FreqAI's manner.
+        open_ms: open time of each row's candle, ms UTC, for the same.
     """
 
     pair: str
@@ -73,6 +77,10 @@ class TrainingJob:
     preparation_threads: int = 0
     start: str = ""
     start_files: Mapping[str, str] = field(default_factory=dict)
+    model_file: str = ""
+    model_digest: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    open_ms: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values."""

@@ -12,11 +12,13 @@ import pandas as pd
 from daemon.core.errors import StrategyError
 from daemon.core.market import CandleKey
 from daemon.core.prediction import Abstention, Prediction
+from daemon.runtime.tally import Laps
 from daemon.state.history import HistoryRow
 from daemon.trading.signals import SignalKind, signals
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
@@ -74,6 +76,8 @@ class Engine:
 
     ``between_ticks`` is unset while candles are handled: the trainer, which shares the interpreter with the
     engine, waits for it before each piece of Python work. ``statistics``, if given, replace those of the training.
+    ``barred`` says why the strategy may enter nothing: it was found to look ahead. Predictions and exits go on.
+    ``beat`` is called when a candle was handled.
     """
 
     def __init__(
@@ -90,8 +94,11 @@ class Engine:
         between_ticks: threading.Event,
         stop: threading.Event,
         statistics: LiveStatistics | None = None,
+        barred: str = "",
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._options = options
+        self._barred = barred
         self._statistics = statistics
         self._clock = clock
         self._feed = feed
@@ -102,6 +109,7 @@ class Engine:
         self._tally = tally
         self._between_ticks = between_ticks
         self._stop = stop
+        self._beat = beat
         self._strategy_faults: dict[Pair, str] = {}
         self._handled_ms = self._last_recorded_close()
 
@@ -128,6 +136,7 @@ class Engine:
                 if self._stop.is_set():
                     break
                 self._handle(close_ms, report, fetched_s, newest=close_ms == newest_ms)
+                self._beat()
         finally:
             self._between_ticks.set()
         return True
@@ -160,16 +169,19 @@ class Engine:
     def _handle(self, close_ms: int, report: FeedReport, fetched_s: float, *, newest: bool) -> None:
         """One tick; only the newest candle may trade, and only while it is younger than its own length."""
         base = self._options.base
-        started = self._clock.monotonic_s()
+        laps = Laps(self._clock)
         skipped = 0 if self._handled_ms is None else (close_ms - self._handled_ms) // base.ms - 1
         late = not newest or self._clock.now_ms() - close_ms >= base.ms
         pairs = [pair for pair in self._options.pairs if self._wants(pair, close_ms - base.ms)]
         faults = self._forecaster.advance(pairs, close_ms)
+        laps.lap("features")
         outcomes = [self._forecaster.outcome(pair, close_ms, late=late) for pair in pairs]
         if self._statistics is not None:
             outcomes = [self._statistics.added(outcome) for outcome in outcomes]
+        laps.lap("predictions")
         recorded = self._history.append([self._row(outcome) for outcome in outcomes]).saved
         self._handled_ms = close_ms
+        laps.lap("record")
         found: list[Signal] = []
         if not late:
             for outcome in outcomes:
@@ -177,14 +189,16 @@ class Engine:
         self._forecaster.forget_before(close_ms - self._options.keep_ms)
         for key, message in faults.items():
             log.debug("feature_hook_failed", extra={"fields": {"block": str(key), "error": message}})
+        laps.lap("strategy")
         self._tally.tick(
             close_ms=close_ms,
             outcomes=outcomes,
             signals=found,
             late=late,
             skipped=skipped,
-            seconds=self._clock.monotonic_s() - started + fetched_s,
+            seconds=laps.seconds + fetched_s,
             missing=[str(key) for key in report.missing],
+            stages={"fetch": fetched_s, **laps.parts},
         )
 
     def _wants(self, pair: Pair, candle_ms: int) -> bool:
@@ -227,7 +241,7 @@ class Engine:
         if self._strategy_faults.pop(pair, None) is not None:
             log.info("strategy_recovered", extra={"fields": {"pair": pair}})
         self._frames.keep(pair, analysed)
-        return signals(pair, analysed, outcome, recorded=recorded)
+        return signals(pair, analysed, outcome, recorded=recorded, barred=self._barred)
 
     def _analysed(self, outcome: Outcome, candles: pd.DataFrame) -> pd.DataFrame:
         """The strategy's frame, whose last row is the outcome's candle.

@@ -6,11 +6,10 @@ import faulthandler
 import logging
 import os
 import signal
-import sys
-import traceback
 from typing import TYPE_CHECKING, Protocol
 
-from daemon.runtime.systemd import notify
+from daemon.runtime.supervision import Supervisor
+from daemon.runtime.systemd import Watchdog, notify
 
 if TYPE_CHECKING:
     import threading
@@ -71,7 +70,7 @@ class Daemon:
         tally: figures.
         stop: set by signals, by a thread that died, or here.
         finished: whether there is nothing left to do (the end of a replay).
-        show: called now and then with the daemon's state ("running", "stopping", "stopped").
+        show: called now and then with the daemon's state ("running", "stopping", "stopped"); returns it in one line.
         closings: what to put away at the end, in order, each with its name.
     """
 
@@ -84,7 +83,7 @@ class Daemon:
         tally: Tally,
         stop: threading.Event,
         finished: Callable[[], bool],
-        show: Callable[[str], None],
+        show: Callable[[str], str],
         closings: list[tuple[str, Closing]],
     ) -> None:
         self._runners = runners
@@ -95,7 +94,9 @@ class Daemon:
         self._finished = finished
         self._show = show
         self._closings = closings
-        self._hung: set[str] = set()
+        self._supervisor = Supervisor(runners, clock)
+        self._watchdog = Watchdog(clock)
+        self._gave_up = False
 
     def run(self) -> int:
         """Run until told to stop; return the exit status: 0, or 1 where a thread died."""
@@ -110,27 +111,22 @@ class Daemon:
         return self._shut_down()
 
     def _watch(self) -> None:
+        """Look at everything twice a second; a thread that hangs cannot be replaced, so the daemon ends."""
         shown_s = -STATUS_S
         while not self._clock.wait(self._stop, WATCH_S):
             if self._clock.monotonic_s() - shown_s >= STATUS_S:
                 shown_s = self._clock.monotonic_s()
-                self._show("running")
-            self._name_hung_threads()
+                notify(f"STATUS={self._show('running')}")
+            if self._supervisor.hung():
+                # The service manager starts us into recovery. Should the thread hold the interpreter, too, the
+                # process ends all the same: by this timer, or because nobody feeds the watchdog any more.
+                faulthandler.dump_traceback_later(DEADLINE_S, exit=True)
+                self._gave_up = True
+                self._stop.set()
+            else:
+                self._watchdog.feed()
             if self._finished():
                 self._stop.set()
-
-    def _name_hung_threads(self) -> None:
-        """Log once, with its stack, a thread that has made no progress for longer than any step may take."""
-        for runner in self._runners:
-            quiet_s = self._clock.monotonic_s() - runner.progress_s
-            if quiet_s <= runner.patience_s:
-                self._hung.discard(runner.name)
-            elif runner.name not in self._hung:
-                self._hung.add(runner.name)
-                frame = sys._current_frames().get(runner.ident or 0)  # noqa: SLF001 - the one way to another's stack
-                stack = "".join(traceback.format_stack(frame)[-6:]) if frame is not None else ""
-                fields = {"thread": runner.name, "seconds": round(quiet_s), "stack": stack}
-                log.error("thread_hangs", extra={"fields": fields})
 
     def _shut_down(self) -> int:
         """Stop in stages; one that hangs is named and does not hold up the others."""
@@ -155,7 +151,7 @@ class Daemon:
             log.debug("closing", extra={"fields": {"part": name}})
             close()
         log.info("stopped", extra={"fields": {"ticks": self._tally.snapshot()["ticks"]}})
-        return 0 if all(runner.failure is None for runner in self._runners) else 1
+        return 1 if self._gave_up or any(runner.failure is not None for runner in self._runners) else 0
 
 
 def _ended(runner: Runner, seconds: float) -> bool:

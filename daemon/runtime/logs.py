@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from daemon.config.redaction import masked_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
 _JOURNAL_PRIORITY = {
@@ -79,6 +81,7 @@ def set_up(
     verbose: bool,
     secrets: frozenset[str] = frozenset(),
     console: Console | None = None,
+    levels: Mapping[str, str] | None = None,
 ) -> None:
     """Send all log lines to standard error, or through ``console`` where a live view owns the terminal.
 
@@ -87,6 +90,7 @@ def set_up(
         verbose: debug lines too.
         secrets: texts that no line may show.
         console: a rich console that prints above its live view.
+        levels: level by room of the program (``market``, ``trading``...), where it is another than usual.
     """
     formatter: logging.Formatter
     if log_format == "json":
@@ -99,8 +103,29 @@ def set_up(
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)  # other packages speak up only when something is wrong
     logging.getLogger("daemon").setLevel(logging.DEBUG if verbose else logging.INFO)
+    for room, level in (levels or {}).items():
+        logging.getLogger(f"daemon.{room}").setLevel(level.upper())
     # APScheduler warns when a job's earlier run is still going: ours only set an event.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+
+
+class EventCounter(logging.Handler):
+    """Counts warnings and errors by their event, for the metrics."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        # An event is a fixed name; what another package logs is free text, which would make a metric of every line.
+        event = record.msg if record.name.startswith("daemon") else record.name
+        key = record.levelname.lower(), str(event)
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def counts(self) -> list[tuple[str, str, int]]:
+        """Level, event, and how often so far."""
+        return [(level, event, count) for (level, event), count in sorted(self._counts.copy().items())]
 
 
 class _ConsoleHandler(logging.Handler):

@@ -24,6 +24,19 @@ class Steps(Protocol):
         ...
 
 
+class Heartbeat:
+    """When something last showed that it makes progress; beaten by its owner, looked at by the supervisor."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.at_s = clock.monotonic_s()
+        """Real time (monotonic) of the last beat."""
+
+    def beat(self) -> None:
+        """There is progress."""
+        self.at_s = self._clock.monotonic_s()
+
+
 class Runner(threading.Thread):
     """Runs steps until told to stop.
 
@@ -37,7 +50,8 @@ class Runner(threading.Thread):
         clock: for waiting.
         stop: ends the loop.
         idle_s: longest wait between two steps, real seconds: a missed wake-up costs no more than this.
-        patience_s: real seconds after which a step that has not ended is taken to hang.
+        patience_s: real seconds without a beat, after which a step is taken to hang.
+        heartbeat: that the steps beat by themselves, where one step may rightly take long.
     """
 
     def __init__(
@@ -48,25 +62,25 @@ class Runner(threading.Thread):
         clock: Clock,
         stop: threading.Event,
         idle_s: float,
-        patience_s: float = 300.0,
+        patience_s: float = 100.0,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._steps = steps
         self._clock = clock
         self._stopping = stop
         self._idle_s = idle_s
-        self.patience_s = patience_s
+        self.patience_s = patience_s + idle_s
         self.wake = threading.Event()
         self.failure: BaseException | None = None
-        self.progress_s = clock.monotonic_s()
-        """Real time (monotonic) at which the last step ended."""
+        self.heartbeat = heartbeat or Heartbeat(clock)
 
     def run(self) -> None:
         """Step and wait until stopped."""
         try:
             while not self._stopping.is_set():
                 worked = self._steps.step()
-                self.progress_s = self._clock.monotonic_s()
+                self.heartbeat.beat()
                 if not worked:
                     self._clock.wait(self.wake, self._idle_s)
                     self.wake.clear()

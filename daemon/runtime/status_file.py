@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.core.errors import Corrupt
 from daemon.core.prediction import Prediction
+from daemon.runtime.tally import iso
 from daemon.state import atomic
 
 if TYPE_CHECKING:
@@ -16,11 +17,33 @@ if TYPE_CHECKING:
 
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
+    from daemon.core.timeframe import Timeframe
     from daemon.learning.live import LiveModel
     from daemon.market.feed import Feed
     from daemon.runtime.scores import PairScores
     from daemon.runtime.tally import Tally
     from daemon.state.queue import PairEntry
+
+
+class Published:
+    """The newest figures, for whoever asks in another thread.
+
+    Args:
+        clock: tells how old they are.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._newest: tuple[Mapping[str, Any], float] = ({}, clock.monotonic_s())
+
+    def put(self, figures: Mapping[str, Any]) -> None:
+        """Show these from now on."""
+        self._newest = figures, self._clock.monotonic_s()
+
+    def __call__(self) -> tuple[Mapping[str, Any], float]:
+        """The newest figures, empty before the first, and how many real seconds old they are."""
+        figures, made_s = self._newest
+        return figures, self._clock.monotonic_s() - made_s
 
 
 def status(
@@ -33,18 +56,40 @@ def status(
     models: Mapping[Pair, LiveModel],
     entries: Mapping[Pair, PairEntry],
     scores: Callable[[Pair], PairScores],
+    base: Timeframe,
+    expiration_ms: int | None = None,
+    barred: str = "",
 ) -> dict[str, Any]:
-    """The daemon's state as JSON values; times are market time, ms UTC."""
+    """The daemon's state as JSON values; times are market time, ms UTC.
+
+    ``expiration_ms`` is the age at which a model predicts no more; None: never. ``barred`` says why the strategy may
+    enter nothing at all.
+    """
     return {
         "state": state,
         "now_ms": clock.now_ms(),
         "speed": clock.speed,
         "started_ms": tally.started_ms,
+        "timeframe_ms": base.ms,
+        "expiration_ms": expiration_ms,
         **tally.snapshot(),
+        **({"entries_blocked": barred} if barred else {}),
         "pairs": {
             str(pair): _pair(pair, tally, feed, models, entries) | _skill(scores(pair)) for pair in pairs
         },
     }
+
+
+def status_line(figures: Mapping[str, Any]) -> str:
+    """What a service manager shows of the daemon: last candle, models, queue."""
+    rows, now_ms, limit_ms = figures["pairs"].values(), figures["now_ms"], figures["expiration_ms"]
+    ages_ms = [now_ms - row["window_end_ms"] for row in rows if "window_end_ms" in row]
+    fresh = sum(limit_ms is None or age_ms <= limit_ms for age_ms in ages_ms)
+    queued = sum(row.get("queue") in ("queued", "training") for row in rows)
+    last = figures["last_tick"]
+    candle = f"last candle {iso(last['close_ms'])}" if last else "no candle yet"
+    late = f", {len(ages_ms) - fresh} expired" if fresh < len(ages_ms) else ""
+    return f"{candle}; {fresh} of {len(rows)} models fresh{late}; {queued} to train"
 
 
 def _skill(found: PairScores) -> dict[str, Any]:

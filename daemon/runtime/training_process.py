@@ -25,9 +25,11 @@ import numpy as np
 from daemon.core.clock import SystemClock
 from daemon.core.errors import CandledError, Refused
 from daemon.learning.job import TrainingJob, TrainingResult
+from daemon.runtime.child_watch import ChildWatch
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -53,14 +55,29 @@ class TrainingProcess:
         threads: cap on the child's threads.
         nice: added to the child's niceness.
         longest_s: real seconds after which a training is ended.
+        patience_s: real seconds without any CPU time used, after which the child is taken to hang and is replaced.
+        most_bytes: memory that the child may take; None: any.
         stop: abandons a running job.
         clock: for waiting.
+        beat: called while a job runs and the child makes progress.
     """
 
     def __init__(
-        self, *, threads: int, nice: int, stop: threading.Event, clock: Clock, longest_s: float = 3600.0
+        self,
+        *,
+        threads: int,
+        nice: int,
+        stop: threading.Event,
+        clock: Clock,
+        longest_s: float = 3600.0,
+        patience_s: float = 100.0,
+        most_bytes: int | None = None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._longest_s = longest_s
+        self._patience_s = patience_s
+        self._most_bytes = most_bytes
+        self._beat = beat
         self._threads = threads
         self._nice = nice
         self._stop = stop
@@ -123,6 +140,9 @@ class TrainingProcess:
 
     def _answer(self, child: _Child) -> dict[str, Any]:
         deadline_s = self._clock.monotonic_s() + self._longest_s
+        watch = ChildWatch(
+            child.process.pid, clock=self._clock, patience_s=self._patience_s, most_bytes=self._most_bytes
+        )
         while True:
             line = child.receive(timeout_s=0.2)
             if line is not None:
@@ -131,6 +151,10 @@ class TrainingProcess:
             if self._stop.is_set():
                 self.close()
                 raise TrainingStopped("the daemon is stopping")
+            if fault := watch.fault():
+                self.close()
+                raise TrainingFailed(f"the training process {fault} and was ended")
+            self._beat()
             if self._clock.monotonic_s() > deadline_s:
                 self.close()
                 raise TrainingFailed(
@@ -230,24 +254,34 @@ def _array(memory: mmap.mmap, dtype: Any, shape: tuple[int, ...], offset: int) -
     return np.frombuffer(memory, dtype, count, offset).reshape(shape)
 
 
+def _received(
+    memory: int, rows: int, columns: int, targets: int
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Copies of what `_Child.put` has laid down."""
+    with mmap.mmap(memory, rows * (columns * 4 + targets * 8), access=mmap.ACCESS_READ) as shared:
+        features = _array(shared, np.float32, (rows, columns), 0).copy()
+        return features, _array(shared, np.float64, (rows, targets), rows * columns * 4).copy()
+
+
 def _serve(memory: int, answers: int) -> None:
     """The child's loop: one command, one answer, until the parent hangs up."""
     from daemon.learning.fit import train  # noqa: PLC0415  only the child needs the model libraries
+    from daemon.runtime.user_models import use_model_of  # noqa: PLC0415  as above
 
     clock = SystemClock()
     for line in sys.stdin.buffer:
         command = json.loads(line)
-        rows, columns, targets = command["shape"]
-        with mmap.mmap(memory, rows * (columns * 4 + targets * 8), access=mmap.ACCESS_COPY) as shared:
-            features = _array(shared, np.float32, (rows, columns), 0).copy()
-            labels = _array(shared, np.float64, (rows, targets), rows * columns * 4).copy()
         answer: dict[str, Any]
         try:
+            features, labels = _received(memory, *command["shape"])
             job = TrainingJob.from_json(command["job"])
+            use_model_of(job)
             result = train(job, features, labels, Path(command["folder"]), clock.monotonic_s)
             answer = {"result": result.to_json()}
         except CandledError as exc:
             answer = {"refused": str(exc)}
+        except MemoryError:
+            answer = {"bug": "the machine has no memory left for the training"}
         except OSError as exc:  # the disk is full, say: no bug of ours, and no traceback for the user
             answer = {"bug": f"{type(exc).__name__}: {exc}"}
         except Exception:  # noqa: BLE001  the root of the process: the parent reports it
@@ -272,6 +306,8 @@ def main(arguments: list[str]) -> None:
     with contextlib.suppress(OSError):  # where a container forbids it, trainings are less polite
         os.nice(nice)
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    with contextlib.suppress(OSError):  # where memory runs out, a training shall be ended, not the daemon
+        Path("/proc/self/oom_score_adj").write_text("500")
     _serve(memory, answers)
 
 

@@ -210,3 +210,16 @@ def test_a_key_that_cannot_matter_says_why(loaded, document, key, value, words):
     (warning,) = loaded(document).warnings
     assert words in warning
     assert "later" not in warning
+
+
+def test_a_model_of_the_users_own_is_looked_for_in_its_folder_then_among_the_users_files(
+    loaded, document, refusal, tmp_path
+):
+    own, usual = tmp_path / "own", tmp_path / "data" / "freqaimodels"
+    document |= {"freqaimodel": "Mine", "freqaimodel_path": str(own), "user_data_dir": str(tmp_path / "data")}
+    assert f"no file in {own}, {usual} has a class of that name" in refusal(document)
+    usual.mkdir(parents=True)
+    (usual / "any_name.py").write_text("import broken beyond repair\nclass Mine(Base):\n", "utf-8")
+    settings = loaded(document)
+    assert settings.model_folders == (own, usual)
+    assert not settings.warnings

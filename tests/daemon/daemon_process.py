@@ -215,8 +215,8 @@ class Place:
         root = Path(__file__).parents[2]
         return {**os.environ, "PYTHONPATH": str(root), "COLUMNS": "200"}
 
-    def start(self, *arguments):
-        daemon = Daemon(self.folder, arguments, self.env)
+    def start(self, *arguments, **env):
+        daemon = Daemon(self.folder, arguments, {**self.env, **env})
         self.started.append(daemon)
         return daemon
 

@@ -1,5 +1,7 @@
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -11,6 +13,8 @@ from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 from daemon.runtime.lifecycle import Daemon
 from daemon.runtime.runner import Runner
+from daemon.runtime.supervision import Supervisor
+from daemon.runtime.systemd import Watchdog
 from daemon.runtime.tally import Tally
 from daemon.runtime.ticker import Ticker
 from daemon.trading.signals import Signal, SignalKind
@@ -132,7 +136,7 @@ def daemon(engine_steps, trainer_steps, stop, *, closings=(), finished=lambda: F
         tally=tally,
         stop=stop,
         finished=finished,
-        show=shown.append,
+        show=lambda state: shown.append(state) or "as it is",
         closings=list(closings),
     )
     return made, tally, shown
@@ -180,19 +184,100 @@ def test_a_thread_that_hangs_is_named_and_nothing_is_closed_under_it(caplog, mon
     assert any(record.getMessage() == "threads_hang" for record in caplog.records)
 
 
-def test_a_thread_that_makes_no_progress_is_named_once_with_its_stack(caplog, monkeypatch):
+def test_a_thread_that_makes_no_progress_is_named_with_its_stack_and_ends_the_daemon(caplog, monkeypatch):
     monkeypatch.setattr("daemon.runtime.lifecycle.WATCH_S", 0.05)
     monkeypatch.setattr("daemon.runtime.lifecycle.STOP_S", 0.1)
+    # The deadline would end the test's own process.
+    monkeypatch.setattr("faulthandler.dump_traceback_later", lambda *_, **__: None)
     stop, release = threading.Event(), threading.Event()
     made, _, _ = daemon(Counting(block=release), Counting(), stop)
     made._runners[0].patience_s = 0.1
-    threading.Timer(1.0, stop.set).start()
-    made.run()
+    assert made.run() == 1
     release.set()
     hangs = [record.fields for record in caplog.records if record.getMessage() == "thread_hangs"]
     assert len(hangs) == 1
     assert hangs[0]["thread"] == "engine"
     assert "self.block.wait()" in hangs[0]["stack"]
+
+
+def test_a_thread_whose_step_beats_does_not_hang(monkeypatch):
+    clock, stop = FakeClock(0), threading.Event()
+    made = Runner("engine", Counting(), clock=clock, stop=stop, idle_s=1.0, patience_s=59.0)
+    supervisor = Supervisor([made], clock)
+    for _ in range(120):
+        clock.advance(1000)
+        made.heartbeat.beat()
+        assert supervisor.hung() == ()
+    for _ in range(60):
+        clock.advance(1000)
+        assert supervisor.hung() == ()
+    clock.advance(1000)
+    assert supervisor.hung() == ("engine",)
+
+
+def test_time_in_which_the_whole_process_stood_still_is_no_threads_fault():
+    clock, stop = FakeClock(0), threading.Event()
+    made = Runner("engine", Counting(), clock=clock, stop=stop, idle_s=1.0, patience_s=59.0)
+    supervisor = Supervisor([made], clock)
+    clock.advance(3_600_000)  # SIGSTOP, or a laptop that slept
+    assert supervisor.hung() == ()
+    clock.advance(1000)
+    assert supervisor.hung() == ()
+
+
+def told(folder, monkeypatch, **env):
+    """A socket that plays systemd's part, and what it has heard so far."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.bind(str(folder / "notify"))
+    listener.setblocking(False)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(folder / "notify"))
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+
+    def heard():
+        found = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                found.append(listener.recv(4096).decode())
+        return found
+
+    return listener, heard
+
+
+def test_the_watchdog_is_fed_four_times_a_period(tmp_path, monkeypatch):
+    listener, heard = told(tmp_path, monkeypatch, WATCHDOG_USEC="120000000", WATCHDOG_PID=str(os.getpid()))
+    with listener:
+        clock = FakeClock(0)
+        watchdog = Watchdog(clock)
+        for _ in range(120):
+            watchdog.feed()
+            clock.advance(1000)
+        assert heard() == ["WATCHDOG=1"] * 4
+
+
+def test_no_watchdog_is_fed_that_is_not_ours(tmp_path, monkeypatch):
+    listener, heard = told(tmp_path, monkeypatch, WATCHDOG_USEC="120000000", WATCHDOG_PID="1")
+    with listener:
+        Watchdog(FakeClock(0)).feed()
+        assert heard() == []
+
+
+def test_systemd_is_told_of_the_state_and_not_fed_while_a_thread_hangs(tmp_path, monkeypatch):
+    monkeypatch.setattr("daemon.runtime.lifecycle.WATCH_S", 0.02)
+    monkeypatch.setattr("daemon.runtime.lifecycle.STOP_S", 0.1)
+    monkeypatch.setattr("faulthandler.dump_traceback_later", lambda *_, **__: None)
+    listener, heard = told(tmp_path, monkeypatch, WATCHDOG_USEC="400000", WATCHDOG_PID=str(os.getpid()))
+    stop, release = threading.Event(), threading.Event()
+    with listener:
+        made, _, _ = daemon(Counting(block=release), Counting(), stop)
+        made._runners[0].patience_s = 0.2
+        assert made.run() == 1
+        release.set()
+        words = heard()
+    assert words[0] == "READY=1"
+    assert "STATUS=as it is" in words
+    assert "WATCHDOG=1" in words
+    assert words[-1] == "STOPPING=1"
 
 
 def test_the_end_of_a_replay_stops_it():
