@@ -207,8 +207,8 @@ def _test(pipeline: FeaturePipeline, points: Points) -> Points:
     """The test rows that the model would predict live, behind the pipeline: no outliers."""
     if not len(points):
         return points
-    seen = pipeline.judge(points.features)
-    return replace(points, features=seen.features).only(seen.inlier)
+    features, inlier = pipeline.inliers(points.features)
+    return replace(points, features=features).only(inlier)
 
 
 def _by_column(heads: list[Head], values: list[float]) -> dict[str, float]:

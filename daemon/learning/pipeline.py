@@ -70,6 +70,14 @@ class FeaturePipeline:
             di = di if verdict.di is None else verdict.di
         return Judged(np.asfortranarray(changed), outlier, di)
 
+    def inliers(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """`judge`'s features and inliers alone; for many rows that is much cheaper."""
+        changed = self.changed(rows)
+        kept = np.ones(len(rows), np.bool_)
+        for detector in self.detectors:
+            kept &= ~detector.outliers(changed)
+        return np.asfortranarray(changed), kept
+
     def transform(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Float32[n, k] of float32[n, features], Fortran-ordered; nothing is judged."""
         return np.asfortranarray(self.changed(rows))

@@ -63,14 +63,13 @@ def signals(
         One signal for each signal column that is set to 1. As in freqtrade, an entry and an exit of the same
         side at once cancel the entry.
     """
-    row = analysed.iloc[-1]
-    asked = [kind for kind in SignalKind if _asks(row.get(kind.value))]
+    asked = [kind for kind in SignalKind if _asks(_newest(analysed, kind.value))]
     blocked = barred or _obstacle(outcome, recorded=recorded)
     found = []
     for kind in asked:
         conflict = kind.enters and SignalKind(kind.value.replace("enter", "exit")) in asked
         why = ("the strategy asks to exit at the same candle" if conflict else blocked) if kind.enters else ""
-        tag = row.get("enter_tag" if kind.enters else "exit_tag", "")
+        tag = _newest(analysed, "enter_tag" if kind.enters else "exit_tag")
         found.append(
             Signal(
                 pair=pair,
@@ -81,6 +80,11 @@ def signals(
             )
         )
     return found
+
+
+def _newest(analysed: pd.DataFrame, column: str) -> object:
+    """The last row's cell; None without the column. Of a whole row pandas would make one type for all its cells."""
+    return analysed[column].iloc[-1] if column in analysed.columns else None
 
 
 def _asks(value: object) -> bool:

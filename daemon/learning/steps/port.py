@@ -101,6 +101,10 @@ class Detector(Step, Protocol):
         """Judge float32[n, k], each row by itself."""
         ...
 
+    def outliers(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """bool[n], `judge`'s outliers alone: where the index is not asked for, they may cost less."""
+        ...
+
 
 def vector(values: Any, dtype: type[np.generic]) -> NDArray[Any]:
     """A one-dimensional array of JSON numbers, all finite.
