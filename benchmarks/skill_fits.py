@@ -92,7 +92,7 @@ def fitted(side, rows, labels, *, test_size, weight_factor, parameters):
     ready = time.process_time()
     if side == "candled":
         model = CatboostRegressor.fit(learnt, tested, FitOptions(parameters=parameters, seed=SEED, threads=1))
-        trees = model._booster.tree_count_  # noqa: SLF001  no other way to its trees
+        trees = model._booster.tree_count_
     else:
         model = _peers(learnt, tested, {} if side == "whole" else {"od_type": "Iter", "od_wait": 100})
         trees = model.tree_count_
