@@ -119,9 +119,6 @@ EXCHANGE: Mapping[KeyPath, Inert] = {
 """The same, of freqtrade's ``exchange`` section."""
 
 NOT_ACTING: Mapping[KeyPath, Inert] = {
-    ("freqai", "data_kitchen_thread_count"): Inert(
-        "candled.training.thread_count caps all threads of a training"
-    ),
     ("freqai", "multitarget_parallel_training"): Inert(
         "targets are fitted one after the other, each with all threads of candled.training.thread_count"
     ),
