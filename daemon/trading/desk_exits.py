@@ -157,11 +157,12 @@ class DeskExits:
             self._ground.terms(trade.pair),
         )
         trade = self._ledger.note(trade.trade_id, stop=check.stop, highest=check.highest, lowest=check.lowest)
-        if not self._leaves(trade, self._wishes(trade, check), rate, look):
+        leaving, faults = self._leaves(trade, self._wishes(trade, check), rate, look)
+        if not leaving:
             trade = self._ledger.trade(trade.trade_id)
             self._stops.keep_at_exchange(trade, look)
             self._adjust(trade, rate, look)
-        return list(check.faults)
+        return [*check.faults, *faults]
 
     def _wishes(self, trade: TradeRecord, check: ExitCheck) -> tuple[ExitDecision, ...]:
         """Why to leave, the first in rank first: what was commanded and what is an emergency before all rules."""
@@ -171,8 +172,8 @@ class DeskExits:
 
     def _leaves(
         self, trade: TradeRecord, wishes: tuple[ExitDecision, ...], rate: Decimal, look: Look
-    ) -> bool:
-        """Whether the trade is being left."""
+    ) -> tuple[bool, list[str]]:
+        """Whether the trade is being left; what callbacks did wrong."""
         for order in trade.alive(Leg.EXIT):
             partial = order.intent.amount < self._ground.terms(trade.pair).market.amount(
                 position_of(trade).amount
@@ -180,23 +181,26 @@ class DeskExits:
             urgent = next((each for each in wishes if each.kind.protective), None)
             if urgent is not None and urgent.reason != order.intent.reason:
                 self._orders.cancel(order, f"makes room: {urgent.detail}")
-            return not partial or urgent is not None
-        denied = ""
+            return not partial or urgent is not None, []
+        faults: list[str] = []
         for decision in wishes:
             try:
                 self._leave(trade, decision, rate, look)
             except Refused as exc:
-                denied = str(exc)
-                log.debug("exit_refused", extra={"fields": {"trade": trade.trade_id, "why": denied}})
-                continue
-            return True
-        return False
+                fields = {"trade": trade.trade_id, "why": str(exc)}
+                log.debug("exit_refused", extra={"fields": fields})
+            except StrategyError as exc:  # it must not keep a stop-loss that ranks behind it from acting
+                faults.append(str(exc))
+            else:
+                return True, faults
+        return False, faults
 
     def _leave(self, trade: TradeRecord, decision: ExitDecision, rate: Decimal, look: Look) -> None:
         """Sell all that a trade holds; orders that are in the way are cancelled first.
 
         Raises:
             Refused: the strategy denies it, or the exchange would.
+            StrategyError: a callback raised, and this exit is none that protects; nothing was done.
         """
         terms = self._ground.terms(trade.pair)
         held = position_of(trade).amount

@@ -154,7 +154,8 @@ class DeskOrders:
         for fill in taken.fills:
             fields = {"pair": fill.pair, "side": fill.side.value, "amount": fill.amount, "price": fill.price}
             log.info(
-                "fill", extra={"fields": {**fields, "fee": fill.fee, "order": fill.client_id or "not ours"}}
+                "fill",
+                extra={"fields": {**fields, "fee": fill.fee, "order": fill.client_id or fill.exchange_id}},
             )
         for what in taken.contradictions:
             log.error("contradiction", extra={"fields": {"what": what, "remedy": "candled resume --settled"}})

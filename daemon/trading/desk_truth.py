@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import ConfigError, Refused, Retryable
+from daemon.trading import reconcile
 from daemon.trading.ledger_files import RESTORED
 from daemon.trading.reconciliation import Reconciliation
 
@@ -23,8 +24,8 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 180.0
 """Real seconds between two reconciliations while all is well."""
-AGAIN_S = 10.0
-"""Real seconds to the next one where the last failed or found a difference."""
+AGAIN_S, AGAIN_MOST_S = 2.0, 20.0
+"""Real seconds to the next one where the last failed or found a difference: at first, and after doublings at most."""
 BALANCES_S = 30.0
 """Real seconds after which balances of an exchange are asked for again."""
 
@@ -62,25 +63,36 @@ class DeskTruth:
         self._due_s = clock.monotonic_s()
         self._balances: Mapping[str, Balance] = MappingProxyType({})
         self._balances_s: float | None = None
-        self.obstacles: tuple[str, ...] = ("the ledger has not been held against the exchange yet",)
-        """Why nothing may be entered; empty if ledger and exchange agree."""
+        self._found: tuple[str, ...] = ("the ledger has not been held against the exchange yet",)
+        self._told = self._found
+        self._doubted = False
+        self._again_s = AGAIN_S
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Why nothing may be entered; empty if ledger and exchange agree, and no order is in doubt."""
+        return *self._found, *self._doubts()
 
     def look(self) -> None:
-        """Reconcile if it is due."""
-        if self._clock.monotonic_s() < self._due_s:
+        """Reconcile if it is due, or if what was in doubt the last time is known by now."""
+        cleared = self._doubted and not self._doubts()
+        if self._clock.monotonic_s() < self._due_s and not cleared:
             return
         try:
-            obstacles = self._reconciled()
+            self._found = self._reconciled()
         except (Retryable, Refused, ConfigError) as exc:
-            obstacles = (f"the exchange could not be asked: {exc}",)
-        if obstacles != self.obstacles:
+            self._found = (f"the exchange could not be asked: {exc}",)
+            self._doubted = False
+        obstacles = self.obstacles
+        if obstacles != self._told:
             log.log(
                 logging.WARNING if obstacles else logging.INFO,
                 "reconciled",
                 extra={"fields": {"in_step": not obstacles, **({"why": obstacles} if obstacles else {})}},
             )
-        self.obstacles = obstacles
-        self._due_s = self._clock.monotonic_s() + (AGAIN_S if obstacles else EVERY_S)
+        self._told = obstacles
+        self._due_s = self._clock.monotonic_s() + (self._again_s if obstacles else EVERY_S)
+        self._again_s = min(2 * self._again_s, AGAIN_MOST_S) if obstacles else AGAIN_S
 
     def soon(self) -> None:
         """Reconcile at the next look."""
@@ -113,7 +125,12 @@ class DeskTruth:
                 log.warning("reconciliation", extra={"fields": {"found": note}})
         self._noted = set(found.notes)
         self._balances_s = None
+        self._doubted = bool(found.doubts)
         if found.in_step and self._ledger.get(RESTORED):
             self._ledger.put(RESTORED, None)
             log.info("ledger_is_whole_again")
-        return found.reasons
+        return tuple(reason for reason in found.reasons if reason not in found.doubts)
+
+    def _doubts(self) -> tuple[str, ...]:
+        """Orders that the exchange may have, and executions that are not listed: known as soon as they are asked for."""
+        return reconcile.doubts(self._ledger.orders(unsettled=True))
