@@ -64,7 +64,7 @@ class DeskTruth:
         self._balances: Mapping[str, Balance] = MappingProxyType({})
         self._balances_s: float | None = None
         self._found: tuple[str, ...] = ("the ledger has not been held against the exchange yet",)
-        self._told = self._found
+        self._told: tuple[str, ...] = self._found
         self._doubted = False
         self._again_s = AGAIN_S
 
