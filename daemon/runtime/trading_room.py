@@ -95,8 +95,9 @@ def desk_of(
         raise
     broker = beating(known, beat)
     callbacks = Callbacks(strategy)
-    orders = DeskOrders(ledger, broker, clock=clock, account=_account(settings))
-    truth = DeskTruth(ledger, broker, orders, clock=clock, pairs=settings.pairs, on_paper=settings.dry_run)
+    options = desk_options(settings)
+    orders = DeskOrders(ledger, broker, clock=clock, account=_account(settings), grace_ms=options.grace_ms)
+    truth = DeskTruth(ledger, broker, orders, clock=clock, options=options, on_paper=settings.dry_run)
     books = _books(known, market)
     ground = Ground(
         ledger,
@@ -129,7 +130,7 @@ def desk_of(
         clock=clock,
     )
     return Desk(
-        desk_options(settings),
+        options,
         clock=clock,
         ledger=ledger,
         broker=broker,

@@ -12,11 +12,11 @@ from daemon.trading.ledger_files import RESTORED
 from daemon.trading.reconciliation import Reconciliation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from daemon.core.clock import Clock
-    from daemon.core.pair import Pair
     from daemon.trading.broker import Balance, Broker
+    from daemon.trading.desk_options import DeskOptions
     from daemon.trading.desk_orders import DeskOrders
     from daemon.trading.ledger import Ledger
 
@@ -38,7 +38,7 @@ class DeskTruth:
         broker: what happened.
         orders: takes what is found.
         clock: real time.
-        pairs: the whitelist.
+        options: the whitelist, and how long is waited for what may come late.
         on_paper: whether the account is the ledger's own: then it cannot differ from it.
     """
 
@@ -49,22 +49,23 @@ class DeskTruth:
         orders: DeskOrders,
         *,
         clock: Clock,
-        pairs: Sequence[Pair],
+        options: DeskOptions,
         on_paper: bool,
     ) -> None:
         self._ledger = ledger
         self._broker = broker
         self._orders = orders
         self._clock = clock
-        self._pairs = tuple(pairs)
+        self._pairs = options.pairs
         self._on_paper = on_paper
-        self._reconciliation = Reconciliation(ledger, broker)
+        self._reconciliation = Reconciliation(
+            ledger, broker, grace_ms=options.grace_ms, confirm_ms=options.confirm_ms
+        )
         self._noted: set[str] = set()
         self._due_s = clock.monotonic_s()
         self._balances: Mapping[str, Balance] = MappingProxyType({})
         self._balances_s: float | None = None
         self._found: tuple[str, ...] = ("the ledger has not been held against the exchange yet",)
-        self._told: tuple[str, ...] = self._found
         self._doubted = False
         self._again_s = AGAIN_S
 
@@ -74,25 +75,21 @@ class DeskTruth:
         return *self._found, *self._doubts()
 
     def look(self) -> None:
-        """Reconcile if it is due, or if what was in doubt the last time is known by now."""
-        cleared = self._doubted and not self._doubts()
+        """Reconcile if it is due, or if what it found may have come from doubts that are over."""
+        cleared = bool(self._found) and self._doubted and not self._doubts()
         if self._clock.monotonic_s() < self._due_s and not cleared:
             return
+        before = self._found
         try:
             self._found = self._reconciled()
         except (Retryable, Refused, ConfigError) as exc:
             self._found = (f"the exchange could not be asked: {exc}",)
             self._doubted = False
-        obstacles = self.obstacles
-        if obstacles != self._told:
-            log.log(
-                logging.WARNING if obstacles else logging.INFO,
-                "reconciled",
-                extra={"fields": {"in_step": not obstacles, **({"why": obstacles} if obstacles else {})}},
-            )
-        self._told = obstacles
-        self._due_s = self._clock.monotonic_s() + (self._again_s if obstacles else EVERY_S)
-        self._again_s = min(2 * self._again_s, AGAIN_MOST_S) if obstacles else AGAIN_S
+        if self._found != before:
+            fields = {"in_step": not self._found, **({"why": self._found} if self._found else {})}
+            log.log(logging.WARNING if self._found else logging.INFO, "reconciled", extra={"fields": fields})
+        self._due_s = self._clock.monotonic_s() + (self._again_s if self._found else EVERY_S)
+        self._again_s = min(2 * self._again_s, AGAIN_MOST_S) if self._found else AGAIN_S
 
     def soon(self) -> None:
         """Reconcile at the next look."""

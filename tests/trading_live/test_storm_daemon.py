@@ -21,7 +21,7 @@ from daemon.state.folder import StateFolder
 
 LONG = os.environ.get("CANDLED_LONG") == "1"
 ORDERS, PAIRS, LONGEST_S = (2000, 24, 3000) if LONG else (60, 8, 150)
-LIFE_S, BIRTH_S, EARLY = (4.0, 15.0), (0.5, 5.0), 0.2
+LIFE_S, BIRTH_S, EARLY, GRACE_S = (4.0, 15.0), (0.5, 5.0), 0.2, 8
 TURNED_AWAY = 1  # try again later: the clock is too far off, or the exchange did not answer for long
 SEED = int(os.environ.get("CANDLED_SEED", "1"))
 
@@ -46,7 +46,7 @@ def document(told, folder):
             "stoploss_on_exchange_interval": 3,
         },
         "unfilledtimeout": {"entry": 4, "exit": 3, "unit": "seconds", "exit_timeout_count": 3},
-        "internals": {"process_throttle_secs": 1},
+        "internals": {"process_throttle_secs": 0.5},
         "exchange": {
             "name": told["name"],
             **KEYS,
@@ -89,7 +89,9 @@ class Storm:
     def live(self):
         assert time.monotonic() < self.deadline_s, self.told()
         with self.log.open("a") as stream:
-            return self.start("storm_daemon.py", "run", "-c", self.config, stdout=stream, stderr=stream)
+            return self.start(
+                "storm_daemon.py", GRACE_S, "run", "-c", self.config, stdout=stream, stderr=stream
+            )
 
     def told(self):
         return self.log.read_text("utf-8")[-6000:]
@@ -158,7 +160,7 @@ class Storm:
 @pytest.mark.slow
 @pytest.mark.timeout(LONGEST_S + 60)
 def test_daemon_and_exchange_agree_to_the_last_digit_after_a_storm(start, tmp_path):
-    arguments = ["--pairs", PAIRS, "--pace", 1, "--seed", SEED, "--storm", 0.12, "--by-hand", 0.3]
+    arguments = ["--pairs", PAIRS, "--pace", 1, "--seed", SEED, "--storm", 0.08, "--by-hand", 0.3]
     exchange = start("trading_exchange.py", *arguments, "--jumpy", "--brief", "--bnb", stdout=subprocess.PIPE)
     storm = Storm(start, tmp_path, json.loads(exchange.stdout.readline()))
     storm.blow()
