@@ -15,6 +15,7 @@ from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 from daemon.features.compute import BlockComputer
 from daemon.features.store import FeatureStore
+from daemon.interface.server import health_server
 from daemon.learning.models.registry import model_class
 from daemon.market.feed import Feed
 from daemon.market.store import CandleStore
@@ -22,6 +23,7 @@ from daemon.runtime import preparation
 from daemon.runtime.engine import Engine
 from daemon.runtime.forecaster import Forecaster
 from daemon.runtime.live_statistics import LiveStatistics
+from daemon.runtime.logs import EventCounter
 from daemon.runtime.recipe import (
     DAY_MS,
     engine_options,
@@ -32,7 +34,7 @@ from daemon.runtime.recipe import (
 )
 from daemon.runtime.runner import Heartbeat
 from daemon.runtime.scorer import Scorer
-from daemon.runtime.status_file import status, status_line, write_status
+from daemon.runtime.status_file import Published, status, status_line, write_status
 from daemon.runtime.strategy_view import StrategyView
 from daemon.runtime.tally import Tally
 from daemon.runtime.trading_room import desk_of
@@ -148,6 +150,8 @@ class _Assembly:
         self.between_ticks = threading.Event()
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
+        self.figures = Published(self.clock)
+        self.events = EventCounter()
         self.heartbeats = {name: Heartbeat(self.clock) for name in ("engine", "trainer", "desk")}
         self.scorer = Scorer(
             scorer_options(settings),
@@ -171,6 +175,8 @@ class _Assembly:
     def run(self) -> int:
         # A request under way ends at once when the daemon is told to stop: nobody waits for a dead network.
         threading.Thread(target=self._hang_up, name="hang-up", daemon=True).start()
+        logging.getLogger().addHandler(self.events)
+        health = health_server(self.settings, self.figures)
         try:
             computer = self._prepared()
             if self.stop.is_set():
@@ -180,6 +186,9 @@ class _Assembly:
             self.stop.set()
             self.process.close()
             self.market.close()
+            logging.getLogger().removeHandler(self.events)
+            if health is not None:
+                health.close()
 
     def _hang_up(self) -> None:
         self.stop.wait()
@@ -316,9 +325,11 @@ class _Assembly:
             models=self.models,
             entries=self.book.entries,
             scores=self.scorer.scores,
+            base=self.plan.base,
             expiration_ms=expiration_ms(self.settings),
             trading=None if self.desk is None else self.desk.view,
-        )
+        ) | {"events": self.events.counts()}
+        self.figures.put(figures)
         write_status(self.folder.status, figures)
         if self.options.show is not None:
             self.options.show(figures)

@@ -16,6 +16,7 @@ MAY_USE = {
     "state": {"core"},
     "trading": {"core", "config", "market", "strategy"},
     "runtime": {"core", "config", "market", "strategy", "features", "learning", "state", "trading"},
+    "interface": {"core", "config", "state", "trading"},
     "cli": {
         "app",
         "core",
@@ -109,6 +110,7 @@ def test_only_atomic_renames_and_syncs():
         ("xgboost", {"learning"}),
         ("apscheduler", {"runtime"}),
         ("filelock", {"state"}),
+        ("prometheus_client", {"interface"}),
         ("rich", {"cli", "runtime"}),
         ("pickle", {"state"}),
     ],

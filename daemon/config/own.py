@@ -63,6 +63,19 @@ class TrainingSettings(Section):
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
+class HealthSettings(Section):
+    """Health and metrics over HTTP."""
+
+    port: int | None = described(
+        None, "Where `/live`, `/ready` and `/metrics` are served. Left out: nowhere.", ge=1, le=65535
+    )
+    host: str = described(
+        "127.0.0.1",
+        "Address to listen on; whoever can reach it can read the figures.",
+        pattern=r"^[0-9a-fA-F.:]+$",
+    )
+
+
 class RetrainSettings(Section):
     """When live skill asks for a training."""
 
@@ -109,6 +122,7 @@ class CandledSettings(Section):
 
     simulated: SimulatedSettings = described(SimulatedSettings(), "The embedded exchange.")
     training: TrainingSettings = described(TrainingSettings(), "The process that trains models.")
+    health: HealthSettings = described(HealthSettings(), "Health and metrics over HTTP.")
     retrain: RetrainSettings = described(RetrainSettings(), "When live skill asks for a training.")
     risk: RiskSettings = described(RiskSettings(), "Limits that no strategy can move.")
     skill_window: int = described(

@@ -12,6 +12,7 @@ import pandas as pd
 from daemon.core.errors import StrategyError
 from daemon.core.market import CandleKey
 from daemon.core.prediction import Abstention, Prediction
+from daemon.runtime.tally import Laps
 from daemon.state.history import HistoryRow
 from daemon.trading.messages import Tick
 from daemon.trading.signals import SignalKind, signals
@@ -169,16 +170,19 @@ class Engine:
     def _handle(self, close_ms: int, report: FeedReport, fetched_s: float, *, newest: bool) -> None:
         """One tick; only the newest candle may trade, and only while it is younger than its own length."""
         base = self._options.base
-        started = self._clock.monotonic_s()
+        laps = Laps(self._clock)
         skipped = 0 if self._handled_ms is None else (close_ms - self._handled_ms) // base.ms - 1
         late = not newest or self._clock.now_ms() - close_ms >= base.ms
         pairs = [pair for pair in self._options.pairs if self._wants(pair, close_ms - base.ms)]
         faults = self._forecaster.advance(pairs, close_ms)
+        laps.lap("features")
         outcomes = [self._forecaster.outcome(pair, close_ms, late=late) for pair in pairs]
         if self._statistics is not None:
             outcomes = [self._statistics.added(outcome) for outcome in outcomes]
+        laps.lap("predictions")
         recorded = self._history.append([self._row(outcome) for outcome in outcomes]).saved
         self._handled_ms = close_ms
+        laps.lap("record")
         found: list[Signal] = []
         if not late:
             for outcome in outcomes:
@@ -188,14 +192,16 @@ class Engine:
         self._forecaster.forget_before(close_ms - self._options.keep_ms)
         for key, message in faults.items():
             log.debug("feature_hook_failed", extra={"fields": {"block": str(key), "error": message}})
+        laps.lap("strategy")
         self._tally.tick(
             close_ms=close_ms,
             outcomes=outcomes,
             signals=found,
             late=late,
             skipped=skipped,
-            seconds=self._clock.monotonic_s() - started + fetched_s,
+            seconds=laps.seconds + fetched_s,
             missing=[str(key) for key in report.missing],
+            stages={"fetch": fetched_s, **laps.parts},
         )
 
     def _wants(self, pair: Pair, candle_ms: int) -> bool:

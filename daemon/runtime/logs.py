@@ -103,6 +103,25 @@ def set_up(
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
+class EventCounter(logging.Handler):
+    """Counts warnings and errors by their event, for the metrics."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        # An event is a fixed name; what another package logs is free text, which would make a metric of every line.
+        event = record.msg if record.name.startswith("daemon") else record.name
+        key = record.levelname.lower(), str(event)
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def counts(self) -> list[tuple[str, str, int]]:
+        """Level, event, and how often so far."""
+        return [(level, event, count) for (level, event), count in sorted(self._counts.copy().items())]
+
+
 class _ConsoleHandler(logging.Handler):
     """Prints above the live view."""
 

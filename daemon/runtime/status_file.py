@@ -18,12 +18,34 @@ if TYPE_CHECKING:
 
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
+    from daemon.core.timeframe import Timeframe
     from daemon.learning.live import LiveModel
     from daemon.market.feed import Feed
     from daemon.runtime.scores import PairScores
     from daemon.runtime.tally import Tally
     from daemon.state.queue import PairEntry
     from daemon.trading.messages import DeskView
+
+
+class Published:
+    """The newest figures, for whoever asks in another thread.
+
+    Args:
+        clock: tells how old they are.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._newest: tuple[Mapping[str, Any], float] = ({}, clock.monotonic_s())
+
+    def put(self, figures: Mapping[str, Any]) -> None:
+        """Show these from now on."""
+        self._newest = figures, self._clock.monotonic_s()
+
+    def __call__(self) -> tuple[Mapping[str, Any], float]:
+        """The newest figures, empty before the first, and how many real seconds old they are."""
+        figures, made_s = self._newest
+        return figures, self._clock.monotonic_s() - made_s
 
 
 def status(
@@ -36,6 +58,7 @@ def status(
     models: Mapping[Pair, LiveModel],
     entries: Mapping[Pair, PairEntry],
     scores: Callable[[Pair], PairScores],
+    base: Timeframe,
     expiration_ms: int | None = None,
     trading: DeskView | None = None,
 ) -> dict[str, Any]:
@@ -48,6 +71,7 @@ def status(
         "now_ms": clock.now_ms(),
         "speed": clock.speed,
         "started_ms": tally.started_ms,
+        "timeframe_ms": base.ms,
         "expiration_ms": expiration_ms,
         **tally.snapshot(),
         **({} if trading is None else {"trading": trading_figures(trading)}),

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_NO_STAGES: Mapping[str, float] = MappingProxyType({})
 RECENT = 5_000
 """Ticks whose durations are kept: two weeks and a half of five-minute candles."""
 
@@ -36,6 +38,31 @@ class _Counts:
     trainings: int = 0
     failed_trainings: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+
+
+class Laps:
+    """Splits a span of real time into its parts.
+
+    Args:
+        clock: for durations.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last_s = clock.monotonic_s()
+        self.parts: dict[str, float] = {}
+        """Real seconds by name."""
+
+    def lap(self, name: str) -> None:
+        """What was done since the last call is of this name."""
+        now_s = self._clock.monotonic_s()
+        self.parts[name] = self.parts.get(name, 0.0) + now_s - self._last_s
+        self._last_s = now_s
+
+    @property
+    def seconds(self) -> float:
+        """All parts together."""
+        return sum(self.parts.values())
 
 
 class Tally:
@@ -63,6 +90,8 @@ class Tally:
         self._streaks: dict[Pair, str] = {}
         self._blocked: dict[tuple[Pair, SignalKind], str] = {}
         self._last: dict[str, Any] = {}
+        self._stages: dict[str, tuple[int, float]] = {}
+        self._training_s: tuple[int, float] = (0, 0.0)
         self._training: str = ""
         self.started_ms = clock.now_ms()
         self.started_s = clock.monotonic_s()
@@ -77,8 +106,9 @@ class Tally:
         skipped: int,
         seconds: float,
         missing: Sequence[str],
+        stages: Mapping[str, float] = _NO_STAGES,
     ) -> None:
-        """Count and log one handled candle."""
+        """Count and log one handled candle; ``stages`` are parts of its ``seconds``."""
         predicted = sum(isinstance(outcome, Prediction) for outcome in outcomes)
         with self._lock:
             counts = self._counts
@@ -96,6 +126,9 @@ class Tally:
             training = self._training
             (self._busy_s if training else self._idle_s).append(seconds)
             self._signals.extend(signals)
+            for stage, part_s in stages.items():
+                count, sum_s = self._stages.get(stage, (0, 0.0))
+                self._stages[stage] = count + 1, sum_s + part_s
             self._last = {
                 "close_ms": close_ms,
                 "handled_ms": self._clock.now_ms(),
@@ -119,14 +152,15 @@ class Tally:
         with self._lock:
             self._training = str(pair)
 
-    def training_ended(self, *, failed: bool) -> None:
-        """The training is over."""
+    def training_ended(self, *, failed: bool, seconds: float = 0.0) -> None:
+        """The training is over; a good one took so many real seconds."""
         with self._lock:
             self._training = ""
             if failed:
                 self._counts.failed_trainings += 1
             else:
                 self._counts.trainings += 1
+                self._training_s = self._training_s[0] + 1, self._training_s[1] + seconds
                 self._trained_at_s.append(self._clock.monotonic_s())
 
     def training_stopped(self) -> None:
@@ -147,7 +181,8 @@ class Tally:
         """All figures as JSON values.
 
         Durations are milliseconds of real time, from the question for the candles to the last signal;
-        ``training`` are ticks during which a model was being trained.
+        ``training`` are ticks during which a model was being trained. ``stages`` and ``training_seconds`` are how many
+        there were, and the sum of their real seconds.
         """
         with self._lock:
             counts = self._counts
@@ -165,6 +200,8 @@ class Tally:
                 "failed_trainings": counts.failed_trainings,
                 "trainings_per_hour": round(hour / span_h, 1),
                 "training": self._training,
+                "training_seconds": list(self._training_s),
+                "stages": {stage: list(sums) for stage, sums in self._stages.items()},
                 "last_tick": dict(self._last),
                 "tick_ms": {"idle": _percentiles(self._idle_s), "training": _percentiles(self._busy_s)},
             }

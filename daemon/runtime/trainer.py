@@ -135,7 +135,7 @@ class Trainer:
             return False
         self._begin(pair, now_ms)
         try:
-            self._trained(pair)
+            seconds = self._trained(pair)
         except TrainingStopped:
             self._book.update(pair, queue.interrupted(self._book.entry(pair)))
             self._tally.training_stopped()
@@ -147,7 +147,7 @@ class Trainer:
             with contextlib.suppress(OSError):
                 self._artifacts.clear_staging()  # lest failures on a full disk fill it further
         else:
-            self._tally.training_ended(failed=False)
+            self._tally.training_ended(failed=False, seconds=seconds)
         return True
 
     def _begin(self, pair: Pair, now_ms: int) -> None:
@@ -187,8 +187,8 @@ class Trainer:
         candles = self._frame_of(CandleKey(pair, self._features.plan.base)).open_ms[-1:]
         return bool((candles + self._features.plan.base.ms > entry.trained_timestamp * 1000).any())
 
-    def _trained(self, pair: Pair) -> None:
-        """Train, publish, swap in; the queue entry is written last and makes it so."""
+    def _trained(self, pair: Pair) -> float:
+        """Train, publish, swap in; the queue entry is written last and makes it so. Real seconds that it took."""
         self._check_room()
         started = self._clock.monotonic_s()
         close_ms = self._features.plan.base.floor(self._clock.now_ms())
@@ -229,6 +229,7 @@ class Trainer:
         self._install(model, artifact)
         self._purge(pair, name)
         report(pair, result, seconds, len(data.job.features))
+        return seconds
 
     def _continuing(self, data: DataSet) -> DataSet:
         pair = Pair(data.job.pair)

@@ -77,7 +77,7 @@ def test_a_value_that_is_not_allowed_is_named_with_what_is(refusal, document, do
         ("freqai.timeframe", "'timeframe' belongs to the outermost object"),
         (
             "candled.zzz",
-            "candled.zzz: unknown key; candled knows: grace_s, log_format, max_disk_gb,",
+            "candled.zzz: unknown key; candled knows: grace_s, health, log_format, max_disk_gb,",
         ),
         ("freqai.rl_config.train_cycle", "did you mean 'train_cycles'?"),
     ],

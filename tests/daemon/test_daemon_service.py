@@ -1,8 +1,11 @@
 """Under a service manager: a notify socket plays systemd's part."""
 
+import json
 import os
 import signal
 import socket
+import urllib.error
+import urllib.request
 
 import pytest
 from daemon_process import assert_whole
@@ -153,3 +156,47 @@ def test_a_health_check_tells_a_daemon_that_lives_from_one_that_does_not(place):
     daemon.kill()
     dead = here.command("status", "--check")
     assert (dead.returncode, dead.stdout) == (1, "does not run\n")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def asked(port, path):
+    """Status and body of an answer; 0 where nobody answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as exc:
+        return exc.code, exc.read().decode()
+    except OSError:
+        return 0, ""
+
+
+def test_health_is_served_from_the_start_on_and_ready_once_every_pair_has_a_model(place):
+    port = free_port()
+    here = place(candled__health__port=port, candled__simulated__speed=100)
+    daemon = here.start()
+    daemon.await_event("health_served")
+    assert asked(port, "/live")[0] == 200
+    status, body = asked(port, "/ready")
+    assert (status, json.loads(body)["ready"]) == (503, False)
+    daemon.await_that(lambda: asked(port, "/ready")[0] == 200, "readiness")
+    metrics = asked(port, "/metrics")[1]
+    assert 'candled_model_fresh{pair="BTC/USDT"} 1.0' in metrics
+    assert 'candled_tick_seconds_count{stage="features"}' in metrics
+    assert daemon.stop() == 0
+    assert asked(port, "/live")[0] == 0
+
+
+def test_a_port_that_is_taken_is_said_and_no_reason_not_to_run(place):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        here = place(candled__health__port=taken.getsockname()[1])
+        daemon = here.start()
+        daemon.await_event("tick")
+        assert "candled.health.port" in daemon.events("health_not_served")[0]["remedy"]
+        assert daemon.stop() == 0

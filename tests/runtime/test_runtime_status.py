@@ -38,7 +38,7 @@ class Prices:
 
 
 def figures(tally, **parts):
-    given = {"models": {}, "entries": {}, "scores": lambda _: PairScores(), **parts}
+    given = {"base": Timeframe("5m"), "models": {}, "entries": {}, "scores": lambda _: PairScores(), **parts}
     return status(
         state="running", clock=FakeClock(NOW_MS, 5.0), tally=tally, pairs=PAIRS, feed=Prices(), **given
     )
