@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from daemon.app_reload import keys_of
 from daemon.app_threads import daemon_of
 from daemon.core.clock import SystemClock
 from daemon.core.errors import Retryable
-from daemon.core.market import CandleKey
-from daemon.core.pair import Pair
-from daemon.core.timeframe import Timeframe
 from daemon.features.compute import BlockComputer
 from daemon.features.store import FeatureStore
 from daemon.interface.server import health_server
@@ -64,9 +62,11 @@ if TYPE_CHECKING:
     from daemon.config import Settings
     from daemon.core.candles import CandleFrame
     from daemon.core.clock import Clock
-    from daemon.core.market import Market
+    from daemon.core.market import CandleKey, Market
+    from daemon.core.pair import Pair
     from daemon.learning.live import LiveModel
     from daemon.runtime.lifecycle import Daemon
+    from daemon.runtime.reload import Reloading
     from daemon.trading.desk import Desk
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,8 @@ class Options:
         show: called now and then with the daemon's figures, for a live view.
         clock: instead of the one that the settings ask for.
         market: instead of the one that the settings ask for.
+        read: reads the same configuration again; left out: it is never read again.
+        reload: set when that is asked for.
     """
 
     ticks: int | None = None
@@ -89,6 +91,8 @@ class Options:
     show: Callable[[dict[str, Any]], None] | None = None
     clock: Clock | None = None
     market: Market | None = None
+    read: Callable[[], Settings] | None = None
+    reload: threading.Event = field(default_factory=threading.Event)
 
 
 def run(settings: Settings, stop: threading.Event, options: Options | None = None) -> int:
@@ -124,7 +128,7 @@ class _Assembly:
         self.book = PairDictionary.open(folder)
         self.artifacts = ArtifactStore(folder)
         self.artifacts.clear_staging()
-        self._save_config()
+        self.save_config()
         recorded = recorded_ms(settings, self.history, self.book)
         self.clock = options.clock or market_clock(settings, recorded)
         warn_of_the_future(recorded - self.clock.now_ms(), settings.timeframe)
@@ -137,7 +141,7 @@ class _Assembly:
             base=self.plan.base,
         )
         bind(self.strategy, predictions=self.view, candles=self.view, clock=self.clock)
-        self.keys = list(dict.fromkeys([*self.plan.candle_keys(settings.pairs), *_read_beside(self)]))
+        self.keys = list(keys_of(self, settings.pairs))
         self.feed = Feed(
             market=self.market,
             store=CandleStore(candle_folder(settings), atomic.write_atomic, atomic.set_aside),
@@ -147,6 +151,7 @@ class _Assembly:
         self.tally = Tally(self.clock, options.ticks, stop)
         self.inbox = Inbox(threading.Event())
         self.desk: Desk | None = None
+        self.reloading: Reloading | None = None
         self.between_ticks = threading.Event()
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
@@ -159,7 +164,7 @@ class _Assembly:
             hooks=self.hooks,
             frame_of=self._frame,
             models=self.models,
-            give_way=self._give_way,
+            give_way=self.give_way,
         )
         self.process = TrainingProcess(
             threads=settings.candled.training.thread_count,
@@ -194,7 +199,8 @@ class _Assembly:
         self.stop.wait()
         self.market.close()
 
-    def _save_config(self) -> None:
+    def save_config(self) -> None:
+        """Keep a copy of the user's configuration beside the state."""
         name = self.settings.config_files[0].name if self.settings.config_files else "config"
         try:
             self.folder.save_config(name, self.settings.document)
@@ -242,7 +248,8 @@ class _Assembly:
         trainer = self._trainer(features)
         trainer.load_models()
         self.desk = self._desk()
-        return daemon_of(self, engine=self._engine(features), trainer=trainer, desk=self.desk)
+        engine = self._engine(features)
+        return daemon_of(self, features=features, engine=engine, trainer=trainer, desk=self.desk)
 
     def _desk(self) -> Desk:
         return desk_of(
@@ -306,7 +313,7 @@ class _Assembly:
             beat=self.heartbeats["trainer"].beat,
         )
 
-    def _give_way(self) -> None:
+    def give_way(self) -> None:
         """Let a tick that is being handled end first."""
         self.clock.wait(self.between_ticks, GIVE_WAY_S)
 
@@ -320,7 +327,7 @@ class _Assembly:
             state=state,
             clock=self.clock,
             tally=self.tally,
-            pairs=self.settings.pairs,
+            pairs=self.settings.pairs if self.reloading is None else self.reloading.pairs,
             feed=self.feed,
             models=self.models,
             entries=self.book.entries,
@@ -328,15 +335,11 @@ class _Assembly:
             base=self.plan.base,
             expiration_ms=expiration_ms(self.settings),
             trading=None if self.desk is None else self.desk.view,
+            leaving=frozenset() if self.reloading is None else self.reloading.leaving,
+            warming={} if self.reloading is None else self.reloading.warming,
         ) | {"events": self.events.counts()}
         self.figures.put(figures)
         write_status(self.folder.status, figures)
         if self.options.show is not None:
             self.options.show(figures)
         return status_line(figures)
-
-
-def _read_beside(parts: _Assembly) -> list[CandleKey]:
-    """Candles that the strategy reads beside its features."""
-    asked = parts.hooks.candles_read([str(pair) for pair in parts.settings.pairs])
-    return [CandleKey(Pair(pair), Timeframe(timeframe)) for pair, timeframe in asked]

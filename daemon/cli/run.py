@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of
+
+if TYPE_CHECKING:
+    from daemon.config import Settings
 
 
 def run(
@@ -27,17 +30,19 @@ def run(
     from daemon.runtime.lifecycle import stop_on_signals  # noqa: PLC0415
     from daemon.runtime.logs import set_up  # noqa: PLC0415
 
-    stop = threading.Event()
-    stop_on_signals(stop)
-    settings = settings_of(
-        config,
-        {
-            "candled.simulated.speed": speed,
-            "strategy": strategy,
-            "freqai.identifier": identifier,
-            "candled.log_format": log_format,
-        },
-    )
+    stop, reload = threading.Event(), threading.Event()
+    stop_on_signals(stop, reload)
+    overrides = {
+        "candled.simulated.speed": speed,
+        "strategy": strategy,
+        "freqai.identifier": identifier,
+        "candled.log_format": log_format,
+    }
+
+    def read() -> Settings:
+        return settings_of(config, overrides)
+
+    settings = read()
     from daemon import app  # noqa: PLC0415  the heavy imports, after the configuration was found sound
 
     chosen = settings.candled.log_format
@@ -46,7 +51,9 @@ def run(
 
         with LiveView(settings) as live:
             set_up(chosen, verbose=verbose, secrets=settings.secret_values, console=live.console)
-            options = app.Options(ticks=candles, show=live.show, progress=live.progress)
+            options = app.Options(
+                ticks=candles, show=live.show, progress=live.progress, read=read, reload=reload
+            )
             raise typer.Exit(app.run(settings, stop, options))
     set_up(chosen, verbose=verbose, secrets=settings.secret_values)
-    raise typer.Exit(app.run(settings, stop, app.Options(ticks=candles)))
+    raise typer.Exit(app.run(settings, stop, app.Options(ticks=candles, read=read, reload=reload)))

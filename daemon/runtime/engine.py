@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -57,16 +58,20 @@ class EngineOptions:
     """What the engine needs from the settings.
 
     Attributes:
-        pairs: the whitelist.
+        pairs: what is predicted: the whitelist, and pairs that left it while a trade is open.
+        keys: candle series that are fetched.
         base: timeframe of the candles that are predicted on.
         grace_ms: market milliseconds after a close before the candle is asked for.
         keep_ms: age of feature rows, market milliseconds, beyond which no training asks for them.
+        expiration_ms: age at which a model predicts no more, market milliseconds; None: never.
     """
 
     pairs: tuple[Pair, ...]
+    keys: tuple[CandleKey, ...] = ()
     base: Timeframe
     grace_ms: int
     keep_ms: int
+    expiration_ms: int | None = None
 
 
 class Engine:
@@ -113,6 +118,16 @@ class Engine:
         self._beat = beat
         self._strategy_faults: dict[Pair, str] = {}
         self._handled_ms = self._last_recorded_close()
+        self._given: queue.SimpleQueue[tuple[EngineOptions, Feed | None]] = queue.SimpleQueue()
+
+    def take(self, options: EngineOptions, joining: Feed | None = None) -> None:
+        """Go by other options from the next step on; called from any thread.
+
+        Args:
+            options: these.
+            joining: a feed that has warmed up the series that are new in ``keys``.
+        """
+        self._given.put((options, joining))
 
     @property
     def handled_ms(self) -> int | None:
@@ -121,6 +136,7 @@ class Engine:
 
     def step(self) -> bool:
         """Handle whatever candles have closed since the last one handled."""
+        self._turn()
         base = self._options.base
         newest_ms = base.floor(self._clock.now_ms() - self._options.grace_ms)
         if self._handled_ms is not None and newest_ms <= self._handled_ms:
@@ -141,6 +157,16 @@ class Engine:
         finally:
             self._between_ticks.set()
         return True
+
+    def _turn(self) -> None:
+        """Go by what was given since the last step: between two candles, so that none is handled by halves."""
+        while not self._given.empty():
+            options, joining = self._given.get()
+            if joining is not None:
+                self._feed.join(joining)
+            self._feed.keep(frozenset(options.keys))
+            self._forecaster.expiration_ms = options.expiration_ms
+            self._options = options
 
     def _last_recorded_close(self) -> int | None:
         """The close up to which all is done; the newest recorded candle is due again if some pair lacks it."""

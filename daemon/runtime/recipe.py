@@ -121,6 +121,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         base=settings.timeframe,
         grace_ms=int(settings.candled.grace_s * 1000),
         keep_ms=settings.freqai.train_period_days * DAY_MS + settings.timeframe.ms,
+        expiration_ms=expiration_ms(settings),
     )
 
 

@@ -13,7 +13,7 @@ from daemon.state import atomic
 from daemon.strategy.ports import bind_trading
 from daemon.trading.beating import beating
 from daemon.trading.callbacks import Callbacks
-from daemon.trading.desk import Desk, DeskOptions
+from daemon.trading.desk import Desk, DeskOptions, DeskTerms
 from daemon.trading.desk_commands import DeskCommands
 from daemon.trading.desk_entries import DeskEntries
 from daemon.trading.desk_exits import DeskExits
@@ -134,6 +134,20 @@ def desk_options(settings: Settings) -> DeskOptions:
         throttle_s=settings.internals.process_throttle_secs,
         cancel_on_exit=settings.cancel_open_orders_on_exit,
         start=settings.initial_state,
+    )
+
+
+def desk_terms(settings: Settings, strategy: LoadedStrategy) -> DeskTerms:
+    """The part of the settings that the desk can change while it runs.
+
+    Raises:
+        StrategyError: two rules do not fit together.
+    """
+    return DeskTerms(
+        pairs=settings.pairs,
+        rules=trade_rules(settings, strategy.instance),
+        limits=settings.candled.risk,
+        may_enter=settings.force_entry_enable,
     )
 
 

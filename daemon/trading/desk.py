@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from daemon.core.errors import CandledError, Refused, Retryable, StrategyError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping, Sequence
 
+    from daemon.config.own import RiskSettings
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
     from daemon.core.timeframe import Timeframe
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from daemon.trading.ledger import Ledger
     from daemon.trading.messages import Inbox
     from daemon.trading.records import TradeRecord
+    from daemon.trading.rules import TradeRules
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,23 @@ class DeskOptions:
         """Real seconds between two looks."""
         market_s = min(self.throttle_s, self.base.ms / 1000 / LOOKS_PER_CANDLE)
         return max(LEAST_LOOK_S, market_s / speed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskTerms:
+    """What of the desk's settings may change while it runs.
+
+    Attributes:
+        pairs: the whitelist: what may be entered. Trades that are open are looked after, whatever their pair.
+        rules: freqtrade's keys as they hold for the strategy.
+        limits: of risk.
+        may_enter: whether ``force_entry_enable`` allows entries by command.
+    """
+
+    pairs: tuple[Pair, ...]
+    rules: TradeRules
+    limits: RiskSettings
+    may_enter: bool
 
 
 class Desk:
@@ -124,6 +143,7 @@ class Desk:
         self._strategy = strategy
         self._inbox = inbox
         self._stop = stop
+        self._given: DeskTerms | None = None
         self._tick: Tick | None = None
         self._begun = False
         self._unanswered: list[Command] = []
@@ -132,11 +152,17 @@ class Desk:
         self._shown_s = -SHOWN_S
         self.view = DeskView()
 
+    def take(self, terms: DeskTerms) -> None:
+        """Go by other terms from the next look on; called from any thread."""
+        self._given = terms
+        self._inbox.wake.set()
+
     def step(self) -> bool:
         """One look."""
+        self._turn()
         for message in self._inbox.take():
             if isinstance(message, Tick):
-                self._tick = message
+                self._tick = self._listed(message)
             else:
                 self._unanswered.append(message)
         try:
@@ -152,6 +178,24 @@ class Desk:
             self._entries.ledger_fault = ""
         self._show()
         return False
+
+    def _turn(self) -> None:
+        """Go by what was given since the last look."""
+        terms, self._given = self._given, None
+        if terms is None:
+            return
+        self._options = replace(self._options, pairs=terms.pairs)
+        self._strategy.take(terms.rules)
+        self._risk.take(terms.limits)
+        self._truth.take(terms.pairs)
+        self._commands.take(terms.pairs, may_enter=terms.may_enter)
+        self._tick = None if self._tick is None else self._listed(self._tick)
+
+    def _listed(self, tick: Tick) -> Tick:
+        """The tick without entries of pairs that have left the whitelist; those are predicted while a trade is open."""
+        pairs = self._options.pairs
+        kept = tuple(signal for signal in tick.signals if signal.pair in pairs or not signal.kind.enters)
+        return replace(tick, signals=kept)
 
     def close(self) -> None:
         """Put the desk away when its thread has ended."""

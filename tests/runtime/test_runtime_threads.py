@@ -298,7 +298,7 @@ SCRIPT = """
 import os, signal, sys, threading
 from daemon.runtime.lifecycle import stop_on_signals
 stop = threading.Event()
-stop_on_signals(stop)
+stop_on_signals(stop, threading.Event())
 print("ready", flush=True)
 stop.wait()
 print("stopping", flush=True)
