@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from daemon.core.errors import ConfigError, Retryable, StrategyError
+from daemon.core.errors import ConfigError, StrategyError
 from daemon.core.market import CandleKey
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
@@ -15,6 +15,7 @@ from daemon.runtime.newcomers import Newcomers
 from daemon.runtime.recipe import DAY_MS, engine_options, scorer_options, trainer_options
 from daemon.runtime.reload import Reloading
 from daemon.runtime.trading_room import desk_terms
+from daemon.runtime.world import must_trade
 from daemon.strategy.attributes import reapply_settings
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ def keys_of(parts: _Assembly, pairs: Sequence[Pair]) -> tuple[CandleKey, ...]:
     """
     with parts.view.supposing(pairs):
         asked = parts.hooks.candles_read([str(pair) for pair in pairs])
-    beside = (CandleKey(Pair(pair), Timeframe(timeframe)) for pair, timeframe in asked)
+    try:
+        beside = [CandleKey(Pair(pair), Timeframe(timeframe)) for pair, timeframe in asked]
+    except ValueError as exc:
+        raise StrategyError(f"{parts.strategy.file}: informative_pairs: {exc}") from exc
     return tuple(dict.fromkeys([*parts.plan.candle_keys(pairs), *beside]))
 
 
@@ -107,7 +111,7 @@ class _Told:
     def check(self, found: Reloaded) -> None:
         """See `Parts`; the strategy sees what has changed from here on."""
         parts, settings = self._parts, found.settings
-        self._must_trade([pair for pair in settings.pairs if pair not in parts.settings.pairs])
+        must_trade(parts.market, [pair for pair in settings.pairs if pair not in parts.settings.pairs])
         keys = [change.key for change in found.changed]
         self._reapply(settings, keys)
         try:
@@ -139,32 +143,14 @@ class _Told:
         trainer.take(replace(trainer_options(settings, parts.strategy.digest), pairs=tuple(pairs)))
         parts.process.limit(longest_s=training.max_minutes * 60, most_bytes=training.max_bytes)
         parts.scorer.take(replace(scorer_options(settings), pairs=tuple(pairs)))
-        parts.view.take([pair for pair in settings.pairs if pair in pairs])
+        whitelist = tuple(pair for pair in settings.pairs if pair in pairs)
+        parts.view.take(whitelist)
         if self._metrics is not None:
             self._metrics.take(tuple(pairs))
-        self._desk.take(self._terms)
+        self._desk.take(replace(self._terms, pairs=whitelist))
         runner.wake.set()
         parts.save_config()
 
     def _reapply(self, settings: Settings, keys: Sequence[str]) -> None:
         strategy = self._parts.strategy
         reapply_settings(strategy.instance, strategy.limits, settings.raw, keys)
-
-    def _must_trade(self, pairs: Sequence[Pair]) -> None:
-        """Have the simulated exchange trade these; another one must already.
-
-        Raises:
-            ConfigError: it does not.
-        """
-        market = self._parts.market
-        if isinstance(market, SimulatedMarket):
-            market.list_too(pairs)
-        try:
-            listed = market.pairs() if pairs else frozenset()
-        except Retryable:  # it cannot be asked now; who fetches the candles will wait for it, and see
-            return
-        unknown = [pair for pair in pairs if pair not in listed]
-        if unknown:
-            raise ConfigError(
-                f"exchange.pair_whitelist: {market.name} does not trade {', '.join(unknown)}: take it out"
-            )

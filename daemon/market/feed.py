@@ -113,11 +113,11 @@ class Feed:
         self._turn_to({**self._tracks, **more})
 
     def keep(self, keys: Container[CandleKey]) -> None:
-        """Fetch these alone from now on; what is held of the others stays in memory and on the disk, as it is."""
+        """Fetch these alone from now on, as far as they are known; what is held of the others stays, in memory and on the disk."""
         for key, track in self._tracks.items():
             if key not in keys:
                 self._writer.write(track)
-        self._turn_to({key: track for key, track in self._tracks.items() if key in keys})
+        self._turn_to({key: track for key, track in self._known.items() if key in keys})
 
     def _turn_to(self, tracks: dict[CandleKey, Track]) -> None:
         self._known = {**self._known, **tracks}

@@ -42,13 +42,15 @@ class Closing(Protocol):
 def stop_on_signals(stop: threading.Event, reload: threading.Event) -> None:
     """Have SIGINT and SIGTERM set ``stop``, a second one ends the process at once; SIGHUP sets ``reload``.
 
-    SIGHUP is heard from the first moment on: before the daemon is ready it is remembered, instead of ending it.
+    SIGHUP is heard from the first moment on: before the daemon is ready it is remembered, instead of ending it. Where
+    the terminal that the daemon was started on is gone, it means what it says: hang up.
 
     Ending at once is safe: what was acknowledged is on disk, and a start is a recovery. For the same reason the
     first signal sets a deadline: whatever hangs (a strategy's own loop, before there are threads to wait for),
     the process ends, and says where it hung.
     """
     numbers = (signal.SIGINT, signal.SIGTERM)
+    on_terminal = os.isatty(2)
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         faulthandler.dump_traceback_later(DEADLINE_S, exit=True)
@@ -60,7 +62,14 @@ def stop_on_signals(stop: threading.Event, reload: threading.Event) -> None:
 
     for number in numbers:
         signal.signal(number, handle)
-    signal.signal(signal.SIGHUP, lambda _number, _frame: reload.set())
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        if on_terminal and not os.isatty(2):
+            handle(number, frame)
+        else:
+            reload.set()
+
+    signal.signal(signal.SIGHUP, hear)
 
 
 class Daemon:

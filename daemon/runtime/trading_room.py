@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from daemon.core.errors import ConfigError
 from daemon.core.market import CandleKey
 from daemon.market.ccxt_market import CcxtMarket
+from daemon.market.simulated import SimulatedMarket
 from daemon.state import atomic
 from daemon.strategy.ports import bind_trading
 from daemon.trading.beating import beating
@@ -215,6 +216,8 @@ def _broker(
                 f"dry_run is false, but there is no real money on {market.name}: set it to true"
             )
         return LiveBroker(market)
+    if isinstance(market, SimulatedMarket):  # a pair may have left the whitelist with a trade open
+        market.list_too([trade.pair for trade in ledger.trades(is_open=True)])
     fee = None if settings.fee is None else Decimal(str(settings.fee))
     meets: PaperMarket
     if isinstance(market, CcxtMarket):

@@ -1,0 +1,182 @@
+"""The configuration is read again while the daemon runs; a notify socket plays systemd's part."""
+
+import itertools
+import json
+import signal
+import socket
+
+import pytest
+from daemon_process import CANDLE_MS, assert_whole, candle_times
+
+BTC, ETH, SOL = "BTC/USDT", "ETH/USDT", "SOL/USDT"
+
+
+def columns(record, pair):
+    """A pair's rows of the record."""
+    return record[record["pair"] == pair]
+
+
+def reloaded(here, daemon, **changes):
+    """Change the file, send SIGHUP; the log line that tells the outcome."""
+    count = len(daemon.events("reloaded")) + 1
+    here.configure(**changes)
+    daemon.hear(signal.SIGHUP)
+    return daemon.await_event("reloaded", count=count)
+
+
+def test_the_service_manager_is_told_when_a_reload_begins_and_ends(place, tmp_path):
+    here = place()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(60)
+        daemon = here.start(NOTIFY_SOCKET=str(tmp_path / "notify"))
+        words = []
+
+        def heard(start):
+            while not (words and words[-1].startswith(start)):
+                words.append(manager.recv(4096).decode())
+            return words[-1]
+
+        daemon.hear(signal.SIGHUP) if daemon.await_event("fetching_candles") else None
+        heard("READY=1")
+        early = heard("RELOADING=1")
+        daemon.hear(signal.SIGHUP)
+        heard("READY=1")
+        begun = heard("RELOADING=1").splitlines()
+        assert begun != early.splitlines()
+        assert begun[1].startswith("MONOTONIC_USEC=")
+        assert int(begun[1].partition("=")[2]) > 0
+        heard("READY=1")
+        assert daemon.stop() == 0
+
+
+def test_the_whitelist_grows_and_shrinks_while_candles_go_on(place):
+    here = place(strategy="Mine")
+    here.mine("""
+    stoploss = -0.1
+
+    def informative_pairs(self):
+        return [(pair, "1h") for pair in self.dp.current_whitelist()]
+
+    def populate_indicators(self, dataframe, metadata):
+        assert len(self.dp.get_pair_dataframe(metadata["pair"], "1h")) > 10
+        return self.freqai.start(dataframe, metadata, self)
+    """)
+    daemon = here.start()
+    daemon.await_event("tick", predictions=2)
+    grown = reloaded(here, daemon, strategy="Mine", exchange__pair_whitelist=[SOL, BTC, ETH])
+    assert grown["changed"] == [f"exchange.pair_whitelist: +{SOL}"]
+    daemon.await_event("pair_is_warm", pair=SOL)
+    daemon.await_event("tick", predictions=3)
+    shrunk = reloaded(here, daemon, strategy="Mine", exchange__pair_whitelist=[SOL, BTC])
+    assert shrunk["changed"] == [f"exchange.pair_whitelist: -{ETH}"]
+    before = len(daemon.events("tick"))
+    daemon.await_event("tick", count=before + 3, predictions=2)
+    trained = len(daemon.events("trained", pair=ETH))
+    assert list(here.status["pairs"]) == [SOL, BTC]
+    reloaded(here, daemon, strategy="Mine", exchange__pair_whitelist=[SOL, BTC, ETH])
+    daemon.await_event("pair_is_warm", pair=ETH)
+    daemon.await_event("tick", predictions=3, count=len(daemon.events("tick", predictions=3)) + 3)
+    assert daemon.stop() == 0
+    assert not daemon.events("strategy_failed")
+    record = here.record
+    assert_whole(columns(record, BTC), [BTC])
+    assert_whole(columns(record, SOL), [SOL])
+    times = candle_times(record, ETH)
+    gaps = [b - a for a, b in itertools.pairwise(times) if b - a != CANDLE_MS]
+    assert len(gaps) == 1
+    assert gaps[0] >= 3 * CANDLE_MS
+    assert trained
+
+
+def test_a_wrong_file_leaves_everything_as_it_was(place):
+    here = place()
+    daemon = here.start()
+    daemon.await_event("tick", predictions=2)
+    here.configure(freqai__live_retrain_hours="often", max_open_trade=1)
+    daemon.hear(signal.SIGHUP)
+    refused = daemon.await_event("reload_refused")
+    assert refused["error"].startswith("2 problems in config.json")
+    asked = here.command("reload")
+    assert asked.returncode == 78
+    assert "nothing was reloaded: 2 problems in config.json" in asked.stderr
+    daemon.await_event("tick", predictions=2, count=len(daemon.events("tick")) + 2)
+    assert not daemon.events("reloaded")
+    assert list(here.status["pairs"]) == [BTC, ETH]
+    assert daemon.stop() == 0
+    assert_whole(here.record, [BTC, ETH])
+
+
+def test_a_key_that_needs_a_restart_is_named_and_stays_as_it_was(place):
+    here = place()
+    daemon = here.start()
+    daemon.await_event("tick")
+    here.configure(
+        freqai__live_retrain_hours=3, freqai__train_period_days=3, candled__simulated__seed=5, stoploss=-0.2
+    )
+    asked = here.command("reload")
+    assert asked.returncode == 0, asked.stderr
+    assert asked.stdout.splitlines() == [
+        "freqai.live_retrain_hours: 1.0 -> 3.0",
+        "changed, but needs a restart: stoploss, freqai.train_period_days, candled.simulated.seed",
+    ]
+    assert daemon.events("reload_needs_restart")[-1]["keys"] == [
+        "stoploss",
+        "freqai.train_period_days",
+        "candled.simulated.seed",
+    ]
+    again = here.command("reload")
+    assert again.stdout.splitlines() == [asked.stdout.splitlines()[1]]
+    assert json.loads((here.state / "config_config.json").read_text("utf-8"))["freqai"] == {
+        **here.config["freqai"],
+        "train_period_days": 2,
+    }
+    assert daemon.stop() == 0
+
+
+def test_limits_change_and_a_pair_with_an_open_trade_is_watched_until_it_is_closed(place):
+    trading = {
+        "force_entry_enable": True,
+        "stake_amount": 100,
+        "strategy": "Mine",
+        "minimal_roi": {"0": 10},
+        "stoploss": -0.9,
+    }
+    here = place(max_open_trades=1, **trading)
+    here.mine("pass")
+    daemon = here.start()
+    daemon.await_event("tick", predictions=2)
+
+    def open_pairs():
+        return [trade["pair"] for trade in here.json("trades")]
+
+    assert here.command("enter", ETH).returncode == 0
+    full = here.command("enter", BTC)
+    assert full.returncode == 1
+    assert "max_open_trades" in full.stderr
+    changed = reloaded(here, daemon, max_open_trades=2, exchange__pair_whitelist=[BTC, SOL], **trading)[
+        "changed"
+    ]
+    assert changed == ["max_open_trades: 1 -> 2", f"exchange.pair_whitelist: +{SOL} -{ETH}"]
+    assert "not in exchange.pair_whitelist" in here.command("enter", ETH).stderr
+    entered = here.command("enter", BTC)
+    assert entered.returncode == 0, entered.stderr
+    daemon.await_event("tick", predictions=3)
+    assert here.status["pairs"][ETH]["leaving"]
+    daemon.kill()
+    again = here.start()
+    again.await_event("pair_is_warm", pair=ETH)
+    again.await_event("tick", predictions=3)
+    assert here.command("exit", ETH).returncode == 0
+    again.await_that(lambda: ETH not in here.status["pairs"], "the end of the trade")
+    assert open_pairs() == [BTC]
+    assert again.stop() == 0
+    assert_whole(columns(here.record, BTC), [BTC])
+
+
+@pytest.mark.parametrize("stopped", [True])
+def test_a_command_says_that_no_daemon_runs(place, stopped):
+    here = place()
+    asked = here.command("reload")
+    assert asked.returncode == 78
+    assert "no daemon runs" in asked.stderr
