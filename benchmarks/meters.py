@@ -42,8 +42,13 @@ def peer(folder, script, *options):
     """The peer's figures: the JSON object that its script prints last."""
     if not os.environ.get("PEER_PYTHON"):
         sys.exit("PEER_PYTHON is not set: name the python of a venv that has freqtrade")
-    command = [sys.executable, str(folder / script), *map(str, options)]
-    out = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return child(folder / script, *options, cwd=folder)
+
+
+def child(script, *options, cwd=None):
+    """The JSON object that a script prints last, run in a process of its own."""
+    command = [sys.executable, str(script), *map(str, options)]
+    out = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, text=True, check=True).stdout
     return json.loads(out[out.rindex("\n{") + 1 :])
 
 

@@ -61,10 +61,10 @@ def run(parameters, train, test, weights):
     if not set(parameters) - {"principal_component_analysis"}:
         found |= {"train": points.to_numpy().astype(np.float32), "live": np.array(live, np.float32)}
     if pipeline["svm"]:
-        svm = pipeline["svm"]._skl  # noqa: SLF001
+        svm = pipeline["svm"]._skl
         found |= {"svm": np.append(svm.coef_.ravel(), svm.offset_)}
     if pipeline["dbscan"]:
-        dbscan = pipeline["dbscan"]._skl  # noqa: SLF001
+        dbscan = pipeline["dbscan"]._skl
         found |= {"dbscan": np.array([dbscan.eps, dbscan.min_samples])}
     if pipeline["di"]:
         found |= {"mean_distance": np.array(pipeline["di"].avg_mean_dist)}

@@ -17,10 +17,24 @@ def market_data(peer_scripts):
     return module
 
 
-def build(folder, peer_scripts, *, pairs, days=75, strategy="FreqaiExampleStrategy", speed=300, **freqai):
+def build(
+    folder,
+    peer_scripts,
+    *,
+    pairs,
+    days=75,
+    strategy="FreqaiExampleStrategy",
+    strategy_path=None,
+    speed=300,
+    model="CatboostRegressor",
+    features=None,
+    threads=1,
+    **freqai,
+):
     """Candles of BTC, ETH and so many coins, and a config over them; the path of the config.
 
     FreqaiExampleStrategy is read from the freqtrade installation that PEER_PYTHON names, from its own file.
+    ``features`` are feature parameters over those below, ``freqai`` other keys of that section.
     """
     data = market_data(peer_scripts)
     data.write_market(data.make_market(pairs, days), folder / "candles")
@@ -28,8 +42,8 @@ def build(folder, peer_scripts, *, pairs, days=75, strategy="FreqaiExampleStrate
         "timeframe": "5m",
         "stake_currency": "USDT",
         "strategy": strategy,
-        "strategy_path": str(templates()),
-        "freqaimodel": "CatboostRegressor",
+        "strategy_path": str(strategy_path or templates()),
+        "freqaimodel": model,
         "exchange": {"name": "simulated", "pair_whitelist": data.pair_names(pairs)},
         "freqai": {
             "enabled": True,
@@ -44,12 +58,16 @@ def build(folder, peer_scripts, *, pairs, days=75, strategy="FreqaiExampleStrate
                 "include_shifted_candles": 2,
                 "weight_factor": 0.9,
                 "indicator_periods_candles": [10, 20],
+                **(features or {}),
             },
             "data_split_parameters": {"test_size": 0.33},
             "model_training_parameters": {"iterations": 100},
             **freqai,
         },
-        "candled": {"simulated": {"speed": speed, "replay": str(folder / "candles")}},
+        "candled": {
+            "training": {"threads": threads},
+            "simulated": {"speed": speed, "replay": str(folder / "candles")},
+        },
     }
     path = folder / "config.json"
     path.write_text(json.dumps(config, indent=1))

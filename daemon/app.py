@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from daemon.app_reload import keys_of
+from daemon.app_history import keys_of, prepared, save_config
+from daemon.app_options import Options
 from daemon.app_threads import daemon_of
 from daemon.core.clock import SystemClock
-from daemon.core.errors import Retryable
-from daemon.features.compute import BlockComputer
+from daemon.features.findings import TruthFindings
 from daemon.features.store import FeatureStore
+from daemon.interface.notifications import notifier
 from daemon.interface.server import health_server
-from daemon.learning.models.registry import model_class
 from daemon.market.feed import Feed
 from daemon.market.store import CandleStore
-from daemon.runtime import preparation
 from daemon.runtime.engine import Engine
 from daemon.runtime.forecaster import Forecaster
 from daemon.runtime.live_statistics import LiveStatistics
 from daemon.runtime.logs import EventCounter
 from daemon.runtime.recipe import (
-    DAY_MS,
     engine_options,
     expiration_ms,
     feature_plan,
@@ -38,6 +35,7 @@ from daemon.runtime.tally import Tally
 from daemon.runtime.trading_room import desk_of
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
+from daemon.runtime.user_models import use_model
 from daemon.runtime.world import (
     candle_folder,
     market_clock,
@@ -57,42 +55,20 @@ from daemon.strategy.ports import bind
 from daemon.trading.messages import Inbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from daemon.config import Settings
     from daemon.core.candles import CandleFrame
-    from daemon.core.clock import Clock
-    from daemon.core.market import CandleKey, Market
+    from daemon.core.market import CandleKey
     from daemon.core.pair import Pair
+    from daemon.features.compute import BlockComputer
     from daemon.learning.live import LiveModel
+    from daemon.learning.models.user import UserClass
     from daemon.runtime.lifecycle import Daemon
     from daemon.runtime.reload import Reloading
     from daemon.trading.desk import Desk
 
+__all__ = ["Options", "run"]
+
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the command line adds to the settings, and what tests replace.
-
-    Attributes:
-        ticks: stop after so many; None: run on.
-        progress: called with (key, candles so far, candles wanted) while history is fetched.
-        show: called now and then with the daemon's figures, for a live view.
-        clock: instead of the one that the settings ask for.
-        market: instead of the one that the settings ask for.
-        read: reads the same configuration again; left out: it is never read again.
-        reload: set when that is asked for.
-    """
-
-    ticks: int | None = None
-    progress: Callable[[CandleKey, int, int], None] | None = None
-    show: Callable[[dict[str, Any]], None] | None = None
-    clock: Clock | None = None
-    market: Market | None = None
-    read: Callable[[], Settings] | None = None
-    reload: threading.Event = field(default_factory=threading.Event)
 
 
 def run(settings: Settings, stop: threading.Event, options: Options | None = None) -> int:
@@ -104,22 +80,28 @@ def run(settings: Settings, stop: threading.Event, options: Options | None = Non
     """
     for warning in settings.warnings:
         log.warning("config", extra={"fields": {"warning": warning}})
-    model_class(settings.freqaimodel)  # a missing library is told before anything is fetched or trained
+    user_model = use_model(settings)  # a missing library or a bad file is told before anything is fetched
     folder = StateFolder(settings.identifier_folder)
     with folder.acquire(SystemClock().now_ms()):
-        return _Assembly(folder, settings, stop, options or Options()).run()
+        return _Assembly(folder, settings, stop, options or Options(), user_model).run()
 
 
 class _Assembly:
     """The parts of one daemon, built in the order in which they need each other."""
 
     def __init__(
-        self, folder: StateFolder, settings: Settings, stop: threading.Event, options: Options
+        self,
+        folder: StateFolder,
+        settings: Settings,
+        stop: threading.Event,
+        options: Options,
+        user_model: UserClass | None,
     ) -> None:
         self.folder = folder
         self.settings = settings
         self.stop = stop
         self.options = options
+        self.user_model = user_model
         self.strategy = load_strategy(
             settings.strategy, paths=strategy_folders(settings), config=settings.raw
         )
@@ -128,20 +110,17 @@ class _Assembly:
         self.book = PairDictionary.open(folder)
         self.artifacts = ArtifactStore(folder)
         self.artifacts.clear_staging()
-        self.save_config()
+        save_config(self)
         recorded = recorded_ms(settings, self.history, self.book)
         self.clock = options.clock or market_clock(settings, recorded)
         warn_of_the_future(recorded - self.clock.now_ms(), settings.timeframe)
         self.market = options.market or market_of(settings, self.clock)
         self.plan = feature_plan(settings)
         self.view = StrategyView(
-            frame_of=self._frame,
-            history=self.history,
-            pairs=settings.pairs,
-            base=self.plan.base,
+            frame_of=self._frame, history=self.history, pairs=settings.pairs, base=self.plan.base
         )
         bind(self.strategy, predictions=self.view, candles=self.view, clock=self.clock)
-        self.keys = list(keys_of(self, settings.pairs))
+        self.keys = keys_of(self, settings.pairs)
         self.feed = Feed(
             market=self.market,
             store=CandleStore(candle_folder(settings), atomic.write_atomic, atomic.set_aside),
@@ -155,9 +134,11 @@ class _Assembly:
         self.between_ticks = threading.Event()
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
+        self.heartbeats = {name: Heartbeat(self.clock) for name in ("engine", "trainer", "desk")}
+        self.truth = TruthFindings()
         self.figures = Published(self.clock)
         self.events = EventCounter()
-        self.heartbeats = {name: Heartbeat(self.clock) for name in ("engine", "trainer", "desk")}
+        self.notifier = notifier(settings, self.figures, self.clock)
         self.scorer = Scorer(
             scorer_options(settings),
             history=self.history,
@@ -182,8 +163,10 @@ class _Assembly:
         threading.Thread(target=self._hang_up, name="hang-up", daemon=True).start()
         logging.getLogger().addHandler(self.events)
         health = health_server(self.settings, self.figures)
+        if self.notifier is not None:
+            self.notifier.start()
         try:
-            computer = self._prepared()
+            computer = prepared(self)
             if self.stop.is_set():
                 return 0
             return self._daemon(computer).run()
@@ -194,53 +177,13 @@ class _Assembly:
             logging.getLogger().removeHandler(self.events)
             if health is not None:
                 health.close()
+            if self.notifier is not None:
+                self.notifier.close()
 
     def _hang_up(self) -> None:
         self.stop.wait()
-        self.market.close()
-
-    def save_config(self) -> None:
-        """Keep a copy of the user's configuration beside the state."""
-        name = self.settings.config_files[0].name if self.settings.config_files else "config"
-        try:
-            self.folder.save_config(name, self.settings.document)
-        except Retryable as exc:  # a copy for people: the daemon does its work without it
-            log.warning("config_not_saved", extra={"fields": {"error": str(exc)}})
-
-    def _prepared(self) -> BlockComputer:
-        """History in memory and the strategy's warm-up measured on it."""
-        computer = BlockComputer(self.hooks, self.plan, preparation.FIRST_GUESS)
-        self._fetch(computer)
-        if self.stop.is_set():
-            return computer
-        self.hooks.bot_start()
-        tried = preparation.tried_strategy(
-            self.hooks,
-            computer,
-            self.plan,
-            pairs=self.settings.pairs,
-            model=self.settings.freqaimodel,
-            feed=self.feed,
-            extra_returns=self.settings.freqai.extra_returns_per_train,
-        )
-        self.view.expect(tried.labels, self.settings.freqai.extra_returns_per_train)
-        computer.warm_up, computer.reads = tried.warm_up, tried.reads
-        if computer.warm_up > preparation.FIRST_GUESS or computer.reads.any:
-            self._fetch(computer)
-        return computer
-
-    def _fetch(self, computer: BlockComputer) -> None:
-        preparation.fetch_history(
-            self.feed,
-            self.keys,
-            self.plan,
-            now_ms=self.clock.now_ms(),
-            train_period_ms=self.settings.freqai.train_period_days * DAY_MS,
-            warm_up=computer.warm_up,
-            nested=computer.reads.any,
-            stop=self.stop,
-            progress=self.options.progress,
-        )
+        if not self.settings.cancel_open_orders_on_exit:  # else the desk has something to say yet
+            self.market.close()
 
     def _daemon(self, computer: BlockComputer) -> Daemon:
         features = FeatureStore(self.plan, computer, self.feed.frame)
@@ -291,12 +234,13 @@ class _Assembly:
             stop=self.stop,
             statistics=statistics if candles else None,
             trade=self.inbox.put,
+            barred=self.truth.reason,
             beat=self.heartbeats["engine"].beat,
         )
 
     def _trainer(self, features: FeatureStore) -> Trainer:
         return Trainer(
-            trainer_options(self.settings, self.strategy.digest),
+            trainer_options(self.settings, self.strategy.digest, self.user_model),
             clock=self.clock,
             features=features,
             hooks=self.hooks,
@@ -332,6 +276,7 @@ class _Assembly:
             models=self.models,
             entries=self.book.entries,
             scores=self.scorer.scores,
+            barred=self.truth.reason,
             base=self.plan.base,
             expiration_ms=expiration_ms(self.settings),
             trading=None if self.desk is None else self.desk.view,

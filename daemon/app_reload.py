@@ -6,11 +6,11 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from daemon.app_history import keys_of, save_config
 from daemon.core.errors import ConfigError, StrategyError
-from daemon.core.market import CandleKey
-from daemon.core.pair import Pair
-from daemon.core.timeframe import Timeframe
+from daemon.interface.notifications import notifier
 from daemon.market.simulated import SimulatedMarket
+from daemon.runtime.logs import hide
 from daemon.runtime.newcomers import Newcomers
 from daemon.runtime.recipe import DAY_MS, engine_options, scorer_options, trainer_options
 from daemon.runtime.reload import Reloading
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from daemon.app import _Assembly
     from daemon.config import Settings
     from daemon.config.reloading import Reloaded
+    from daemon.core.market import CandleKey
+    from daemon.core.pair import Pair
     from daemon.features.store import FeatureStore
     from daemon.runtime.engine import Engine
     from daemon.runtime.metrics_log import MetricsLog
@@ -33,21 +35,6 @@ if TYPE_CHECKING:
     from daemon.trading.desk import Desk
 
 log = logging.getLogger(__name__)
-
-
-def keys_of(parts: _Assembly, pairs: Sequence[Pair]) -> tuple[CandleKey, ...]:
-    """Every candle series that these pairs need, with what the strategy reads beside its features.
-
-    Raises:
-        StrategyError: the strategy does not say what it reads.
-    """
-    with parts.view.supposing(pairs):
-        asked = parts.hooks.candles_read([str(pair) for pair in pairs])
-    try:
-        beside = [CandleKey(Pair(pair), Timeframe(timeframe)) for pair, timeframe in asked]
-    except ValueError as exc:
-        raise StrategyError(f"{parts.strategy.file}: informative_pairs: {exc}") from exc
-    return tuple(dict.fromkeys([*parts.plan.candle_keys(pairs), *beside]))
 
 
 def reloading_of(
@@ -107,11 +94,15 @@ class _Told:
         self._metrics = metrics
         self._keys = tuple(parts.keys)
         self._terms = desk_terms(parts.settings, parts.strategy)
+        self._notifier = parts.notifier
 
     def check(self, found: Reloaded) -> None:
         """See `Parts`; the strategy sees what has changed from here on."""
         parts, settings = self._parts, found.settings
         must_trade(parts.market, [pair for pair in settings.pairs if pair not in parts.settings.pairs])
+        fresh = self._notifier
+        if settings.candled.notify != parts.settings.candled.notify:
+            fresh = notifier(settings, parts.figures, parts.clock)
         keys = [change.key for change in found.changed]
         self._reapply(settings, keys)
         try:
@@ -119,6 +110,7 @@ class _Told:
         except StrategyError as exc:
             self._reapply(parts.settings, keys)
             raise ConfigError(str(exc)) from exc
+        self._notifier = fresh
 
     def engine(self, settings: Settings, pairs: Sequence[Pair], joining: Sequence[Ready]) -> None:
         """See `Parts`."""
@@ -139,8 +131,12 @@ class _Told:
         """See `Parts`."""
         parts, training = self._parts, settings.candled.training
         parts.settings = settings
+        hide(settings.secret_values)
+        self._notify()
         trainer, runner = self._trainer
-        trainer.take(replace(trainer_options(settings, parts.strategy.digest), pairs=tuple(pairs)))
+        trainer.take(
+            replace(trainer_options(settings, parts.strategy.digest, parts.user_model), pairs=tuple(pairs))
+        )
         parts.process.limit(longest_s=training.max_minutes * 60, most_bytes=training.max_bytes)
         parts.scorer.take(replace(scorer_options(settings), pairs=tuple(pairs)))
         whitelist = tuple(pair for pair in settings.pairs if pair in pairs)
@@ -149,7 +145,17 @@ class _Told:
             self._metrics.take(tuple(pairs))
         self._desk.take(replace(self._terms, pairs=whitelist))
         runner.wake.set()
-        parts.save_config()
+        save_config(parts)
+
+    def _notify(self) -> None:
+        """Have another notifier speak, if there is one; the old one says its last word."""
+        old, self._parts.notifier = self._parts.notifier, self._notifier
+        if old is self._notifier:
+            return
+        if self._notifier is not None:
+            self._notifier.start()
+        if old is not None:
+            old.close()
 
     def _reapply(self, settings: Settings, keys: Sequence[str]) -> None:
         strategy = self._parts.strategy

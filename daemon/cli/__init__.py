@@ -12,6 +12,7 @@ import typer
 from daemon import __version__
 from daemon.cli import (
     backup,
+    check,
     config,
     control,
     doctor,
@@ -43,6 +44,7 @@ app.command("status")(status.status)
 app.command("queue")(queue.queue)
 app.command("models")(models.models)
 app.command("explain")(explain.explain)
+app.command("check")(check.check)
 app.command("train")(train.train)
 app.command("predictions")(predictions.predictions)
 app.command("trades")(trades.trades)

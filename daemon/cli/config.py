@@ -18,13 +18,35 @@ app = typer.Typer(help="Check the configuration, or print what may stand in it."
 @app.command()
 def check(config: ConfigFiles = DEFAULT_CONFIG) -> None:
     """Read the configuration and say what is wrong with it, or what will be done."""
-    from daemon.learning.models.registry import check_library  # noqa: PLC0415  keeps `candled --help` quick
+    from daemon.runtime.user_models import use_model  # noqa: PLC0415  keeps `candled --help` quick
 
     settings = settings_of(config)
-    check_library(settings.freqaimodel)
+    use_model(settings)
     for warning in settings.warnings:
         typer.echo(f"warning: {warning}")
     typer.echo(f"OK: {_summary(settings)}")
+
+
+@app.command()
+def model(config: ConfigFiles = DEFAULT_CONFIG) -> None:
+    """Put the configured model class to the checks that every model of candled passes; nothing is written."""
+    from daemon.core.errors import ConfigError  # noqa: PLC0415  as above
+    from daemon.learning.models.checks import CHECKS, failures  # noqa: PLC0415
+    from daemon.learning.models.registry import model_class  # noqa: PLC0415
+    from daemon.runtime.user_models import use_model  # noqa: PLC0415
+
+    settings = settings_of(config)
+    user = use_model(settings)
+    if user is not None and user.freqai:
+        raise ConfigError(
+            f"{user.name} is in FreqAI's manner: every training of it makes sure that it predicts the same when it is "
+            "read again, and of one row what it predicts within a batch; the checks are for classes that derive from "
+            "daemon.learning.models.UserModel"
+        )
+    wrong = failures(model_class(settings.freqaimodel), settings.freqai.model_training_parameters)
+    for name in CHECKS:
+        typer.echo(f"FAILED  {name}: {wrong[name]}" if name in wrong else f"ok      {name}")
+    raise typer.Exit(1 if wrong else 0)
 
 
 @app.command()

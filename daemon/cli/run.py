@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import Annotated
 
 import typer
 
 from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of
-
-if TYPE_CHECKING:
-    from daemon.config import Settings
 
 
 def run(
@@ -27,6 +26,9 @@ def run(
     view: Annotated[bool, typer.Option("--view/--no-view", help="Live view on a terminal.")] = True,
 ) -> None:
     """Fetch candles, train models in the background, predict on every closed candle, until told to stop."""
+    # Before numpy is imported. Live rows need one matrix-vector product each; BLAS would share it among threads, which
+    # wait for each other while a training keeps the processors busy (8 ms instead of 0.4).
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from daemon.runtime.lifecycle import stop_on_signals  # noqa: PLC0415
     from daemon.runtime.logs import set_up  # noqa: PLC0415
 
@@ -38,22 +40,26 @@ def run(
         "freqai.identifier": identifier,
         "candled.log_format": log_format,
     }
-
-    def read() -> Settings:
-        return settings_of(config, overrides)
-
+    read = partial(settings_of, config, overrides)
     settings = read()
     from daemon import app  # noqa: PLC0415  the heavy imports, after the configuration was found sound
 
     chosen = settings.candled.log_format
+    told = partial(
+        set_up,
+        chosen,
+        verbose=verbose,
+        secrets=settings.secret_values,
+        levels={str(room): str(level) for room, level in settings.candled.log_levels.items()},
+    )
     if view and chosen == "auto" and sys.stderr.isatty() and sys.stdout.isatty():
         from daemon.cli.view import LiveView  # noqa: PLC0415
 
         with LiveView(settings) as live:
-            set_up(chosen, verbose=verbose, secrets=settings.secret_values, console=live.console)
+            told(console=live.console)
             options = app.Options(
                 ticks=candles, show=live.show, progress=live.progress, read=read, reload=reload
             )
             raise typer.Exit(app.run(settings, stop, options))
-    set_up(chosen, verbose=verbose, secrets=settings.secret_values)
+    told()
     raise typer.Exit(app.run(settings, stop, app.Options(ticks=candles, read=read, reload=reload)))

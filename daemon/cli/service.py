@@ -58,7 +58,7 @@ def install(
         program=program or _program(),
         document=document,
         verbatim=config[0].read_bytes() if alone else None,
-        code={"strategy_path": strategy_folders(settings)},
+        code={"strategy_path": strategy_folders(settings), "freqaimodel_path": settings.model_folders},
         systemd_version=_systemd_version(),
     )
     for file in files:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of, span, utc
+from daemon.cli.trading_lines import trading_lines
 
 if TYPE_CHECKING:
     from daemon.state.folder import StateFolder
@@ -59,6 +60,10 @@ def status(
         sep="; ",
         highlight=False,
     )
+    if figures.get("entries_blocked"):
+        console.print(
+            f"no entries: {figures['entries_blocked']}", highlight=False, markup=False, soft_wrap=True
+        )
     table = Table("pair", "price", "target", "prediction", "model age", "queue", "remark", box=None)
     for pair, row in figures["pairs"].items():
         labels, values = row.get("labels", []), row.get("values", {})
@@ -84,6 +89,8 @@ def status(
     for pair, how_far in figures.get("warming", {}).items():
         table.add_row(pair, "", "", "", "-", "", f"joins: {how_far}")
     console.print(table)
+    for line in trading_lines(figures.get("trading", {})):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _check(folder: StateFolder, figures: dict[str, Any], held: bool) -> None:

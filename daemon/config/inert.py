@@ -44,11 +44,13 @@ def _static_list_only(value: object) -> bool:
 
 
 _SERVICE = Inert("there is no such service yet")
+_MESSAGES = Inert("messages are sent by candled.notify, whose urls know Telegram, Discord and webhooks")
 _BACKTEST = Inert("there is no back-test yet")
 _HYPEROPT = Inert("there is no hyperopt")
 _CLIENT = Inert("settings of the client go to exchange.ccxt_config", _never)
 
-_SERVICE_KEYS = "telegram webhook discord api_server external_message_consumer coingecko"
+_MESSAGE_KEYS = "telegram webhook discord"
+_SERVICE_KEYS = "api_server external_message_consumer coingecko"
 _BACKTEST_KEYS = """
 timerange backtest_breakdown backtest_cache export exportfilename backtest_directory enable_protections
 position_stacking strategy_list timeframe_detail freqai_backtest_live_models
@@ -60,6 +62,7 @@ hyperopt_random_state hyperopt_min_trades hyperopt_loss disableparamexport
 """
 
 TOP_LEVEL: Mapping[KeyPath, Inert] = {
+    **{(key,): _MESSAGES for key in _MESSAGE_KEYS.split()},
     **{(key,): _SERVICE for key in _SERVICE_KEYS.split()},
     **{(key,): _BACKTEST for key in _BACKTEST_KEYS.split()},
     **{(key,): _HYPEROPT for key in _HYPEROPT_KEYS.split()},
@@ -108,13 +111,10 @@ EXCHANGE: Mapping[KeyPath, Inert] = {
 }
 """The same, of freqtrade's ``exchange`` section."""
 
-_LATER = Inert("it comes later")
-
 NOT_ACTING: Mapping[KeyPath, Inert] = {
     ("internals", "heartbeat_interval"): Inert("see candled status", _always),
     ("internals", "sd_notify"): Inert("systemd is told whenever it asks", _always),
     ("order_types", "stoploss_price_type"): Inert("spot only in this version"),
-    ("freqaimodel_path",): _LATER,
     ("freqai", "data_kitchen_thread_count"): Inert(
         "candled.training.thread_count caps all threads of a training"
     ),

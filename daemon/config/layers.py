@@ -21,6 +21,7 @@ from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 
 PREFIX = "CANDLED__"
+NOTIFY_CREDENTIAL = "notify_urls"
 _TEXT_TYPES = (str, SecretStr, Path, Pair, Timeframe, dt.date)
 
 
@@ -68,18 +69,51 @@ def environment_layer(env: Mapping[str, str], root: type[Section], below: Mappin
 
 
 def credentials_layer(env: Mapping[str, str]) -> Layer:
-    """Secrets that systemd's ``LoadCredential=`` hands over: files ``exchange_key``, ``exchange_secret``, ..."""
+    """What systemd's ``LoadCredential=`` hands over: files ``exchange_key``, ``exchange_secret``, ..., ``notify_urls``."""
     layer = Layer()
     folder = env.get("CREDENTIALS_DIRECTORY")
     for key in SECRETS if folder else ():
         path = Path(str(folder), f"exchange_{key}")
         if path.exists():
             _put_file(layer, key, path, f"credential {path.name}")
+    addresses = Path(folder or ".", NOTIFY_CREDENTIAL)
+    if folder and addresses.exists():
+        _put_addresses(layer, addresses, f"credential {addresses.name}")
     return layer
 
 
 def with_own_secrets(layer: Layer) -> Layer:
     """The layer with freqtrade's other spellings replaced, and each secret in the place of its file."""
+    return _with_addresses(_with_keys(layer))
+
+
+def _with_addresses(layer: Layer) -> Layer:
+    """``candled.notify.urls`` in the place of their file."""
+    candled = layer.document.get("candled")
+    notify = candled.get("notify") if isinstance(candled, dict) else None
+    named = notify.get("urls_file") if isinstance(notify, dict) else None
+    if (
+        not isinstance(candled, dict)
+        or not isinstance(notify, dict)
+        or not isinstance(named, str)
+        or not named
+    ):
+        return layer
+    own = {key: value for key, value in notify.items() if key != "urls_file"}
+    out = Layer(
+        document={**layer.document, "candled": {**candled, "notify": own}}, origins=dict(layer.origins)
+    )
+    out.problems = list(layer.problems)
+    if own.get("urls"):
+        out.problems.append(
+            "candled.notify.urls_file: candled.notify.urls are given as well; keep one of the two"
+        )
+    _put_addresses(out, Path(named).expanduser(), "candled.notify.urls_file")
+    return out
+
+
+def _with_keys(layer: Layer) -> Layer:
+    """The secrets of the exchange."""
     exchange = layer.document.get("exchange")
     if not isinstance(exchange, dict):
         return layer
@@ -107,16 +141,25 @@ def with_own_secrets(layer: Layer) -> Layer:
 
 
 def _put_file(layer: Layer, key: str, path: Path, named_by: str) -> None:
+    if text := _secret_text(layer, path, named_by):
+        layer.put(("exchange", key), text, f"from {path}")
+
+
+def _put_addresses(layer: Layer, path: Path, named_by: str) -> None:
+    if text := _secret_text(layer, path, named_by):
+        layer.put(("candled", "notify", "urls"), text.split(), f"from {path}")
+
+
+def _secret_text(layer: Layer, path: Path, named_by: str) -> str:
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
         layer.problems.append(f"{named_by}: {path} cannot be read: {reason}")
-        return
+        return ""
     if not text:
         layer.problems.append(f"{named_by}: {path} is empty; write the secret into it, or take it away")
-        return
-    layer.put(("exchange", key), text, f"from {path}")
+    return text
 
 
 def _spelled(parts: list[str], root: type[Section], below: Mapping[str, Any]) -> tuple[list[str], bool]:

@@ -2,11 +2,18 @@
 
 import datetime as dt
 import os
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 
 from daemon.config.fields import PathField, Section, described
+
+LogRoom = Literal["market", "strategy", "features", "learning", "state", "trading", "runtime", "interface"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+NotifyEvent = Literal[
+    "start", "stop", "trade", "model_late", "candle_late", "gate", "error", "daily_summary", "strategy"
+]
+NOTIFY_EVENTS: tuple[NotifyEvent, ...] = get_args(NotifyEvent)
 
 
 class SimulatedSettings(Section):
@@ -76,6 +83,37 @@ class HealthSettings(Section):
     )
 
 
+class NotifySettings(Section):
+    """Messages to people."""
+
+    urls: Annotated[tuple[SecretStr, ...], Field(strict=False)] = described(
+        (),
+        "Where messages go, each an address of Apprise: `tgram://TOKEN/CHAT`, `mailto://USER:PASSWORD@HOST`, "
+        "`discord://ID/TOKEN`, `jsons://HOST/PATH` (a webhook)... Needs the extra `notify`.",
+    )
+    urls_file: PathField | None = described(
+        None, "File that holds `urls`, one in a line, instead of themselves."
+    )
+    events: Annotated[tuple[NotifyEvent, ...], Field(strict=False)] = described(
+        NOTIFY_EVENTS, f"Which messages are sent: {', '.join(f'`{name}`' for name in NOTIFY_EVENTS)}."
+    )
+    pause_s: float = described(
+        30.0, "Shortest time between two messages; what happens meanwhile comes in one.", unit="real s", ge=1
+    )
+    summary_at: str = described(
+        "00:00",
+        "Time of day (UTC, of the market) of the daily summary.",
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+    )
+
+    @model_validator(mode="after")
+    def _file_is_read(self) -> Self:
+        # `load_settings` puts the addresses in the place of their file; one that is left would be ignored.
+        if self.urls_file is not None:
+            raise ValueError("addresses in files are read by load_settings only")
+        return self
+
+
 class RetrainSettings(Section):
     """When live skill asks for a training."""
 
@@ -123,6 +161,7 @@ class CandledSettings(Section):
     simulated: SimulatedSettings = described(SimulatedSettings(), "The embedded exchange.")
     training: TrainingSettings = described(TrainingSettings(), "The process that trains models.")
     health: HealthSettings = described(HealthSettings(), "Health and metrics over HTTP.")
+    notify: NotifySettings = described(NotifySettings(), "Messages to people.")
     retrain: RetrainSettings = described(RetrainSettings(), "When live skill asks for a training.")
     risk: RiskSettings = described(RiskSettings(), "Limits that no strategy can move.")
     skill_window: int = described(
@@ -144,4 +183,8 @@ class CandledSettings(Section):
     log_format: Literal["auto", "text", "json"] = described(
         "auto",
         "Log lines: `text`, `json` (one object per line), or `auto`: the live view on a terminal, else text.",
+    )
+    log_levels: dict[LogRoom, LogLevel] = described(
+        {},
+        f"Level by part of the program, `info` where left out: {', '.join(f'`{name}`' for name in get_args(LogRoom))}.",
     )

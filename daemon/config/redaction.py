@@ -15,6 +15,8 @@ _NAME = re.compile(
     r"|^key$|^uid$|^login$|^headers$",
     re.IGNORECASE,
 )
+# Whoever knows one of these may speak in the user's name.
+_URLS = {("webhook", "url"), ("notify", "urls")}
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _QUERY = re.compile(r"(?<=[?&])(\w*(?:key|token|secret|signature|passw)\w*)=[^&\s]+", re.IGNORECASE)
 # A shorter secret occurs in innocent text by chance; it is masked in its own place only.
@@ -25,7 +27,7 @@ def is_secret_name(name: str, section: str = "") -> bool:
     """Whether a value of this name, in a section of that name, is a secret."""
     if name.endswith("_file"):
         return False
-    return bool(_NAME.search(name)) or (section == "webhook" and name == "url")
+    return bool(_NAME.search(name)) or (section, name) in _URLS
 
 
 def secret_values(document: Any, section: str = "") -> frozenset[str]:

@@ -29,14 +29,15 @@ RELOADED = (
     "freqai.live_retrain_hours",
     "freqai.expiration_hours",
     "freqai.purge_old_models",
+    "candled.notify",
     "candled.retrain",
     "candled.risk",
     "candled.max_disk_gb",
     "candled.training.max_minutes",
     "candled.training.max_memory_mb",
 )
-"""Keys and whole sections that `candled reload` applies: who is traded, how much, and when models are trained. What
-decides how an open trade is left, and what a model is, changes with a restart only."""
+"""Keys and whole sections that `candled reload` applies: who is traded, how much, who hears of it, and when models
+are trained. What decides how an open trade is left, and what a model is, changes with a restart only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
@@ -22,12 +21,12 @@ from daemon.config.exchange import ExchangeSettings
 from daemon.config.fields import PathField, TimeframeField, described
 from daemon.config.freqai import FreqaiSettings
 from daemon.config.inert import inert_warnings, without_inert
-from daemon.config.models import AVAILABLE, available_model
+from daemon.config.models import AVAILABLE
 from daemon.config.own import CandledSettings
 from daemon.config.redaction import masked, secret_values
 from daemon.config.trading import TradingSettings
 from daemon.config.view import strategy_view
-from daemon.config.whole import base_timeframe_in_front, matches, whole_doubts, whole_faults
+from daemon.config.whole import base_timeframe_in_front, matches, model_folders, whole_doubts, whole_faults
 from daemon.core.pair import Pair
 
 
@@ -72,11 +71,13 @@ class Settings(TradingSettings):
     strategy_path: PathField | None = described(
         None, "Folder that is searched for the strategy first, before `user_data/strategies`."
     )
-    freqaimodel: Annotated[str, AfterValidator(available_model)] = described(
+    freqaimodel: str = described(
         "CatboostRegressor",
-        f"Kind of model: {', '.join(f'`{name}`' for name in AVAILABLE)}; see docs/models.md.",
+        f"Kind of model: {', '.join(f'`{name}`' for name in AVAILABLE)}, or a class of your own; see docs/models.md.",
     )
-    freqaimodel_path: PathField | None = described(None, "Folder of the user's own model classes.")
+    freqaimodel_path: PathField | None = described(
+        None, "Folder that is searched for your own model class first, before `user_data/freqaimodels`."
+    )
     user_data_dir: PathField = described(
         Path("user_data"), "Folder of strategies, candles and state; relative to the working directory."
     )
@@ -152,6 +153,11 @@ class Settings(TradingSettings):
             return Path(self.db_url.removeprefix("sqlite:///")).expanduser()
         ending = ".dryrun.sqlite" if self.dry_run else ".sqlite"
         return self.user_data_dir / f"{self.freqai.identifier}{ending}"
+
+    @property
+    def model_folders(self) -> tuple[Path, ...]:
+        """Where the file of a user's own model class is looked for, in order."""
+        return model_folders(self.user_data_dir, self.freqaimodel_path)
 
     @property
     def data_folder(self) -> Path:

@@ -4,17 +4,28 @@ Where a key says "the strategy's own", the strategy may have an attribute of tha
 wins over it, as in freqtrade.
 """
 
-import datetime as dt
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from daemon.config.fields import Section, described
+from daemon.config.orders import EntryPricing, ExitPricing, OrderTimeInForce, OrderTypes, UnfilledTimeout
+from daemon.config.protections import ProtectionSettings
+
+__all__ = [
+    "UNLIMITED",
+    "EntryPricing",
+    "ExitPricing",
+    "Internals",
+    "OrderTimeInForce",
+    "OrderTypes",
+    "ProtectionSettings",
+    "TradingSettings",
+    "UnfilledTimeout",
+]
 
 UNLIMITED = "unlimited"
-OrderKind = Literal["limit", "market"]
-PriceSide = Literal["same", "other", "bid", "ask"]
 
 _OWN = "Left out: the strategy's own"
 
@@ -58,10 +69,6 @@ def _wallet(value: object) -> object:
     return dict(value) if isinstance(value, Mapping) else value
 
 
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
 OpenTrades = Annotated[int, BeforeValidator(_open_trades), WithJsonSchema({"type": "integer", "minimum": -1})]
 Stake = Annotated[
     float | Literal["unlimited"],
@@ -81,90 +88,6 @@ Wallet = Annotated[
         {"anyOf": [{"type": "number"}, {"type": "object", "additionalProperties": {"type": "number"}}]}
     ),
 ]
-TimeInForce = Annotated[Literal["GTC", "FOK", "IOC", "PO"], BeforeValidator(_upper)]
-
-
-class UnfilledTimeout(Section):
-    """How long orders wait for their fill."""
-
-    entry: float | None = described(10.0, "Longest wait of an entry order, in `unit`s.", ge=1)
-    exit: float | None = described(10.0, "Longest wait of an exit order, in `unit`s.", ge=1)
-    exit_timeout_count: int = described(
-        0,
-        "After so many exit orders in a row that timed out, the trade is closed at the market. 0: never.",
-        ge=0,
-    )
-    unit: Literal["minutes", "seconds"] = described("minutes", "Unit of `entry` and `exit`, market time.")
-
-    def wait_ms(self, *, entry: bool) -> float | None:
-        """Longest wait of an order, ms; None: without end."""
-        wait = self.entry if entry else self.exit
-        return None if wait is None else wait * (60_000 if self.unit == "minutes" else 1_000)
-
-
-class DepthOfMarket(Section):
-    """A condition on the order book before an entry."""
-
-    enabled: bool = described(False, "Whether the order book is looked at before an entry.")
-    bids_to_ask_delta: float = described(
-        0.0, "Least ratio of the amounts of all bids and all asks. 0: any.", ge=0
-    )
-
-
-class ExitPricing(Section):
-    """Where the price of an exit order comes from."""
-
-    price_side: PriceSide = described(
-        "same", "`same` side of the order book as the order's own, the `other` side, `bid` or `ask`."
-    )
-    price_last_balance: float = described(
-        0.0,
-        "0 is the side's price, 1 the last price, if that is better for the market; between: between.",
-        ge=0,
-        le=1,
-    )
-    use_order_book: bool = described(False, "Whether the price is taken from a place in the order book.")
-    order_book_top: int = described(1, "Which place of the order book, 1 is the best price.", ge=1, le=50)
-
-
-class EntryPricing(ExitPricing):
-    """Where the price of an entry order comes from."""
-
-    check_depth_of_market: DepthOfMarket = described(
-        DepthOfMarket(), "A condition on the order book before an entry."
-    )
-
-
-class OrderTypes(Section):
-    """Which kinds of orders are used for what."""
-
-    entry: OrderKind = described("limit", "Entries.")
-    exit: OrderKind = described("limit", "Exits by ROI, by signal and by the strategy.")
-    stoploss: OrderKind = described(
-        "limit", "Exits by the stop-loss; also the kind of stop order at the exchange."
-    )
-    emergency_exit: OrderKind = described(
-        "market", "Exits after timed-out exit orders, or without a stop order."
-    )
-    force_entry: OrderKind | None = described(None, "Entries by command. Left out: as `entry`.")
-    force_exit: OrderKind | None = described(None, "Exits by command. Left out: as `exit`.")
-    stoploss_on_exchange: bool = described(
-        False, "Whether a stop order lies at the exchange while a trade is open."
-    )
-    stoploss_on_exchange_interval: float = described(
-        60.0, "Least time between two moves of the stop order.", unit="market s", ge=0
-    )
-    stoploss_on_exchange_limit_ratio: float = described(
-        0.99, "Limit price of a stop order of kind `limit`, as a share of its stop price.", gt=0, le=1
-    )
-    stoploss_price_type: str | None = described(None, "Futures only.")
-
-
-class OrderTimeInForce(Section):
-    """How long orders stay in the order book."""
-
-    entry: TimeInForce = described("GTC", "Entries: `GTC` until cancelled, `IOC`, `FOK`, `PO` post only.")
-    exit: TimeInForce = described("GTC", "Exits: `GTC` until cancelled, `IOC`, `FOK`, `PO` post only.")
 
 
 class Internals(Section):
@@ -175,80 +98,6 @@ class Internals(Section):
     )
     heartbeat_interval: float = described(60.0, "freqtrade's log line.", ge=0)
     sd_notify: bool = described(True, "freqtrade's switch for systemd.")
-
-
-_STOP_KEYS = ("stop_duration", "stop_duration_candles", "unlock_at")
-_METHOD_KEYS = {
-    "CooldownPeriod": (),
-    "StoplossGuard": ("trade_limit", "required_profit", "only_per_pair", "only_per_side"),
-    "MaxDrawdown": ("trade_limit", "max_allowed_drawdown", "calculation_mode"),
-    "LowProfitPairs": ("trade_limit", "required_profit", "only_per_side"),
-}
-
-
-class ProtectionSettings(Section):
-    """One of freqtrade's protections: what allows no entry for some time after trades went badly."""
-
-    method: Literal["CooldownPeriod", "StoplossGuard", "MaxDrawdown", "LowProfitPairs"] = described(
-        ..., "Which protection."
-    )
-    lookback_period: int | None = described(
-        None, "Closed trades that count. Left out: 60.", unit="market min", ge=1
-    )
-    lookback_period_candles: int | None = described(None, "The same in candles.", unit="candles", ge=1)
-    stop_duration: int | None = described(
-        None,
-        "Length of the lock, from the close of the last trade that counted. Left out: 60.",
-        unit="market min",
-        ge=1,
-    )
-    stop_duration_candles: int | None = described(None, "The same in candles.", unit="candles", ge=1)
-    unlock_at: str | None = described(
-        None,
-        "End of the lock as a time of the day, UTC, such as `07:30`.",
-        pattern=r"^([01]?\d|2[0-3]):[0-5]?\d$",
-    )
-    trade_limit: int | None = described(
-        None,
-        "Least number of trades before it acts. Left out: 10 for StoplossGuard, else 1.",
-        unit="trades",
-        ge=1,
-    )
-    required_profit: float = described(
-        0.0, "StoplossGuard counts trades below it, LowProfitPairs wants the sum to reach it. A ratio."
-    )
-    only_per_pair: bool = described(False, "StoplossGuard: lock pairs one by one, never all at once.")
-    only_per_side: bool = described(False, "Lock the side that lost, long or short, alone.")
-    max_allowed_drawdown: float = described(0.0, "MaxDrawdown: largest drawdown, a ratio.", ge=0)
-    calculation_mode: Literal["ratios", "equity"] = described(
-        "ratios", "MaxDrawdown: of the sum of the trades' profit ratios, or of the account."
-    )
-
-    @model_validator(mode="after")
-    def _fits_its_method(self) -> Self:
-        known = {
-            "method",
-            "lookback_period",
-            "lookback_period_candles",
-            *_STOP_KEYS,
-            *_METHOD_KEYS[self.method],
-        }
-        alien = sorted(self.model_fields_set - known)
-        if alien:
-            raise ValueError(f"{self.method} has no {alien[0]!r}; it has {', '.join(sorted(known))}")
-        for names in (_STOP_KEYS, ("lookback_period", "lookback_period_candles")):
-            given = [name for name in names if getattr(self, name) is not None]
-            if len(given) > 1:
-                raise ValueError(f"{self.method}: write {given[0]} or {given[1]}, not both")
-        return self
-
-    @property
-    def unlock_time(self) -> dt.time | None:
-        """``unlock_at`` as a time of the day, UTC."""
-        if self.unlock_at is None:
-            return None
-        hour, minute = self.unlock_at.split(":")
-        return dt.time(int(hour), int(minute))
 
 
 class TradingSettings(Section):

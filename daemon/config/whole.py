@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from daemon.config.fields import given_secret
-from daemon.config.models import FORESTS
+from daemon.config.models import FORESTS, model_fault
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 
@@ -36,6 +37,13 @@ def whole_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _timeframe_faults(document)
     yield from _pair_faults(document)
     yield from _live_faults(document)
+    yield from _model_faults(document)
+
+
+def model_folders(user_data_dir: Path, freqaimodel_path: Path | None) -> tuple[Path, ...]:
+    """Where the file of a user's own model class is looked for, in order."""
+    folders = (freqaimodel_path, user_data_dir / "freqaimodels")
+    return tuple(folder for folder in folders if folder is not None)
 
 
 def whole_doubts(document: Mapping[str, Any], freqai: FreqaiSettings) -> Iterator[str]:
@@ -126,6 +134,19 @@ def _live_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
             ("exchange",),
             "live trading (dry_run false) needs key and secret, or wallet_address and private_key",
         )
+
+
+def _model_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
+    name = document.get("freqaimodel")
+    paths = {key: document.get(key) for key in ("user_data_dir", "freqaimodel_path")}
+    user_data, own = (
+        Path(value).expanduser() if isinstance(value, str | Path) and str(value).strip() else None
+        for value in paths.values()
+    )
+    if isinstance(name, str):
+        fault = model_fault(name, model_folders(user_data or Path("user_data"), own))
+        if fault:
+            yield ("freqaimodel",), fault
 
 
 def _safely_matches(pattern: str, pair: str) -> bool:

@@ -46,7 +46,7 @@ class Reason(enum.StrEnum):
     LATE = "late"
     """The candle came in after a model that was trained on later candles, or far too late."""
     STRATEGY = "strategy"
-    """A hook of the strategy raised; the detail names the place."""
+    """A hook of the strategy, or the user's own model class, raised; the detail names the place."""
 
 
 # FreqAI's codes in the column do_predict, which strategies compare with.

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daemon.core.candles import CandleFrame
+from daemon.features.rounding import ranges
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
 
-    from daemon.features.compute import BlockComputer
+    from daemon.features.compute import BlockComputer, BlockRows
     from daemon.features.plan import BlockKey
 
 TAILS = (32, 64, 128, 256, 512, 1024, 2048)
@@ -58,8 +59,7 @@ def measured_warm_up(
     """
     tails = [tail for tail in TAILS if tail <= len(frame) // 2] or [TAILS[0]]
     full = computer.call(key, frame, shown)
-    with np.errstate(invalid="ignore"):
-        scale = _range(full.values)
+    scale = ranges(full.values)
     rows = np.linspace(len(frame) * 2 // 3, len(frame) - 1, places).astype(int)
     unsettled: set[str] = set()
     for tail in tails:
@@ -79,9 +79,22 @@ def measured_warm_up(
     return WarmUp(tails[-1], tuple(sorted(unsettled)))
 
 
-def _range(values: np.ndarray) -> np.ndarray:
-    """Largest minus smallest finite value of each column, as float64; 0 where there is none."""
-    filled = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
-    empty = np.isnan(filled).all(axis=0)
-    filled[:, empty] = 0.0
-    return np.asarray(np.nanmax(filled, axis=0) - np.nanmin(filled, axis=0))
+def unsettled_newest(
+    call: Callable[[CandleFrame], BlockRows], frame: CandleFrame, rows: int
+) -> tuple[str, ...]:
+    """Columns whose newest row differs between all of these candles and the newest ``rows`` of them.
+
+    Args:
+        call: computes the rows of candles, from the first one on.
+        frame: a history.
+        rows: how much of it is shown live.
+    """
+    if len(frame) <= rows:
+        return ()
+    whole, live = call(frame), call(frame[-rows:])
+    if whole.names != live.names:
+        return tuple(sorted(set(whole.names) ^ set(live.names)))
+    a, b = whole.values[-1], live.values[-1]
+    with np.errstate(invalid="ignore"):
+        same = (np.abs(a - b) <= TOLERANCE * ranges(whole.values)) | (np.isnan(a) & np.isnan(b))
+    return tuple(name for name, ok in zip(whole.names, same, strict=True) if not ok)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from daemon.features.plan import FEATURE
+from daemon.features.block import BlockView
+from daemon.features.plan import FEATURE, HANDED_ON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from daemon.core.candles import CandleFrame
     from daemon.core.timeframe import Timeframe
-    from daemon.features.block import BlockView
     from daemon.features.plan import BlockKey
 
 
@@ -137,3 +137,27 @@ def widened(parts: Sequence[Part], base: Timeframe, frame: CandleFrame) -> pd.Da
     # An index of Python strings, as in `CandleFrame.to_pandas`.
     features = pd.DataFrame(values, index=candles.index, columns=pd.Index(names, dtype=object), copy=False)
     return pd.concat([candles, features], axis=1)
+
+
+def handed_on(
+    part: Part, names: tuple[str, ...], base: Timeframe, open_ms: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
+    """A block's features that stand in the frame of ``populate_*``.
+
+    Args:
+        part: the block.
+        names: its columns, also where it has no row yet.
+        base: timeframe of the base candles.
+        open_ms: int64[n], base candles, increasing.
+
+    Returns:
+        float64[n] by full name; NaN where a feature has no value.
+    """
+    chosen = [i for i, name in enumerate(names) if name.startswith(HANDED_ON)]
+    some = tuple(names[i] for i in chosen)
+    full = [name.replace(":", "") for name in part.key.column_names(some, part.shifts)]
+    values = np.full((len(full), len(open_ms)), np.nan)
+    if chosen and len(part.view):
+        view = BlockView(some, part.view.open_ms, part.view.values[:, chosen])
+        gather([Part(part.key, view, part.shifts)], open_ms + base.ms, values.T)
+    return dict(zip(full, values, strict=True))

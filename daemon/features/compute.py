@@ -100,11 +100,10 @@ class BlockComputer:
             give_way()
             start_ms = self.oldest_needed_ms(key, int(frame.open_ms[low]))
             start = int(np.searchsorted(frame.open_ms, start_ms))
-            part = self.call(key, frame[start:high], shown)
+            part = self.call(key, frame[start:high], shown, first=low - start)
             if names is not None and part.names != names:
                 raise StrategyError(_unsteady(key, names, part.names))
-            names = part.names
-            values = part.values[low - start :]
+            names, values = part.names, part.values
             if frame.open_ms[start] > start_ms:  # history begins later than the span wants
                 values[: max(0, self.warm_up - (low - start))] = np.nan
             parts.append(values)
@@ -115,31 +114,37 @@ class BlockComputer:
         key: BlockKey,
         frame: CandleFrame,
         shown: Callable[[CandleFrame], pd.DataFrame] = CandleFrame.to_pandas,
+        first: int = 0,
     ) -> BlockRows:
-        """All rows of ``frame``, computed from its first candle on.
+        """Rows of ``frame`` from ``first`` on, computed from its first candle on.
 
         Args:
             key: the block.
             frame: its candles.
             shown: the frame that the hook is given for them, which may hold expanded columns as well
                 (`daemon.features.columns.widened`); those that it leaves alone are no columns of this block.
+            first: index of the first row that is wanted.
         """
         candles = shown(frame)
         if key.hook is Hook.STANDARD:
             known = frozenset(candles.columns)
             standard = self._hooks.standard(candles, {"pair": str(key.pair)})
             _refuse_losses(key, known, standard)
-            return self._features(key, [(standard, "")], known)
+            return self._features(key, [(standard, "")], first, known)
         metadata = {"pair": str(key.pair), "tf": str(key.timeframe)}
         made = [
             (self._hooks.expand_all(candles.copy(), period, metadata), f"_{period}")
             for period in self._plan.periods
         ]
         made.append((self._hooks.expand_basic(candles, metadata), "_gen"))
-        return self._features(key, made)
+        return self._features(key, made, first)
 
     def _features(
-        self, key: BlockKey, made: list[tuple[pd.DataFrame, str]], known: frozenset[str] = frozenset()
+        self,
+        key: BlockKey,
+        made: list[tuple[pd.DataFrame, str]],
+        first: int,
+        known: frozenset[str] = frozenset(),
     ) -> BlockRows:
         """The columns with ``%`` of the hooks' frames but for ``known`` ones, each name with its suffix."""
         dtype = np.float64 if self.reads.any else np.float32
@@ -151,11 +156,11 @@ class BlockComputer:
             for name in frame.columns:
                 if FEATURE in str(name) and name not in known:
                     names.append(name + suffix)
-                    columns.append(_numbers(key, frame, name, dtype))
-        values = np.empty((len(made[0][0]), len(columns)), dtype)
+                    columns.append(_numbers(key, frame[name], first))
+        values = np.empty((len(made[0][0]) - first, len(columns)))
         for i, column in enumerate(columns):
             values[:, i] = column
-        return BlockRows(tuple(names), values)
+        return BlockRows(tuple(names), _finite(values, dtype))
 
     def _span_start(self, key: BlockKey, open_ms: int) -> int:
         span_ms = SPAN * key.timeframe.ms
@@ -190,20 +195,24 @@ def _refuse_losses(key: BlockKey, known: frozenset[str], made: pd.DataFrame) -> 
         )
 
 
-def _numbers(
-    key: BlockKey, frame: pd.DataFrame, name: str, dtype: type[np.float32 | np.float64]
-) -> NDArray[np.floating[Any]]:
+def _numbers(key: BlockKey, column: pd.Series, first: int) -> NDArray[np.float64]:
     try:
-        with np.errstate(over="ignore"):
-            values = frame[name].to_numpy(dtype=dtype, na_value=np.nan)
-            finite = np.isfinite(values.astype(np.float32, copy=False))  # a model gets it in 32 bits
+        return column.to_numpy(np.float64, na_value=np.nan)[first:]
     except (TypeError, ValueError) as exc:
         raise StrategyError(
-            f"{key.pair} {key.timeframe}: feature {name!r} holds values that are no numbers ({frame[name].dtype}): "
+            f"{key.pair} {key.timeframe}: feature {column.name!r} holds values that are no numbers ({column.dtype}): "
             "a feature column must be numeric"
         ) from exc
+
+
+def _finite(values: NDArray[np.float64], dtype: type[np.float32 | np.float64]) -> NDArray[np.floating[Any]]:
+    """Numbers as a block keeps them: NaN where a model, which gets them in 32 bits, would see none."""
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    kept: NDArray[np.floating[Any]] = narrow if dtype is np.float32 else values
     # An infinite value is a division by zero in the strategy; FreqAI treats it as missing, so do we.
-    return np.where(finite, values, dtype(np.nan))
+    kept[~np.isfinite(narrow)] = np.nan
+    return kept
 
 
 def _unsteady(key: BlockKey, before: tuple[str, ...], now: tuple[str, ...]) -> str:

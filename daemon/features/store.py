@@ -12,7 +12,7 @@ from daemon.core.errors import Refused
 from daemon.core.market import CandleKey
 from daemon.core.prediction import Reason
 from daemon.features.block import EMPTY_VIEW, Block, BlockView
-from daemon.features.columns import Part, gather, shifted, widened
+from daemon.features.columns import Part, gather, handed_on, shifted, widened
 from daemon.features.compute import SPAN
 from daemon.features.plan import HANDED_ON, Hook
 
@@ -218,17 +218,9 @@ class FeatureStore:
         found: dict[str, NDArray[np.float64]] = {}
         for key in self.plan.blocks(pair):
             names = self.names(key)
-            columns = [i for i, name in enumerate(names) if name.startswith(HANDED_ON)]
-            if not columns:
-                continue
-            whole = self._view(key, open_ms, lambda: None)
-            view = BlockView(tuple(names[i] for i in columns), whole.open_ms, whole.values[:, columns])
-            part = Part(key, view, self.plan.shifts_of(key))
-            full = [name.replace(":", "") for name in part.column_names()]
-            values = np.full((len(full), len(open_ms)), np.nan)
-            if len(view):
-                gather([part], open_ms + self.plan.base.ms, values.T)
-            found.update(zip(full, values, strict=True))
+            if any(name.startswith(HANDED_ON) for name in names):
+                part = Part(key, self._view(key, open_ms, lambda: None), self.plan.shifts_of(key))
+                found |= handed_on(part, names, self.plan.base, open_ms)
         return found
 
     def forget_before(self, base_ms: int) -> None:

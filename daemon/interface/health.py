@@ -28,7 +28,7 @@ def deaths(figures: Mapping[str, Any], age_s: float) -> list[str]:
 
 def obstacles(figures: Mapping[str, Any], age_s: float) -> list[str]:
     """Why the daemon is not ready: no fresh candle, no model that predicts, a closed gate; empty if it is."""
-    return [*deaths(figures, age_s), *_candles(figures), *_models(figures), *_gates(figures)]
+    return [*deaths(figures, age_s), *_candles(figures), *_models(figures), *closed_gates(figures)]
 
 
 def _candles(figures: Mapping[str, Any]) -> Iterator[str]:
@@ -52,7 +52,7 @@ def _models(figures: Mapping[str, Any]) -> Iterator[str]:
             yield f"{pair}: the model is {hours:.1f} hours old and predicts no more"
 
 
-def _gates(figures: Mapping[str, Any]) -> Iterator[str]:
+def closed_gates(figures: Mapping[str, Any]) -> Iterator[str]:
     """Gates that are closed for all pairs; one that is closed for a pair alone keeps only that pair out."""
     trading = figures.get("trading") or {}
     for reason in (trading.get("gates") or {}).get("*", ()):

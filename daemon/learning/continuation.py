@@ -16,6 +16,7 @@ from daemon.core.errors import Corrupt
 from daemon.learning.models.port import CannotContinue
 from daemon.learning.models.registry import model_class, model_part
 from daemon.learning.pipeline_files import read_pipeline
+from daemon.learning.user_steps import own_transforms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ def start_of(job: TrainingJob) -> Start:
             raise CannotContinue(f"{cls.__name__} has no fit that goes on from a model")
     try:
         parts = {part: Path(path).read_bytes() for part, path in job.start_files.items()}
-        pipeline = read_pipeline(parts)
+        pipeline = read_pipeline(parts, own_transforms(job.model, job.pipeline))
         models = [cls.from_bytes(parts[model_part(i)]) for i, cls in enumerate(classes)]
         heads = tuple(StartHead(*each) for each in zip(pipeline.labels, models, strict=True))
     except (OSError, KeyError, ValueError, Corrupt) as exc:
@@ -77,6 +78,7 @@ def mismatch(metadata: Mapping[str, Any], job: TrainingJob) -> str:
     classes = {target.name: list(target.classes) for target in job.targets}
     now = {
         "model_class": job.model,
+        "model_digest": job.model_digest,
         "label_list": list(classes),
         "classes": classes,
         "training_features_list": list(job.features),
@@ -84,13 +86,14 @@ def mismatch(metadata: Mapping[str, Any], job: TrainingJob) -> str:
     }
     words = {
         "model_class": "it is of another model class",
+        "model_digest": "the file of its model class has been edited",
         "label_list": "it has other targets",
         "classes": "its targets have other classes",
         "training_features_list": "it has other features",
         "model_training_parameters": "it has other model_training_parameters",
     }
     for key, value in now.items():
-        if metadata.get(key) != value:
+        if metadata.get(key, "" if key == "model_digest" else None) != value:
             return words[key]
     components = "principal_component_analysis"
     before = metadata.get("pipeline", {}).get(components, False)

@@ -56,6 +56,11 @@ def explanations(model: LiveModel, row: NDArray[np.float32]) -> list[Explanation
     Raises:
         Refused: the model's library has no SHAP values, or they are not those of its predictions.
     """
+    if not model.heads:
+        raise Refused(
+            f"{model.name} is of a model class in FreqAI's manner: candled asks it for predictions, and does not know "
+            "how it makes them"
+        )
     names = model.pipeline.names(model.schema.names)
     changed = model.pipeline.transform(row[None, :])
     own = dict(zip(model.schema.names, row, strict=True))
@@ -72,7 +77,7 @@ def _explained(
             f"target {target.name!r}: {type(head.model).__name__} has no exact SHAP values of its library's own; "
             "CatBoost, LightGBM and XGBoost have"
         )
-    out = head.model.predict(changed)
+    out = head.out(changed)
     code = int(out[0].argmax()) if target.classes else 0
     found = head.model.explained(changed, code)[0]
     said: float | str

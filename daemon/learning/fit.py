@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,12 @@ from daemon.learning.head import fitted_head, judged
 from daemon.learning.importance import importance_pages
 from daemon.learning.job import TrainingResult
 from daemon.learning.models.port import CannotContinue
-from daemon.learning.models.registry import model_part
+from daemon.learning.models.registry import model_part, user_class
 from daemon.learning.pipeline import Pipeline, prepared
 from daemon.learning.pipeline_files import pipeline_files
 from daemon.learning.split import SplitOptions, recency_weights, split
 from daemon.learning.steps.port import Points
+from daemon.learning.user_steps import own_transforms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,13 +37,22 @@ FEWEST_ROWS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class _Clean:
-    """Rows without a missing value, and what was left out."""
+class Clean:
+    """Rows without a missing value, and what was left out.
+
+    Attributes:
+        features: float32[n, features].
+        labels: float64[n, targets].
+        dropped: rows that had labels, but lacked a feature.
+        worst: features that most of them lacked, with counts.
+        keep: bool[all rows], which rows are here.
+    """
 
     features: NDArray[np.float32]
     labels: NDArray[np.float64]
     dropped: int
     worst: dict[str, int]
+    keep: NDArray[np.bool_]
 
 
 def train(
@@ -68,6 +79,11 @@ def train(
         Refused: these rows or parameters cannot be trained on; the message says why.
         FitStopped: ``stop`` said so.
     """
+    user = user_class(job.model)
+    if user is not None and user.freqai:
+        from daemon.learning.freqai.training import trained  # noqa: PLC0415  only such a class needs it
+
+        return trained(user, job, features, labels, folder, monotonic_s=monotonic_s)
     if not job.start:
         return _trained(job, features, labels, folder, monotonic_s, start=None, stop=stop)
     try:
@@ -94,11 +110,13 @@ def _trained(
     stopping and its own scale.
     """
     started = monotonic_s()
-    clean = _clean(job, features, labels)
-    rows = split(len(clean.labels), _split_options(job))
+    clean = clean_rows(job, features, labels)
+    rows = split(len(clean.labels), split_options(job))
     weights = recency_weights(len(clean.labels), job.weight_factor)
     kept = () if start is None else start.transforms
-    made = prepared(_points(clean, weights, rows.train), job.pipeline, job.seed, kept)
+    kinds = own_transforms(job.model, job.pipeline) or None
+    with _guard(job):  # a step may be the user's own
+        made = prepared(_points(clean, weights, rows.train), job.pipeline, job.seed, kept, kinds)
     test = _test(made.pipeline, _points(clean, weights, rows.test))
     prepared_s = monotonic_s()
 
@@ -116,7 +134,8 @@ def _trained(
         for i, head in enumerate(heads)
         if len(test)
     }
-    files = _saved(job, heads, made.pipeline, folder)
+    with _guard(job):
+        files = _saved(job, heads, made.pipeline, folder)
     return TrainingResult(
         files=files,
         rows=len(made.points),
@@ -138,11 +157,21 @@ def _trained(
     )
 
 
-def _clean(job: TrainingJob, features: NDArray[np.float32], labels: NDArray[np.float64]) -> _Clean:
+def _guard(job: TrainingJob) -> contextlib.AbstractContextManager[None]:
+    user = user_class(job.model)
+    return contextlib.nullcontext() if user is None else user.guarded()
+
+
+def clean_rows(job: TrainingJob, features: NDArray[np.float32], labels: NDArray[np.float64]) -> Clean:
+    """The rows that have all features and all labels.
+
+    Raises:
+        Refused: they are too few.
+    """
     missing = np.isnan(features)
     lacking = missing.any(axis=1)
     known = np.isfinite(labels).all(axis=1)
-    keep = known & ~lacking
+    keep: NDArray[np.bool_] = np.asarray(known & ~lacking)
     # The last rows' labels look beyond the newest candle: no loss. Rows that lack features are.
     dropped = int((known & lacking).sum())
     counts = missing[known].sum(axis=0)
@@ -152,10 +181,11 @@ def _clean(job: TrainingJob, features: NDArray[np.float32], labels: NDArray[np.f
             f"only {int(keep.sum())} of {len(labels)} rows have all features and a label (at least {FEWEST_ROWS} are "
             f"needed); the features that most rows lack: {worst or 'none, labels are missing'}"
         )
-    return _Clean(features[keep], labels[keep], dropped, worst)
+    return Clean(features[keep], labels[keep], dropped, worst, keep)
 
 
-def _split_options(job: TrainingJob) -> SplitOptions:
+def split_options(job: TrainingJob) -> SplitOptions:
+    """How the job divides its rows."""
     return SplitOptions(
         test_size=job.test_size,
         train_size=job.train_size,
@@ -167,7 +197,7 @@ def _split_options(job: TrainingJob) -> SplitOptions:
     )
 
 
-def _points(clean: _Clean, weights: NDArray[np.float64], which: NDArray[np.int64]) -> Points:
+def _points(clean: Clean, weights: NDArray[np.float64], which: NDArray[np.int64]) -> Points:
     return Points(clean.features[which], clean.labels[which], weights[which])
 
 
@@ -175,8 +205,8 @@ def _test(pipeline: FeaturePipeline, points: Points) -> Points:
     """The test rows that the model would predict live, behind the pipeline: no outliers."""
     if not len(points):
         return points
-    seen = pipeline.judge(points.features)
-    return replace(points, features=seen.features).only(seen.inlier)
+    features, inlier = pipeline.inliers(points.features)
+    return replace(points, features=features).only(inlier)
 
 
 def _by_column(heads: list[Head], values: list[float]) -> dict[str, float]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daemon.core.errors import Refused
+from daemon.core.errors import Refused, StrategyError
 from daemon.learning.evaluate import classification_metrics, regression_metrics
 from daemon.learning.models.port import FitOptions, Rows
-from daemon.learning.models.registry import model_class
+from daemon.learning.models.registry import model_class, user_class
+from daemon.learning.models.user import UserModel
 from daemon.learning.pipeline import LabelScaling
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from daemon.learning.continuation import StartHead
     from daemon.learning.job import Target, TrainingJob
     from daemon.learning.models.port import Model
+    from daemon.learning.models.user import UserClass
     from daemon.learning.steps.port import Points
 
 
@@ -34,6 +37,7 @@ class Head:
         label_std: their standard deviation; 0 for classes.
         scaling: between the label's own unit and what the model learnt; None for classes.
         model: the fitted model.
+        user: the user's class that it is of; None: one of ours.
     """
 
     target: Target
@@ -41,6 +45,25 @@ class Head:
     label_std: float
     scaling: LabelScaling | None
     model: Model
+    user: UserClass | None = None
+
+    def out(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What the model says of float32[n, k]: float64[n], scaled, or float64[n, classes] probabilities.
+
+        Raises:
+            Refused: a feature is not a finite number.
+            StrategyError: the user's code raised, or gave something else.
+        """
+        if self.user is None:
+            return self.model.predict(features)
+        with self.user.guarded():
+            out = np.asarray(self.model.predict(features), np.float64)
+        wanted = (len(features), len(self.target.classes)) if self.target.classes else (len(features),)
+        if out.shape != wanted or not np.isfinite(out).all():
+            raise StrategyError(
+                f"{self.user.file}: {self.user.name}.predict must return finite numbers of shape {wanted}"
+            )
+        return out
 
     def values(self, features: NDArray[np.float32]) -> dict[str, float | str]:
         """Prediction columns of this target.
@@ -52,7 +75,7 @@ class Head:
             The target's name -> the predicted value, or the likeliest class; for classes each class's probability
             under its name; for regression ``<target>_mean`` and ``<target>_std`` of the training labels.
         """
-        name, out = self.target.name, self.model.predict(features)
+        name, out = self.target.name, self.out(features)
         if self.scaling is None:
             shares = {each: float(out[0, code]) for code, each in enumerate(self.target.classes)}
             return {name: self.target.classes[int(out[0].argmax())], **shares}
@@ -69,7 +92,7 @@ class Head:
 
     def predicted(self, features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
         """Float64[n] of each of `numbers`, for float32[n, k] behind the pipeline."""
-        out = self.model.predict(features)
+        out = self.out(features)
         if self.scaling is not None:
             return {self.target.name: self.scaling.inverse(out)}
         return {name: out[:, code] for code, name in enumerate(self.target.classes)}
@@ -104,7 +127,10 @@ def fitted_head(
     """
     target = job.targets[index]
     classifies = bool(target.classes)
-    scaling = None if classifies else _scaling(target, points.labels[:, index])
+    cls = model_class(job.model, classifies=classifies)
+    user = user_class(job.model)
+    with contextlib.nullcontext() if user is None else user.guarded():
+        scaling = None if classifies else _scaling(cls, target, points.labels[:, index])
     if start is not None:
         scaling = start.scaling  # the new one has shown that the label is not constant
     if classifies and len(np.unique(points.labels[:, index])) == 1:
@@ -119,9 +145,11 @@ def fitted_head(
         stop=stop,
         start=None if start is None else start.model,
     )
-    model = model_class(job.model, classifies=classifies).fit(
-        _rows(points, index, scaling), _rows(test, index, scaling) if len(test) else None, options
-    )
+    rows, tests = _rows(points, index, scaling), _rows(test, index, scaling) if len(test) else None
+    with contextlib.nullcontext() if user is None else user.guarded():
+        model = cls.fit(rows, tests, options)
+        if not isinstance(model, cls):
+            raise TypeError(f"{job.model}.fit returned {type(model).__name__}; it must return a {job.model}")
     label = raw_labels[:, index]
     return Head(
         target=target,
@@ -129,6 +157,7 @@ def fitted_head(
         label_std=0.0 if classifies else float(label.std()),
         scaling=scaling,
         model=model,
+        user=user,
     )
 
 
@@ -146,7 +175,7 @@ def judged(
         labels: float64[n], their labels in the target's own unit or as class codes.
         train_labels: float64[m], those of the training rows, for the naive baseline.
     """
-    out = head.model.predict(np.asfortranarray(features))
+    out = head.out(np.asfortranarray(features))
     if head.scaling is not None:
         return regression_metrics(labels, head.scaling.inverse(out), float(train_labels.mean()))
     codes = train_labels.astype(np.int64)
@@ -154,9 +183,9 @@ def judged(
     return classification_metrics(labels.astype(np.int64), out, shares, head.target.classes)
 
 
-def _scaling(target: Target, labels: NDArray[np.float64]) -> LabelScaling:
+def _scaling(cls: type[Model], target: Target, labels: NDArray[np.float64]) -> LabelScaling:
     try:
-        return LabelScaling.fit(labels)
+        return cls.label_pipeline(labels) if issubclass(cls, UserModel) else LabelScaling.fit(labels)
     except Refused as exc:
         raise Refused(f"target {target.name!r}: {exc}") from exc
 

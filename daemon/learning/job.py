@@ -49,6 +49,10 @@ class TrainingJob:
         plot_feature_importances: how many features, best and worst, are plotted beside the model; 0: no plot.
         start: name of the artifact that the training goes on from; empty: from nothing.
         start_files: its files: part (``model``, ``pipeline``, ...) -> absolute path.
+        model_file: file of the user's own model class; empty: it is one of ours.
+        model_digest: of that file and its helpers.
+        config: the user's configuration, for a model class in FreqAI's manner.
+        open_ms: open time of each row's candle, ms UTC, for the same.
     """
 
     pair: str
@@ -71,6 +75,10 @@ class TrainingJob:
     train_size: float | None = None
     start: str = ""
     start_files: Mapping[str, str] = field(default_factory=dict)
+    model_file: str = ""
+    model_digest: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    open_ms: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values."""

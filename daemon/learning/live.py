@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from daemon.core.errors import Corrupt
+from daemon.core.errors import ConfigError, Corrupt
 from daemon.core.schema import FeatureSchema
 from daemon.learning.head import Head
 from daemon.learning.job import Target
-from daemon.learning.models.registry import model_class, model_part
+from daemon.learning.models.registry import model_class, model_part, user_class
+from daemon.learning.options import PipelineOptions
 from daemon.learning.pipeline_files import read_pipeline
+from daemon.learning.user_steps import own_transforms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daemon.core.pair import Pair
+    from daemon.learning.models.user import UserClass
     from daemon.learning.pipeline import FeaturePipeline, LabelScaling
 
 
@@ -69,6 +73,11 @@ class LiveModel:
         return tuple(head.target.name for head in self.heads)
 
     @property
+    def label_means(self) -> dict[str, float]:
+        """Mean of the training labels of each target of numbers."""
+        return {head.target.name: head.label_mean for head in self.heads if not head.target.classes}
+
+    @property
     def numbers(self) -> tuple[str, ...]:
         """Names of the numbers that it predicts, see `Head.numbers`."""
         return tuple(name for head in self.heads for name in head.numbers)
@@ -78,8 +87,10 @@ class LiveModel:
 
         Raises:
             Refused: a feature is beyond what scaling can hold.
+            StrategyError: the user's own model class raised.
         """
-        features = self.pipeline.transform(rows)
+        with self._guard():
+            features = self.pipeline.transform(rows)
         found: dict[str, NDArray[np.float64]] = {}
         for head in self.heads:
             found |= head.predicted(features)
@@ -91,7 +102,8 @@ class LiveModel:
         Args:
             row: float32[features] in the schema's order, all finite.
         """
-        judged = self.pipeline.judge(row[None, :])
+        with self._guard():
+            judged = self.pipeline.judge(row[None, :])
         return Answer(
             values=self._values(judged.features),
             di=float(judged.di[0]),
@@ -107,7 +119,14 @@ class LiveModel:
         Returns:
             Those of all heads, see `Head.values`, and the extra returns.
         """
-        return self._values(self.pipeline.transform(row[None, :]))
+        with self._guard():
+            features = self.pipeline.transform(row[None, :])
+        return self._values(features)
+
+    def _guard(self) -> contextlib.AbstractContextManager[None]:
+        """Around the pipeline: a step may be the user's own."""
+        user = self.heads[0].user if self.heads else None
+        return contextlib.nullcontext() if user is None else user.guarded()
 
     def _values(self, features: NDArray[np.float32]) -> dict[str, float | str]:
         values: dict[str, float | str] = {}
@@ -127,11 +146,18 @@ def live_model(pair: Pair, name: str, metadata: Mapping[str, Any], files: Mappin
 
     Raises:
         Corrupt: something is missing or does not fit together.
+        ConfigError: it is of a model class that is not there, or of another version of the user's file.
     """
     try:
-        pipeline, targets = read_pipeline(files), _targets(metadata)
+        user = _user(name, metadata)
+        if user is not None and user.freqai:
+            from daemon.learning.freqai.live import freqai_model  # noqa: PLC0415  only such a class needs it
+
+            return freqai_model(user, pair, name, metadata, files, targets=_targets(metadata))
+        own = own_transforms(metadata["model_class"], PipelineOptions(**metadata.get("pipeline", {})))
+        pipeline, targets = read_pipeline(files, own), _targets(metadata)
         heads = tuple(
-            _head(metadata, target, scaling, files[model_part(i)])
+            _head(metadata, target, scaling, files[model_part(i)], user)
             for i, (target, scaling) in enumerate(zip(targets, pipeline.labels, strict=True))
         )
         return LiveModel(
@@ -148,6 +174,22 @@ def live_model(pair: Pair, name: str, metadata: Mapping[str, Any], files: Mappin
         raise Corrupt(f"{name}: metadata or pipeline lacks something: {exc!r}") from exc
 
 
+def _user(name: str, metadata: Mapping[str, Any]) -> UserClass | None:
+    """The user's class that a model is of.
+
+    Raises:
+        ConfigError: it is not there, or its file has been edited since: another code's model is not to be trusted.
+    """
+    user, trained_by = user_class(str(metadata["model_class"])), str(metadata.get("model_digest", ""))
+    if trained_by == ("" if user is None else user.digest):
+        return user
+    if user is None:
+        raise ConfigError(
+            f"{name} is of a user's model class {metadata['model_class']!r}, which is not loaded"
+        )
+    raise ConfigError(f"{name} was trained by another version of {user.file}")
+
+
 def _targets(metadata: Mapping[str, Any]) -> tuple[Target, ...]:
     if "label" in metadata:  # written when a model had one target
         return (Target(name=str(metadata["label"]), classes=tuple(metadata["classes"])),)
@@ -161,14 +203,23 @@ def _metrics(metadata: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     return {label: dict(found) for label, found in metadata["metrics"].items()}
 
 
-def _head(metadata: Mapping[str, Any], target: Target, scaling: LabelScaling | None, model: bytes) -> Head:
+def _head(
+    metadata: Mapping[str, Any],
+    target: Target,
+    scaling: LabelScaling | None,
+    data: bytes,
+    user: UserClass | None,
+) -> Head:
     classifies = bool(target.classes)
     if classifies != (scaling is None):
         raise ValueError(f"target {target.name!r} and its scale do not fit together")
+    with contextlib.nullcontext() if user is None else user.guarded():
+        model = model_class(metadata["model_class"], classifies=classifies).from_bytes(data)
     return Head(
         target=target,
         label_mean=0.0 if classifies else float(metadata["labels_mean"][target.name]),
         label_std=0.0 if classifies else float(metadata["labels_std"][target.name]),
         scaling=scaling,
-        model=model_class(metadata["model_class"], classifies=classifies).from_bytes(model),
+        model=model,
+        user=user,
     )

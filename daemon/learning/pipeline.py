@@ -70,6 +70,14 @@ class FeaturePipeline:
             di = di if verdict.di is None else verdict.di
         return Judged(np.asfortranarray(changed), outlier, di)
 
+    def inliers(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """`judge`'s features and inliers alone; for many rows that is much cheaper."""
+        changed = self.changed(rows)
+        kept = np.ones(len(rows), np.bool_)
+        for detector in self.detectors:
+            kept &= ~detector.outliers(changed)
+        return np.asfortranarray(changed), kept
+
     def transform(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Float32[n, k] of float32[n, features], Fortran-ordered; nothing is judged."""
         return np.asfortranarray(self.changed(rows))
@@ -109,8 +117,18 @@ class Prepared:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
+def configured_transforms(options: PipelineOptions) -> tuple[type[Transform], ...]:
+    """The steps that change features, as FreqAI's parameters ask for them."""
+    components = (Components, Scaling) if options.principal_component_analysis else ()
+    return (Varying, Scaling, *components)
+
+
 def prepared(
-    points: Points, options: PipelineOptions, seed: int, transforms: tuple[Transform, ...] = ()
+    points: Points,
+    options: PipelineOptions,
+    seed: int,
+    transforms: tuple[Transform, ...] = (),
+    kinds: Sequence[type[Transform]] | None = None,
 ) -> Prepared:
     """Fit all steps in FreqAI's order: const, scaler, pca, its scaler, svm, di, dbscan, noise.
 
@@ -119,6 +137,7 @@ def prepared(
         options: which steps.
         seed: for all randomness.
         transforms: fitted before; they take the place of new ones.
+        kinds: transforms to fit, in order; None: those that ``options`` ask for.
 
     Raises:
         Refused: these rows or parameters give no pipeline; the message says why.
@@ -126,7 +145,8 @@ def prepared(
     if transforms:
         points = replace(points, features=FeaturePipeline(transforms).changed(points.features))
     else:
-        transforms, points = _transformed(points, options)
+        kinds = configured_transforms(options) if kinds is None else kinds
+        transforms, points = _transformed(points, kinds)
     detectors, removed, left_out = [], {}, {}
     for find in (_svm, _dissimilarity, _dbscan):
         detector, outlier = find(points, options, seed)
@@ -145,17 +165,13 @@ def prepared(
     return Prepared(pipeline, _noisy(points, options.noise_standard_deviation, seed), removed, left_out)
 
 
-def _transformed(points: Points, options: PipelineOptions) -> tuple[tuple[Transform, ...], Points]:
+def _transformed(points: Points, kinds: Sequence[type[Transform]]) -> tuple[tuple[Transform, ...], Points]:
     transforms: list[Transform] = []
     rows = points.features
-    for fit in (
-        Varying.fit,
-        Scaling.fit,
-        *((Components.fit, Scaling.fit) if options.principal_component_analysis else ()),
-    ):
-        step = fit(rows)
+    for kind in kinds:
+        step = kind.fit(rows)
         transforms.append(step)
-        rows = step.transform(rows)
+        rows = np.ascontiguousarray(step.transform(rows), np.float32)
     return tuple(transforms), replace(points, features=rows)
 
 
@@ -192,14 +208,14 @@ def _noisy(points: Points, deviation: float, seed: int) -> Points:
 
 @dataclass(frozen=True, slots=True)
 class LabelScaling:
-    """Scale a regression label to [-1, 1] by the training rows' minimum and maximum, as FreqAI does."""
+    """The linear scale that takes ``low`` to -1 and ``high`` to 1."""
 
     low: float
     high: float
 
     @classmethod
     def fit(cls, labels: NDArray[np.float64]) -> LabelScaling:
-        """Learn from float64[n], all finite.
+        """By minimum and maximum of float64[n], all finite, as FreqAI does.
 
         Raises:
             Refused: the label is constant.
@@ -209,8 +225,25 @@ class LabelScaling:
             raise Refused(f"the label is {low} in every training row: nothing can be learnt from it")
         return cls(low, high)
 
+    @classmethod
+    def standard(cls, labels: NDArray[np.float64]) -> LabelScaling:
+        """By mean and standard deviation of float64[n], all finite.
+
+        Raises:
+            Refused: the label is constant.
+        """
+        if not labels.max() > labels.min():
+            return cls.fit(labels)  # which refuses it
+        mean, std = float(labels.mean()), float(labels.std())
+        return cls(mean - std, mean + std)
+
+    @classmethod
+    def none(cls) -> LabelScaling:
+        """The label in its own unit."""
+        return cls(-1.0, 1.0)
+
     def transform(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """To [-1, 1]."""
+        """To the scale."""
         return (labels - self.low) * (2 / (self.high - self.low)) - 1
 
     def inverse(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:

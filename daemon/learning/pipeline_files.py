@@ -21,7 +21,7 @@ from daemon.learning.steps.scaling import Scaling, Varying
 from daemon.learning.steps.svm import OneClassSvm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -51,11 +51,12 @@ def pipeline_files(pipeline: Pipeline) -> dict[str, bytes]:
     return files | {f"{name}.npy": _npy(array) for name, array in arrays.items()}
 
 
-def read_pipeline(parts: Mapping[str, bytes]) -> Pipeline:
+def read_pipeline(parts: Mapping[str, bytes], own: Sequence[type[Transform]] = ()) -> Pipeline:
     """The inverse of `pipeline_files`.
 
     Args:
         parts: contents by file name ending without its suffix: ``pipeline``, ``pca``, ``trained``.
+        own: steps of the user's own that may be among them.
 
     Raises:
         Corrupt: they are not a pipeline.
@@ -64,11 +65,12 @@ def read_pipeline(parts: Mapping[str, bytes]) -> Pipeline:
         document: Mapping[str, Any] = json.loads(parts[DOCUMENT])
         steps = document["steps"] if "steps" in document else _first_format(document)
         names = {step["name"] for step in steps}
+        transforms = {**{step.name: step for step in own}, **_TRANSFORMS}
         wanted = {"pca"} & names | ({"trained"} if names & {"di", "dbscan"} else set())
         arrays = {name: _matrix(parts[name]) for name in wanted}
         features = FeaturePipeline(
-            tuple(_TRANSFORMS[s["name"]].restored(s, arrays) for s in steps if s["name"] in _TRANSFORMS),
-            tuple(_DETECTORS[s["name"]].restored(s, arrays) for s in steps if s["name"] not in _TRANSFORMS),
+            tuple(transforms[s["name"]].restored(s, arrays) for s in steps if s["name"] in transforms),
+            tuple(_DETECTORS[s["name"]].restored(s, arrays) for s in steps if s["name"] not in transforms),
         )
         # Before there could be several targets it was one, "label".
         scalings = document["labels"] if "labels" in document else [document["label"]]

@@ -34,12 +34,13 @@ Row = list[Any] | None
 """A candle as ccxt reads it, ``[open_ms, open, high, low, close, volume]``; None if it cannot."""
 
 _DEFAULT_PAGE = 500
-_CREDENTIALS = {
+CREDENTIALS = {
     "key": "apiKey",
     "account_id": "accountId",
     "wallet_address": "walletAddress",
     "private_key": "privateKey",
 }
+"""Names of secrets: freqtrade's, where they are not ccxt's own, and ccxt's."""
 
 
 class CcxtClient:
@@ -50,6 +51,7 @@ class CcxtClient:
         layers: settings for ccxt's constructor, later ones win; merged, at every depth, over what ccxt
             itself says about the exchange.
         credentials: by freqtrade's names or ccxt's.
+        stream: whether it shall be able to watch what happens on the account, where ccxt.pro can.
         silence: is told when the exchange refuses requests as too many.
         time: is told what the exchange's clock says; signed requests are stamped by it.
         clock: real time.
@@ -67,11 +69,12 @@ class CcxtClient:
         silence: Silence,
         time: ExchangeTime,
         clock: Clock,
+        stream: bool = False,
     ) -> None:
-        secrets = {_CREDENTIALS.get(name, name): value for name, value in credentials.items()}
+        secrets = {CREDENTIALS.get(name, name): value for name, value in credentials.items()}
         self.name = exchange_id
         self._silence = silence
-        self._ccxt = _constructed(exchange_id, [{"enableRateLimit": True}, secrets, *layers])
+        self._ccxt = _constructed(exchange_id, [{"enableRateLimit": True}, secrets, *layers], stream=stream)
         self._ccxt.parse_ohlcvs = self._as_served
         # Amounts and prices as the text that was served: a float would not be exact.
         self._ccxt.number = str
@@ -213,14 +216,14 @@ class CcxtClient:
         return parsed if isinstance(parsed, list) else None
 
 
-def _constructed(exchange_id: str, layers: list[Mapping[str, Any]]) -> Any:
+def _constructed(exchange_id: str, layers: list[Mapping[str, Any]], *, stream: bool) -> Any:
     if exchange_id not in ccxt.exchanges:
         near = difflib.get_close_matches(exchange_id, ccxt.exchanges, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "see ccxt's list of exchanges"
         raise ConfigError(f"exchange.name: ccxt knows no exchange {exchange_id!r}; {hint}")
     settings = ccxt.Exchange.deep_extend(*layers)
     try:
-        client = getattr(ccxt, exchange_id)(settings)
+        client = _kind(exchange_id, stream=stream)(settings)
     except FOREIGN as exc:
         raise ConfigError(
             f"exchange.ccxt_config: ccxt's {exchange_id} does not take it: {said(exc)}"
@@ -229,6 +232,16 @@ def _constructed(exchange_id: str, layers: list[Mapping[str, Any]]) -> Any:
         raise ConfigError(f"exchange.name: {exchange_id} serves no candles through ccxt (fetchOHLCV)")
     _ask_for_less(client, settings.get("options") or {})
     return client
+
+
+def _kind(exchange_id: str, *, stream: bool) -> Any:
+    """The class of clients, with the means to listen where they are wanted and there."""
+    if stream:
+        import ccxt.pro as listening  # noqa: PLC0415 - a second of import, for those who trade only
+
+        if exchange_id in listening.exchanges:
+            return getattr(listening, exchange_id)
+    return getattr(ccxt, exchange_id)
 
 
 def _ask_for_less(client: Any, chosen: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from daemon.market.rows import sifted
 from daemon.market.silence import Silence
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
     from concurrent.futures import Future
 
     from daemon.core.candles import CandleFrame
@@ -66,6 +66,7 @@ class CcxtMarket:
         credentials: by freqtrade's names (``key``, ``secret``, ``password``, ``uid``...) or ccxt's. Candles
             need none on most exchanges.
         memory: keeps a silence that the exchange asks for over a restart; None: nothing does.
+        stream: whether what happens on the account can be listened to, where ccxt.pro can.
 
     Raises:
         ConfigError: no such exchange (the nearest are named), one without candles, or settings that
@@ -81,6 +82,7 @@ class CcxtMarket:
         clock: Clock,
         credentials: Mapping[str, str] | None = None,
         memory: SilenceMemory | None = None,
+        stream: bool = False,
     ) -> None:
         # A second of import, which only those pay who use it.
         from daemon.market.ccxt_client import CcxtClient  # noqa: PLC0415 - as said above
@@ -96,6 +98,7 @@ class CcxtMarket:
             silence=Silence(exchange_id, clock, memory),
             time=self._time,
             clock=clock,
+            stream=stream,
         )
         self.name = exchange_id
         self.page_limit = self._client.page_limit()
@@ -167,9 +170,7 @@ class CcxtMarket:
         deadline_s = self._clock.monotonic_s() + budget_s
 
         async def prepared() -> T:
-            if self._pairs is None:
-                await self._load()
-            await self._see_time()
+            await self.ready()
             return await work(deadline_s)
 
         async def whole() -> T:
@@ -178,6 +179,16 @@ class CcxtMarket:
             return await prepared()
 
         return self._result(self._thread.submit(whole()), budget_s)
+
+    async def ready(self) -> None:
+        """Have markets and time known; in the market's own loop."""
+        if self._pairs is None:
+            await self._load()
+        await self._see_time()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something in the market's own loop until the market is closed."""
+        self._thread.submit(work)
 
     def close(self) -> None:
         """See `Market`."""

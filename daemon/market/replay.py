@@ -94,6 +94,8 @@ class ReplayMarket:
 
     def standing(self, pair: Pair, at_ms: int) -> Standing | None:
         """The newest of the shortest candles recorded, as it stood at a moment; None before the first."""
+        if pair not in self._files:
+            return None
         shortest = self._shortest(pair)
         at_ms = min(at_ms, self._clock.now_ms())
         frame = self._files[pair][shortest]
@@ -104,7 +106,8 @@ class ReplayMarket:
 
     def steps(self, pair: Pair) -> tuple[Decimal, Decimal]:
         """Smallest steps of an amount and of a price: as fine as exchanges write, a recording has no filters."""
-        del pair
+        if pair not in self._files:
+            raise KeyError(pair)
         return Decimal("1E-8"), Decimal("1E-8")
 
     def _shortest(self, pair: Pair) -> Timeframe:

@@ -46,6 +46,9 @@ class TrainingOptions:
         extra_returns: ``extra_returns_per_train``.
         plot_feature_importances: see FreqAI; it changes no model.
         continual_learning: go on from the pair's present model.
+        model_file: file of the user's own model class; empty: it is one of ours.
+        model_digest: of that file and its helpers.
+        config: the user's configuration, for a model class in FreqAI's manner; empty for others.
     """
 
     train_period_ms: int
@@ -65,6 +68,9 @@ class TrainingOptions:
     plot_feature_importances: int = 0
     continual_learning: bool = False
     train_size: float | None = None
+    model_file: str = ""
+    model_digest: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +144,10 @@ def data_set(
         pipeline=options.pipeline,
         extra_returns=dict(options.extra_returns),
         plot_feature_importances=options.plot_feature_importances,
+        model_file=options.model_file,
+        model_digest=options.model_digest,
+        config=options.config,
+        open_ms=tuple(window.open_ms[rows].tolist()) if options.config else (),
         file_stem=f"cb_{pair.coin.lower()}_{window_end_ms // 1000}",
     )
     return DataSet(job, matrix.values, labels[rows], int(window.open_ms[0]), window_end_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -83,6 +84,7 @@ class Engine:
     ``between_ticks`` is unset while candles are handled: the trainer, which shares the interpreter with the
     engine, waits for it before each piece of Python work. ``statistics``, if given, replace those of the training.
     ``trade`` is told of each tick that may trade; it must not wait.
+    ``barred`` says why the strategy may enter nothing: it was found to look ahead. Predictions and exits go on.
     ``beat`` is called when a candle was handled.
     """
 
@@ -101,9 +103,11 @@ class Engine:
         stop: threading.Event,
         statistics: LiveStatistics | None = None,
         trade: Callable[[Tick], None] | None = None,
+        barred: str = "",
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._options = options
+        self._barred = barred
         self._statistics = statistics
         self._trade = trade
         self._clock = clock
@@ -117,6 +121,7 @@ class Engine:
         self._stop = stop
         self._beat = beat
         self._strategy_faults: dict[Pair, str] = {}
+        self._loop_fault = ""
         self._handled_ms = self._last_recorded_close()
         self._given: queue.SimpleQueue[tuple[EngineOptions, Feed | None]] = queue.SimpleQueue()
 
@@ -211,6 +216,7 @@ class Engine:
         laps.lap("record")
         found: list[Signal] = []
         if not late:
+            self._begin_loop(close_ms)
             for outcome in outcomes:
                 found.extend(self._signals(outcome, recorded=recorded))
             if self._trade is not None:  # whatever it does, the predictions are on the disk
@@ -254,6 +260,17 @@ class Engine:
         }
         return HistoryRow(pair=outcome.pair, candle_ms=outcome.candle_ms, values=values)
 
+    def _begin_loop(self, close_ms: int) -> None:
+        """The strategy's ``bot_loop_start``; its faults stop nothing."""
+        try:
+            self._hooks.bot_loop_start(datetime.fromtimestamp(close_ms / 1000, UTC))
+        except StrategyError as exc:
+            if self._loop_fault != str(exc):  # the first of a streak
+                log.error("strategy_failed", extra={"fields": {"error": str(exc)}})  # noqa: TRY400
+            self._loop_fault = str(exc)
+        else:
+            self._loop_fault = ""
+
     def _signals(self, outcome: Outcome, *, recorded: bool) -> list[Signal]:
         """What the strategy asks for at the newest candle; its own faults stop only this pair."""
         pair = outcome.pair
@@ -270,7 +287,7 @@ class Engine:
         if self._strategy_faults.pop(pair, None) is not None:
             log.info("strategy_recovered", extra={"fields": {"pair": pair}})
         self._frames.keep(pair, analysed)
-        return signals(pair, analysed, outcome, recorded=recorded)
+        return signals(pair, analysed, outcome, recorded=recorded, barred=self._barred)
 
     def _analysed(self, outcome: Outcome, candles: pd.DataFrame) -> pd.DataFrame:
         """The strategy's frame, whose last row is the outcome's candle.

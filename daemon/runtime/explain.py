@@ -24,6 +24,7 @@ from daemon.runtime.preparation import FIRST_GUESS
 from daemon.runtime.recipe import feature_plan
 from daemon.runtime.strategy_view import StrategyView
 from daemon.runtime.training_record import model_of
+from daemon.runtime.user_models import use_model
 from daemon.runtime.world import candle_folder, market_clock, market_of, recorded_ms, strategy_folders
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
@@ -83,6 +84,7 @@ def explained(settings: Settings, pair: Pair, candle_ms: int | None) -> dict[str
     subject = _subject(
         pair, candle_ms, settings=settings, history=history, store=ArtifactStore(folder), book=book
     )
+    use_model(settings)
     model = model_of(subject.artifact)
     clock = market_clock(settings, recorded_ms(settings, history, book))
     row = _row(settings, subject, model, history, clock)
@@ -216,7 +218,7 @@ def _frames(
     since = {key: newest[key] - (SPAN + warm_up + plan.shifts + 1) * key.timeframe.ms for key in keys}
     stored = {key: store.read(key) for key in keys}
     if any(not len(frame.between(newest[key], newest[key])) for key, frame in stored.items()):
-        feed = _fetched(settings, store, keys, since, clock)
+        feed = fetched(settings, store, keys, since, clock)
         stored = {key: feed(key) for key in keys}
     frames = {key: frame.between(since[key], newest[key]) for key, frame in stored.items()}
     base = frames[keys[0]]
@@ -227,13 +229,14 @@ def _frames(
     return frames
 
 
-def _fetched(
+def fetched(
     settings: Settings,
     store: CandleStore,
     keys: Sequence[CandleKey],
     since: Mapping[CandleKey, int],
     clock: Clock,
 ) -> Callable[[CandleKey], CandleFrame]:
+    """Candles of the files and, where these lack some, of the exchange; nothing is stored."""
     stop, market = threading.Event(), market_of(settings, clock)
     timer = threading.Timer(FETCH_S, stop.set)
     timer.daemon = True

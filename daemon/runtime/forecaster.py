@@ -88,6 +88,8 @@ class Forecaster:
                     return _answered(model, row.values, candle_ms, late=late)
                 except Refused as exc:  # a finite feature may still be beyond what scaling can hold
                     reason, detail = Reason.NAN_FEATURE, str(exc)
+                except StrategyError as exc:  # the user's own model class raised, or gave no answer
+                    reason, detail = Reason.STRATEGY, str(exc)
         return Abstention(
             pair=pair, candle_ms=candle_ms, reason=reason or Reason.NO_MODEL, detail=detail, late=late
         )

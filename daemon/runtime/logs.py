@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from daemon.config.redaction import masked_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
 _JOURNAL_PRIORITY = {
@@ -72,6 +74,17 @@ class Masking(logging.Formatter):
         """See `logging.Formatter`."""
         return masked_text(self._inner.format(record), self._secrets)
 
+    def hide(self, secrets: frozenset[str]) -> None:
+        """Mask these as well from now on."""
+        self._secrets |= secrets
+
+
+def hide(secrets: frozenset[str]) -> None:
+    """Have no log line show these texts from now on: secrets that were read after the start."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, Masking):
+            handler.formatter.hide(secrets)
+
 
 def set_up(
     log_format: str,
@@ -79,6 +92,7 @@ def set_up(
     verbose: bool,
     secrets: frozenset[str] = frozenset(),
     console: Console | None = None,
+    levels: Mapping[str, str] | None = None,
 ) -> None:
     """Send all log lines to standard error, or through ``console`` where a live view owns the terminal.
 
@@ -87,6 +101,7 @@ def set_up(
         verbose: debug lines too.
         secrets: texts that no line may show.
         console: a rich console that prints above its live view.
+        levels: level by room of the program (``market``, ``trading``...), where it is another than usual.
     """
     formatter: logging.Formatter
     if log_format == "json":
@@ -99,6 +114,8 @@ def set_up(
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)  # other packages speak up only when something is wrong
     logging.getLogger("daemon").setLevel(logging.DEBUG if verbose else logging.INFO)
+    for room, level in (levels or {}).items():
+        logging.getLogger(f"daemon.{room}").setLevel(level.upper())
     # APScheduler warns when a job's earlier run is still going: ours only set an event.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
 

@@ -96,11 +96,13 @@ class Tried:
     """What a trial of the strategy has shown.
 
     Attributes:
+        pair: whose candles it was tried on.
         labels: its targets.
         warm_up: candles before a row that its features need.
         reads: which of its hooks read columns that others made.
     """
 
+    pair: Pair
     labels: list[LabelColumn]
     warm_up: int
     reads: ReadColumns
@@ -167,7 +169,8 @@ def _tried(
     trial = BlockComputer(hooks, plan, computer.warm_up, reads)
     labels = strategy_labels(hooks, trial, plan, pair, feed)
     check_targets(labels, model, extra_returns)
-    return Tried(labels=labels, warm_up=strategy_warm_up(trial, plan, pair, feed), reads=reads)
+    warm_up = strategy_warm_up(trial, plan, pair, feed)
+    return Tried(pair=pair, labels=labels, warm_up=warm_up, reads=reads)
 
 
 def strategy_warm_up(computer: BlockComputer, plan: FeaturePlan, pair: Pair, feed: Feed) -> int:

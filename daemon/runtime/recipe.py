@@ -17,12 +17,15 @@ from daemon.runtime.trainer import TrainerOptions
 if TYPE_CHECKING:
     from daemon.config import Settings
     from daemon.config.freqai import FeatureParameters
+    from daemon.learning.models.user import UserClass
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 DEFAULT_SEED = 1
-_NO_PART = {"threads", "plot_feature_importances"}
+_NO_PART = {"threads", "plot_feature_importances", "model_file"}
 """Options of a training that change no bit of its model."""
+_OF_USERS = {"model_digest", "config"}
+"""Options that only a user's own model class has."""
 
 
 def feature_plan(settings: Settings) -> FeaturePlan:
@@ -37,8 +40,8 @@ def feature_plan(settings: Settings) -> FeaturePlan:
     )
 
 
-def training_options(settings: Settings) -> TrainingOptions:
-    """The part of the settings that decides what a training does."""
+def training_options(settings: Settings, user: UserClass | None = None) -> TrainingOptions:
+    """The part of the settings that decides what a training does; ``user`` is the user's own model class."""
     freqai, parameters = settings.freqai, settings.freqai.feature_parameters
     seed = freqai.data_split_parameters.random_state
     return TrainingOptions(
@@ -59,6 +62,9 @@ def training_options(settings: Settings) -> TrainingOptions:
         extra_returns=freqai.extra_returns_per_train,
         plot_feature_importances=parameters.plot_feature_importances,
         continual_learning=freqai.continual_learning,
+        model_file="" if user is None else str(user.file.resolve()),
+        model_digest="" if user is None else user.digest,
+        config=user.config if user is not None and user.freqai else {},
     )
 
 
@@ -75,28 +81,33 @@ def pipeline_options(parameters: FeatureParameters) -> PipelineOptions:
     )
 
 
-def recipe(settings: Settings, strategy_digest: str) -> str:
+def recipe(settings: Settings, strategy_digest: str, user: UserClass | None = None) -> str:
     """SHA-256 of all that decides what a model is, but for the candles."""
-    training = training_options(settings)
+    training = training_options(settings, user)
+    left_out = _NO_PART | _OF_USERS
     parts: dict[str, Any] = {
         "strategy": strategy_digest,
         "plan": repr(feature_plan(settings)),
-        "training": {name: getattr(training, name) for name in training.__slots__ if name not in _NO_PART}
+        "training": {name: getattr(training, name) for name in training.__slots__ if name not in left_out}
         | {"pipeline": asdict(training.pipeline)},
     }
+    if user is not None:  # whose code may read any key of the section
+        parts["user"] = [user.digest, training.config.get("freqai")]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def trainer_options(settings: Settings, strategy_digest: str) -> TrainerOptions:
+def trainer_options(
+    settings: Settings, strategy_digest: str, user: UserClass | None = None
+) -> TrainerOptions:
     """The part of the settings that decides when which pair is trained, and what is kept."""
     most_gb = settings.candled.max_disk_gb
     return TrainerOptions(
         pairs=settings.pairs,
-        training=training_options(settings),
+        training=training_options(settings, user),
         retrain_ms=int(settings.freqai.live_retrain_hours * HOUR_MS),
         keep_models=settings.freqai.purge_old_models,
         max_disk_bytes=None if most_gb is None else int(most_gb * 1e9),
-        recipe=recipe(settings, strategy_digest),
+        recipe=recipe(settings, strategy_digest, user),
         strategy_digest=strategy_digest,
     )
 

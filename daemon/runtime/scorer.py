@@ -155,7 +155,6 @@ class Scorer:
     def _note_means(self) -> None:
         """Remember the training means of live models while they are live: the naive baseline of what they said."""
         for model in list(self._models.values()):
-            own = {head.target.name: head.label_mean for head in model.heads if not head.target.classes}
-            self._means[model.name] = own
+            self._means[model.name] = model.label_means
         while len(self._means) > 100 * max(1, len(self._options.pairs)):
             del self._means[next(iter(self._means))]

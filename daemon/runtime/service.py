@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon.config.exchange import SECRETS
+from daemon.config.layers import NOTIFY_CREDENTIAL
 from daemon.config.redaction import is_secret_name
 from daemon.core.errors import ConfigError
 
@@ -167,10 +168,10 @@ def planned(
         plain, secrets = _separated(document)
         content = verbatim if verbatim is not None and not secrets else _encoded(plain)
         files.append(PlacedFile(path=configuration, content=content))
-        for key, secret in secrets.items():
-            path = places.configurations / f"{name}.{key}"
+        for credential, secret in secrets.items():
+            path = places.configurations / f"{name}.{credential.removeprefix('exchange_')}"
             files.append(PlacedFile(path=path, content=secret.encode(), mode=0o600))
-            lines.append(f"LoadCredential=exchange_{key}:{path}")
+            lines.append(f"LoadCredential={credential}:{path}")
     for key, folders in code.items():
         target = places.configurations / name / key.removesuffix("_path")
         copied = list(_copied(folders, target))
@@ -203,11 +204,15 @@ def _encoded(document: Mapping[str, Any]) -> bytes:
 
 
 def _separated(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The document without the keys of the exchange, and these."""
-    exchange = document.get("exchange")
-    kept = dict(exchange) if isinstance(exchange, dict) else {}
-    secrets = {key: str(kept.pop(key)) for key in SECRETS if kept.get(key)}
-    plain = {**document, **({"exchange": kept} if isinstance(exchange, dict) else {})}
+    """The document without its keys and addresses, and these by the name of the credential that hands them over."""
+    plain: dict[str, Any] = json.loads(json.dumps(document))
+    exchange = plain.get("exchange")
+    kept = exchange if isinstance(exchange, dict) else {}
+    secrets = {f"exchange_{key}": str(kept.pop(key)) for key in SECRETS if kept.get(key)}
+    candled = plain.get("candled")
+    notify = candled.get("notify") if isinstance(candled, dict) else None
+    if isinstance(notify, dict) and notify.get("urls"):
+        secrets[NOTIFY_CREDENTIAL] = "\n".join(notify.pop("urls"))
     for place in _secret_places(plain, ()):
         raise ConfigError(
             f"{'.'.join(place)} holds a secret, and everybody on the machine may read a service's configuration: "
@@ -223,7 +228,7 @@ def _secret_places(node: object, above: tuple[str, ...]) -> Iterator[tuple[str, 
         here = (*above, str(key))
         if isinstance(value, dict):
             yield from _secret_places(value, here)
-        elif isinstance(value, str) and value and is_secret_name(str(key), above[-1] if above else ""):
+        elif isinstance(value, str | list) and value and is_secret_name(str(key), above[-1] if above else ""):
             yield here
 
 

@@ -62,13 +62,15 @@ def status(
     base: Timeframe,
     expiration_ms: int | None = None,
     trading: DeskView | None = None,
+    barred: str = "",
     leaving: Collection[Pair] = (),
     warming: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The daemon's state as JSON values; times are market time, ms UTC.
 
-    ``expiration_ms`` is the age at which a model predicts no more; None: never. Pairs that are ``leaving`` left the
-    whitelist and are watched until their trade is closed; those that are ``warming`` will join, each with how far it is.
+    ``expiration_ms`` is the age at which a model predicts no more; None: never. ``barred`` says why the strategy may
+    enter nothing at all. Pairs that are ``leaving`` left the whitelist and are watched until their trade is closed;
+    those that are ``warming`` will join, each with how far it is.
     """
     return {
         "state": state,
@@ -79,6 +81,7 @@ def status(
         "expiration_ms": expiration_ms,
         **tally.snapshot(),
         **({} if trading is None else {"trading": trading_figures(trading)}),
+        **({"entries_blocked": barred} if barred else {}),
         "warming": dict(warming),
         "pairs": {
             str(pair): _pair(pair, tally, feed, models, entries)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -86,9 +87,9 @@ class StrategyView:
             pair: the pair.
             frame: candles with a ``date`` column, any length; columns that begin with ``&`` are replaced.
         """
-        open_ms = frame["date"].dt.as_unit("ms").astype("int64").to_numpy()
+        open_ms = frame["date"].to_numpy("datetime64[ms]").view(np.int64)
         known = self._history.window(Pair(pair), open_ms)
-        added: dict[str, object] = {}
+        added: dict[str, NDArray[Any]] = {}
         if self._features is not None and len(frame):
             added.update(self._features(Pair(pair), open_ms))
         for name, nothing in self._columns.items():
@@ -97,10 +98,9 @@ class StrategyView:
         for name, values in known.items():  # columns of an earlier strategy, extra returns of a model
             if name not in added and name not in _OWN:
                 added[name] = _filled(values)
-        kept = [name for name in frame.columns if not str(name).startswith("&") and name not in added]
-        columns = pd.Index(list(added), dtype=object)  # see CandleFrame.to_pandas
-        predictions = pd.DataFrame(added, index=frame.index, copy=False).set_axis(columns, axis=1)
-        return pd.concat([frame[kept], predictions], axis=1)
+        replaced = [name for name in frame.columns if str(name).startswith("&") or name in added]
+        kept = frame.drop(columns=replaced) if replaced else frame
+        return pd.concat([kept, *_frames(added, frame.index)], axis=1)
 
     def candles(self, pair: str, timeframe: str) -> pd.DataFrame:
         """Closed candles for ``dp.get_pair_dataframe``.
@@ -157,6 +157,14 @@ def _columns(labels: Sequence[LabelColumn]) -> dict[str, float | str]:
             columns[name] = "" if name == label.name and label.kind is LabelKind.CLASS else 0.0
         columns.update({f"{name}_{end}": 0.0 for name in names for end in ("mean", "std")})
     return {**columns, "do_predict": 0.0, "DI_values": 0.0}
+
+
+def _frames(columns: Mapping[str, NDArray[Any]], index: pd.Index) -> Iterator[pd.DataFrame]:
+    """The columns in their order; neighbours of one type as one array, which is what pandas joins fastest."""
+    for _, group in groupby(columns.items(), key=lambda item: item[1].dtype):
+        names, arrays = zip(*group, strict=True)
+        # An index of Python strings, as in `CandleFrame.to_pandas`.
+        yield pd.DataFrame(np.stack(arrays).T, index, pd.Index(names, dtype=object), copy=False)
 
 
 def _filled(values: np.ndarray) -> np.ndarray:

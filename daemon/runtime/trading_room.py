@@ -14,23 +14,26 @@ from daemon.state import atomic
 from daemon.strategy.ports import bind_trading
 from daemon.trading.beating import beating
 from daemon.trading.callbacks import Callbacks
-from daemon.trading.desk import Desk, DeskOptions, DeskTerms
+from daemon.trading.desk import Desk
 from daemon.trading.desk_commands import DeskCommands
 from daemon.trading.desk_entries import DeskEntries
 from daemon.trading.desk_exits import DeskExits
 from daemon.trading.desk_ground import Ground
+from daemon.trading.desk_options import DeskOptions, DeskTerms
 from daemon.trading.desk_orders import DeskOrders
 from daemon.trading.desk_risk import DeskRisk
 from daemon.trading.desk_stops import DeskStops
 from daemon.trading.desk_strategy import DeskStrategy
 from daemon.trading.desk_truth import DeskTruth
-from daemon.trading.ledger_files import open_ledger
+from daemon.trading.ledger_files import make_backup, open_ledger
 from daemon.trading.live import LiveBroker
+from daemon.trading.live_checks import Plan, check_start
 from daemon.trading.orders import ZERO
 from daemon.trading.paper import PaperBroker
 from daemon.trading.paper_market import CandleMarket
 from daemon.trading.prices import Book
 from daemon.trading.rules import trade_rules
+from daemon.trading.strategy_market import StrategyMarket
 from daemon.trading.strategy_sources import StrategySources
 from daemon.trading.watched_market import WatchedMarket
 
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from daemon.trading.ledger import Ledger
     from daemon.trading.messages import Inbox
     from daemon.trading.paper_market import CandleSource, PaperMarket
+    from daemon.trading.rules import TradeRules
 
 log = logging.getLogger(__name__)
 
@@ -85,13 +89,23 @@ def desk_of(
     """
     rules = trade_rules(settings, strategy.instance)
     ledger = opened_ledger(settings, clock.now_ms())
-    known = _broker(settings, market, ledger, frame_of, clock)
+    try:
+        known = _broker(settings, rules, market, ledger, frame_of=frame_of, clock=clock)
+    except BaseException:
+        ledger.close()
+        raise
     broker = beating(known, beat)
     callbacks = Callbacks(strategy)
     orders = DeskOrders(ledger, broker, clock=clock, account=_account(settings))
     truth = DeskTruth(ledger, broker, orders, clock=clock, pairs=settings.pairs, on_paper=settings.dry_run)
+    books = _books(known, market)
     ground = Ground(
-        ledger, broker, rules=rules, callbacks=callbacks, balances=truth.balances, order_book=_books(known)
+        ledger,
+        broker,
+        rules=rules,
+        callbacks=callbacks,
+        balances=truth.balances,
+        order_book=books,
     )
     sources = StrategySources(rules, broker.name, broker.rules)
     told = DeskStrategy(ledger, ground=ground, sources=sources)
@@ -107,7 +121,14 @@ def desk_of(
         pairs=settings.pairs,
         may_enter=settings.force_entry_enable,
     )
-    bind_trading(strategy, trades=sources, locks=sources, account=sources, clock=clock)
+    bind_trading(
+        strategy,
+        trades=sources,
+        locks=sources,
+        account=sources,
+        market=StrategyMarket(broker, books),
+        clock=clock,
+    )
     return Desk(
         desk_options(settings),
         clock=clock,
@@ -121,6 +142,7 @@ def desk_of(
         risk=risk,
         strategy=told,
         inbox=inbox,
+        backup=lambda ledger, now_ms: make_backup(ledger, now_ms, _set_aside),
         stop=stop,
     )
 
@@ -131,7 +153,6 @@ def desk_options(settings: Settings) -> DeskOptions:
         pairs=settings.pairs,
         base=settings.timeframe,
         stake_currency=settings.stake_currency,
-        expired_after_ms=settings.timeframe.ms,
         throttle_s=settings.internals.process_throttle_secs,
         cancel_on_exit=settings.cancel_open_orders_on_exit,
         start=settings.initial_state,
@@ -203,10 +224,25 @@ def _account(settings: Settings) -> str:
     return f"{name}, {kind}, {settings.stake_currency}, {settings.freqai.identifier}"
 
 
+def _plan(settings: Settings, rules: TradeRules) -> Plan:
+    """What a live start is checked for."""
+    return Plan(
+        pairs=settings.pairs,
+        stake=rules.stake_amount,
+        trades=rules.most_trades,
+        stake_currency=rules.stake_currency,
+        tradable=rules.tradable_balance_ratio,
+        reserve=rules.amount_reserve_percent,
+        stoploss=Decimal(str(rules.stoploss)),
+    )
+
+
 def _broker(
     settings: Settings,
+    rules: TradeRules,
     market: Market,
     ledger: Ledger,
+    *,
     frame_of: Callable[[CandleKey], CandleFrame],
     clock: Clock,
 ) -> Broker:
@@ -215,7 +251,9 @@ def _broker(
             raise ConfigError(
                 f"dry_run is false, but there is no real money on {market.name}: set it to true"
             )
-        return LiveBroker(market)
+        live = LiveBroker(market)
+        check_start(live, _plan(settings, rules))
+        return live
     if isinstance(market, SimulatedMarket):  # a pair may have left the whitelist with a trade open
         market.list_too([trade.pair for trade in ledger.trades(is_open=True)])
     fee = None if settings.fee is None else Decimal(str(settings.fee))
@@ -234,19 +272,18 @@ def _broker(
     return broker
 
 
-def _books(broker: Broker) -> Callable[[Pair], Book | None]:
-    """The order book of a pair, as far as the broker tells it; an amount that nobody tells is 0."""
+def _books(broker: Broker, market: Market) -> Callable[[Pair], Book | None]:
+    """The order book of a pair: the exchange's, or what its candles let paper orders meet."""
+    if isinstance(market, CcxtMarket):
+        return LiveBroker(market).order_book
 
     def book(pair: Pair) -> Book | None:
-        if isinstance(broker, PaperBroker):
-            depth = broker.depth(pair)
-            asks, bids = (
-                [(price, amount or ZERO) for price, amount in side] for side in (depth.asks, depth.bids)
-            )
-            return Book(bids=tuple(bids), asks=tuple(asks), at_ms=depth.quote.at_ms)
-        quote = broker.quotes([pair]).get(pair)
-        if quote is None:
+        if not isinstance(broker, PaperBroker):
             return None
-        return Book(bids=((quote.bid, ZERO),), asks=((quote.ask, ZERO),), at_ms=quote.at_ms)
+        depth = broker.depth(pair)
+        asks, bids = (
+            tuple((price, amount or ZERO) for price, amount in side) for side in (depth.asks, depth.bids)
+        )
+        return Book(bids=bids, asks=asks, at_ms=depth.quote.at_ms)
 
     return book

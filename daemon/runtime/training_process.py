@@ -272,6 +272,7 @@ def _received(
 def _serve(memory: int, answers: int) -> None:
     """The child's loop: one command, one answer, until the parent hangs up."""
     from daemon.learning.fit import train  # noqa: PLC0415  only the child needs the model libraries
+    from daemon.runtime.user_models import use_model_of  # noqa: PLC0415  as above
 
     clock = SystemClock()
     for line in sys.stdin.buffer:
@@ -280,6 +281,7 @@ def _serve(memory: int, answers: int) -> None:
         try:
             features, labels = _received(memory, *command["shape"])
             job = TrainingJob.from_json(command["job"])
+            use_model_of(job)
             result = train(job, features, labels, Path(command["folder"]), clock.monotonic_s)
             answer = {"result": result.to_json()}
         except CandledError as exc:

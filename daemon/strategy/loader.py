@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
-import hashlib
 import logging
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,18 +12,18 @@ from daemon.core.errors import ConfigError, StrategyError
 from daemon.strategy.attributes import apply_settings, strategy_config
 from daemon.strategy.faults import describe_fault
 from daemon.strategy.interface import IStrategy
-from daemon.strategy.modules import StrategyModules, helper_file
+from daemon.strategy.modules import StrategyModules
 from daemon.strategy.parameters import set_parameters, stored_parameters
+from daemon.strategy.sources import class_names, digest_of, python_files
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 __all__ = ["LoadedStrategy", "check_hooks", "load_strategy"]
 
 log = logging.getLogger(__name__)
 
 EXAMPLES = Path(__file__).parent / "examples"
-_CLASS = re.compile(rb"^class[ \t]+([A-Za-z_][A-Za-z0-9_]*)[ \t]*[(:\[]", re.MULTILINE)
 _FEATURE_HOOKS = (
     "feature_engineering_expand_all",
     "feature_engineering_expand_basic",
@@ -93,7 +90,7 @@ def load_strategy(name: str, *, paths: Sequence[Path], config: Mapping[str, Any]
         modules.forget()
         raise StrategyError(describe_fault(exc, tuple(modules.files.values()), file)) from exc
     strategy = LoadedStrategy(
-        name=name, instance=instance, file=file, digest=_digest(file), modules=modules, limits=limits
+        name=name, instance=instance, file=file, digest=digest_of(file), modules=modules, limits=limits
     )
     check_hooks(strategy)
     return strategy
@@ -132,16 +129,16 @@ def _find(name: str, paths: Sequence[Path]) -> Path:
         raise ConfigError(f"strategy: {name!r} is not the name of a class")
     defined: dict[str, Path] = {}
     for path in paths:
-        for file in _python_files(path):
-            for found in _CLASS.findall(file.read_bytes()):
-                if found.decode() == name and name in defined and path != EXAMPLES:
+        for file in python_files(path):
+            for found in class_names(file):
+                if found == name and name in defined and path != EXAMPLES:
                     log.warning(
                         "strategy defined twice",
                         extra={
                             "fields": {"strategy": name, "used": str(defined[name]), "ignored": str(file)}
                         },
                     )
-                defined.setdefault(found.decode(), file)
+                defined.setdefault(found, file)
     if name in defined:
         return defined[name]
     near = difflib.get_close_matches(name, defined, n=3) or sorted(defined)[:8]
@@ -151,54 +148,8 @@ def _find(name: str, paths: Sequence[Path]) -> Path:
     )
 
 
-def _python_files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    return sorted(file for file in path.glob("*.py") if file.is_file())
-
-
 def _strategy_class(module: object, name: str, file: Path) -> type[IStrategy]:
     found = getattr(module, name, None)
     if not (isinstance(found, type) and issubclass(found, IStrategy)):
         raise StrategyError(f"{file}: {name} is not a strategy: derive it from freqtrade.strategy.IStrategy")
     return found
-
-
-def _digest(file: Path) -> str:
-    digest = hashlib.sha256()
-    parameters = file.with_suffix(".json")
-    for part in [*_sources(file), *([parameters] if parameters.is_file() else [])]:
-        text = part.read_bytes()
-        digest.update(f"{part.name} {len(text)}\n".encode() + text)
-    return digest.hexdigest()
-
-
-def _sources(file: Path) -> list[Path]:
-    """A strategy file and, by name, every helper module that its import statements lead to."""
-    found = {file}
-    waiting = [file]
-    while waiting:
-        source = waiting.pop()
-        for dotted in _imported(source, file.parent):
-            helper = helper_file(file.parent, dotted)
-            if helper is not None and helper.is_file() and helper not in found:
-                found.add(helper)
-                waiting.append(helper)
-    return [file, *sorted(found - {file})]
-
-
-def _imported(source: Path, folder: Path) -> Iterator[str]:
-    """Dotted names, from the folder on, of all modules that a file might import, wherever in it."""
-    for node in ast.walk(ast.parse(source.read_bytes(), str(source))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = source.relative_to(folder).parts[: -node.level or None] if node.level else ()
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            names = [f"{module}.{alias.name}".strip(".") for alias in node.names]
-            names.append(module)
-        else:
-            continue
-        for name in names:
-            parts = name.split(".") if name else []
-            yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))

@@ -1,4 +1,4 @@
-"""Import statements as strategy files mean them.
+"""Import statements as the files of users mean them: strategies, and models.
 
 A strategy file and the helper modules beside it run with their own ``__import__``, kept in the
 ``__builtins__`` of their globals. So ``from freqtrade.strategy import IStrategy`` means candled's class
@@ -24,26 +24,32 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_OURS = frozenset(("freqtrade", "technical"))
 _loads = itertools.count(1)
 
 
 class StrategyModules:
-    """The modules that one strategy file consists of: itself and its helpers.
+    """The modules that one file of a user's consists of: itself and its helpers.
 
     Args:
         folder: where the file and its helpers lie.
+        known: modules of ours that its import statements see, by full name; None: those for strategies.
+        kind: what it is: ``strategy`` or ``model``.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, known: Mapping[str, ModuleType] | None = None, kind: str = "strategy"
+    ) -> None:
         self.folder = folder
+        self.kind = kind
+        self._known = facades() if known is None else known
+        self._roots = frozenset(name.partition(".")[0] for name in self._known)
         self.files: dict[str, Path] = {}
         """Full module name -> file, of every module that ran."""
         number = next(_loads)
-        self._package = "candled_strategy" if number == 1 else f"candled_strategy_{number}"
+        self._package = f"candled_{kind}" if number == 1 else f"candled_{kind}_{number}"
         self._lock = threading.RLock()  # functions of the strategy import in whichever thread they run
         self._builtins = {**vars(builtins), "__import__": self._import}
-        root = ModuleType(self._package, f"Strategy files in {folder}")
+        root = ModuleType(self._package, f"Files of a {kind} in {folder}")
         root.__path__ = [str(folder)]
         self._modules: dict[str, ModuleType] = {self._package: root}
         sys.modules[self._package] = root
@@ -51,6 +57,15 @@ class StrategyModules:
     def run(self, file: Path) -> ModuleType:
         """Run a file of the folder as a module (once)."""
         return self._load(f"{self._package}.{file.stem}", file)
+
+    def classes(self) -> dict[str, type[Any]]:
+        """Classes that the files define at their top, by name; the file that ran first wins."""
+        found: dict[str, type[Any]] = {}
+        for name in self.files:
+            for each in vars(self._modules[name]).values() if name in self._modules else ():
+                if isinstance(each, type) and each.__module__ == name:
+                    found.setdefault(each.__name__, each)
+        return found
 
     def forget(self) -> None:
         """Take the modules out of ``sys.modules``, after a failure."""
@@ -70,14 +85,28 @@ class StrategyModules:
             package = (globals or {}).get("__package__") or self._package
             return self._local(importlib.util.resolve_name("." * level + name, package), fromlist or ())
         root = name.partition(".")[0]
-        if root in _OURS:
-            module = _ours(name, fromlist or ())
+        if root in self._roots:
+            module = self._ours(name, fromlist or ())
             if module is not None:
                 return module
         elif root not in sys.stdlib_module_names and helper_file(self.folder, root) is not None:
             leaf = self._local(f"{self._package}.{name}", fromlist or ())
             return leaf if fromlist else self._modules[f"{self._package}.{root}"]
-        return _installed(name, globals, locals, fromlist or ())
+        return _installed(name, globals, locals, fromlist or (), self.kind)
+
+    def _ours(self, name: str, fromlist: Sequence[str]) -> ModuleType | None:
+        """A module of ours, as ``import`` returns it; None if an installed package must answer."""
+        root = name.partition(".")[0]
+        module = self._known.get(name)
+        absent = [each for each in fromlist if each != "*" and not hasattr(module, each)]
+        if module is not None and not absent:
+            return module if fromlist else self._known[root]
+        if root == "technical":
+            return None  # a library of its own; what we do not replace may be installed
+        whose = {"strategy": "strategies"}.get(self.kind, f"{self.kind}s")
+        if module is None:
+            raise ModuleNotFoundError(f"candled has no module {name!r} for {whose}", name=name)
+        raise ImportError(f"candled has no {name}.{absent[0]} for {whose}", name=name)
 
     def _local(self, full_name: str, fromlist: Sequence[str]) -> ModuleType:
         """A helper module, with those of the names in ``fromlist`` that are modules themselves."""
@@ -137,26 +166,12 @@ def helper_file(folder: Path, dotted: str) -> Path | None:
     return path if path.is_dir() and next(path.glob("*.py"), None) is not None else None
 
 
-def _ours(name: str, fromlist: Sequence[str]) -> ModuleType | None:
-    """A module of `facades`, as ``import`` returns it; None if an installed package must answer."""
-    known = facades()
-    root = name.partition(".")[0]
-    module = known.get(name)
-    absent = [each for each in fromlist if each != "*" and not hasattr(module, each)]
-    if module is not None and not absent:
-        return module if fromlist else known[root]
-    if root == "technical":
-        return None  # a library of its own; what we do not replace may be installed
-    if module is None:
-        raise ModuleNotFoundError(f"candled has no module {name!r} for strategies", name=name)
-    raise ImportError(f"candled has no {name}.{absent[0]} for strategies", name=name)
-
-
 def _installed(
     name: str,
     globals: Mapping[str, Any] | None,  # noqa: A002 - the signature of __import__
     locals: Mapping[str, Any] | None,  # noqa: A002 - the signature of __import__
     fromlist: Sequence[str],
+    kind: str,
 ) -> ModuleType:
     """A module of Python or of an installed package."""
     try:
@@ -166,7 +181,7 @@ def _installed(
         if exc.name is None or exc.name.partition(".")[0] != root:
             raise
         raise ModuleNotFoundError(
-            f"the strategy needs the module {name!r}: install its package into candled's environment, "
+            f"the {kind} needs the module {name!r}: install its package into candled's environment, "
             f"for example with `pip install {root.replace('_', '-')}`",
             name=exc.name,
         ) from exc

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import Corrupt
-from daemon.trading.orders import TRANSITIONS, ZERO, OrderState
+from daemon.trading.orders import EXACT, TRANSITIONS, ZERO, OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -239,7 +239,7 @@ def check_fill(order: OrderRecord, fill: Fill) -> None:
         )
     if order.state is OrderState.REJECTED:
         raise Contradiction(f"order {intent.client_id} was rejected, but fill {fill.fill_id} is of it")
-    if order.filled + fill.amount > intent.amount:
+    if EXACT.add(order.filled, fill.amount) > intent.amount:
         raise Overfilled(
             f"order {intent.client_id}: fill {fill.fill_id} of {fill.amount} is more than what is left of "
             f"the {intent.amount} that were ordered"

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from daemon.core.errors import CandledError, Refused, Retryable, StrategyError
 from daemon.trading import pauses
 from daemon.trading.book import Contradiction
 from daemon.trading.desk_entries import entering
+from daemon.trading.desk_exits import FORCED
 from daemon.trading.desk_view import Showing
 from daemon.trading.look import Look
 from daemon.trading.messages import Command, DeskView, Tick
 from daemon.trading.positions import position_of
 from daemon.trading.risk import worth_of
+from daemon.trading.troubles import Troubles
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from daemon.config.own import RiskSettings
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
-    from daemon.core.timeframe import Timeframe
     from daemon.trading.broker import Broker, Quote
     from daemon.trading.desk_commands import DeskCommands
     from daemon.trading.desk_entries import DeskEntries
     from daemon.trading.desk_exits import DeskExits
+    from daemon.trading.desk_options import DeskOptions, DeskTerms
     from daemon.trading.desk_orders import DeskOrders
     from daemon.trading.desk_risk import DeskRisk
     from daemon.trading.desk_strategy import DeskStrategy
@@ -35,67 +36,21 @@ if TYPE_CHECKING:
     from daemon.trading.ledger import Ledger
     from daemon.trading.messages import Inbox
     from daemon.trading.records import TradeRecord
-    from daemon.trading.rules import TradeRules
 
 log = logging.getLogger(__name__)
 
 SHOWN_S = 0.5
 """Longest time between two views, real seconds."""
-LEAST_LOOK_S = 0.1
-"""Shortest time between two looks, real seconds, however fast the market's clock runs."""
-LOOKS_PER_CANDLE = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskOptions:
-    """What the desk needs from the settings.
-
-    Attributes:
-        pairs: the whitelist.
-        base: timeframe of the candles that are traded on.
-        stake_currency: quote currency of the account.
-        expired_after_ms: age of a candle, from its close, at which nothing is entered on it any more.
-        throttle_s: longest time between two looks, market seconds.
-        cancel_on_exit: whether entries and exits that are open are cancelled when the daemon stops.
-        start: ``running``, ``paused`` or ``stopped``: how a start finds it.
-    """
-
-    pairs: tuple[Pair, ...]
-    base: Timeframe
-    stake_currency: str
-    expired_after_ms: int
-    throttle_s: float
-    cancel_on_exit: bool = False
-    start: str = "running"
-
-    def idle_s(self, speed: float) -> float:
-        """Real seconds between two looks."""
-        market_s = min(self.throttle_s, self.base.ms / 1000 / LOOKS_PER_CANDLE)
-        return max(LEAST_LOOK_S, market_s / speed)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskTerms:
-    """What of the desk's settings may change while it runs.
-
-    Attributes:
-        pairs: the whitelist: what may be entered. Trades that are open are looked after, whatever their pair.
-        rules: freqtrade's keys as they hold for the strategy.
-        limits: of risk.
-        may_enter: whether ``force_entry_enable`` allows entries by command.
-    """
-
-    pairs: tuple[Pair, ...]
-    rules: TradeRules
-    limits: RiskSettings
-    may_enter: bool
+PAUSED, STOPPED = "initial_state is paused", "initial_state is stopped"
+BACKUP_S = 86_400.0
+"""Real seconds between two backups of the ledger; another is made at each start."""
 
 
 class Desk:
     """Looks at the market, at open trades and at what it was told, and acts; see docs/trading.md.
 
-    Whatever fails leaves a state from which the next look goes on: an exchange that does not answer, a disk that is
-    full, a strategy that raises. A damaged ledger ends the daemon: the next start puts its backup in its place.
+    Whatever fails (exchange, disk, strategy) leaves a state from which the next look goes on. A damaged ledger ends
+    the daemon: the next start puts its backup in its place.
 
     Args:
         options: see `DeskOptions`.
@@ -110,6 +65,7 @@ class Desk:
         risk: watches what the account is worth.
         strategy: shows strategies what is so, and keeps what they write.
         inbox: ticks and commands.
+        backup: makes a backup of the ledger.
         stop: set when everything is sold after ``candled stop --exit-all``.
     """
 
@@ -128,6 +84,7 @@ class Desk:
         risk: DeskRisk,
         strategy: DeskStrategy,
         inbox: Inbox,
+        backup: Callable[[Ledger, int], object],
         stop: threading.Event,
     ) -> None:
         self._options = options
@@ -142,12 +99,14 @@ class Desk:
         self._risk = risk
         self._strategy = strategy
         self._inbox = inbox
+        self._backup = backup
+        self._backed_up_s = clock.monotonic_s()
         self._stop = stop
         self._given: DeskTerms | None = None
         self._tick: Tick | None = None
         self._begun = False
         self._unanswered: list[Command] = []
-        self._trouble: dict[str, str] = {}
+        self._troubles = Troubles()
         self._showing = Showing(ledger, options.stake_currency)
         self._shown_s = -SHOWN_S
         self.view = DeskView()
@@ -162,7 +121,7 @@ class Desk:
         self._turn()
         for message in self._inbox.take():
             if isinstance(message, Tick):
-                self._tick = self._listed(message)
+                self._tick = message.listed(self._options.pairs)
             else:
                 self._unanswered.append(message)
         try:
@@ -170,11 +129,11 @@ class Desk:
         except (
             Retryable
         ) as exc:  # the ledger cannot be written: nothing has left, and the next look tries again
-            self._fault("ledger", str(exc))
+            self._troubles.put("ledger", str(exc))
             self._entries.ledger_fault = str(exc)
             self._answer_all(exc)
         else:
-            self._fault("ledger", "")
+            self._troubles.put("ledger", "")
             self._entries.ledger_fault = ""
         self._show()
         return False
@@ -189,13 +148,7 @@ class Desk:
         self._risk.take(terms.limits)
         self._truth.take(terms.pairs)
         self._commands.take(terms.pairs, may_enter=terms.may_enter)
-        self._tick = None if self._tick is None else self._listed(self._tick)
-
-    def _listed(self, tick: Tick) -> Tick:
-        """The tick without entries of pairs that have left the whitelist; those are predicted while a trade is open."""
-        pairs = self._options.pairs
-        kept = tuple(signal for signal in tick.signals if signal.pair in pairs or not signal.kind.enters)
-        return replace(tick, signals=kept)
+        self._tick = None if self._tick is None else self._tick.listed(terms.pairs)
 
     def close(self) -> None:
         """Put the desk away when its thread has ended."""
@@ -216,13 +169,17 @@ class Desk:
         self._truth.look()
         look = self._looked(self._ledger.trades(is_open=True))
         self._obey(look)
-        for trade in self._ledger.trades(is_open=True):
-            self._keep(trade, look)
-        self._entries.look(look)
+        stopped = pauses.paused(self._ledger) == STOPPED
         trades = self._ledger.trades(is_open=True)
-        self._strategy.publish(trades, look.now_ms)
-        self._weigh(trades, look)
-        if not trades and self._ledger.get(pauses.EXIT_ALL):
+        self._troubles.keep("trade ", {_about(trade) for trade in trades})
+        for trade in trades:
+            if not stopped or trade.exit_reason == FORCED.reason:
+                self._keep(trade, look)
+        self._entries.look(look)
+        still = self._strategy.publish(look.now_ms)
+        self._weigh(still, look)
+        self._back_up(look.now_ms)
+        if not still and self._ledger.get(pauses.EXIT_ALL):
             self._ledger.put(pauses.EXIT_ALL, value=False)
             log.info("all_sold")
             self._stop.set()
@@ -231,9 +188,9 @@ class Desk:
         """What is done before the first look."""
         now_ms = self._clock.now_ms()
         self._orders.recover()
-        if self._options.start != "running" and not pauses.paused(self._ledger):
-            pauses.pause(self._ledger, f"initial_state is {self._options.start}", now_ms)
-        self._strategy.publish(self._ledger.trades(is_open=True), now_ms)
+        if self._options.start != "running":
+            pauses.pause(self._ledger, STOPPED if self._options.start == "stopped" else PAUSED, now_ms)
+        self._strategy.publish(now_ms)
         self._begun = True
 
     def _weigh(self, trades: Sequence[TradeRecord], look: Look) -> None:
@@ -244,11 +201,23 @@ class Desk:
             worth = worth_of(self._options.stake_currency, self._truth.balances(), priced)
             self._risk.look(worth, look.now_ms)
 
+    def _back_up(self, now_ms: int) -> None:
+        """Once a day."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._backed_up_s < BACKUP_S:
+            return
+        self._backed_up_s = now_s
+        try:
+            self._backup(self._ledger, now_ms)
+        except OSError as exc:  # the one before it is whole
+            raise Retryable(f"no backup of the ledger: {exc}") from exc
+
     def _looked(self, trades: Sequence[TradeRecord]) -> Look:
         """The moment, with prices of all pairs that matter."""
         now_ms, base = self._clock.now_ms(), self._options.base
         tick = self._tick
-        if tick is not None and now_ms - tick.close_ms >= self._options.expired_after_ms:
+        # For exits its signals stand until the next tick has come; how old a candle may be entered on, the gate says.
+        if tick is not None and now_ms - tick.close_ms >= 2 * base.ms:
             tick = None
         wanted = dict.fromkeys(trade.pair for trade in trades)
         if tick is not None:
@@ -268,20 +237,20 @@ class Desk:
         try:
             found = self._broker.quotes(pairs)
         except Retryable as exc:
-            self._fault("prices", str(exc))
+            self._troubles.put("prices", str(exc))
             return {}
-        self._fault("prices", "")
+        self._troubles.put("prices", "")
         return found
 
     def _keep(self, trade: TradeRecord, look: Look) -> None:
         """Look after one trade; what goes wrong with it is told, and touches no other."""
-        about = f"trade {trade.trade_id} {trade.pair}"
+        about = _about(trade)
         try:
             self._exits.look(trade, look)
         except (StrategyError, Refused, Contradiction) as exc:
-            self._fault(about, str(exc))
+            self._troubles.put(about, str(exc))
         else:
-            self._fault(about, "")
+            self._troubles.put(about, "")
 
     def _obey(self, look: Look) -> None:
         """Do what was asked for, in order."""
@@ -301,29 +270,13 @@ class Desk:
         while self._unanswered:
             self._unanswered.pop(0).answer.put(error)
 
-    def _fault(self, what: str, error: str) -> None:
-        """Log the first failure of a streak, and its end."""
-        before = self._trouble.get(what, "")
-        if error and not before:
-            log.error("desk_failed", extra={"fields": {"about": what, "error": error}})
-        elif before and not error:
-            log.info("desk_recovered", extra={"fields": {"about": what}})
-        if error:
-            self._trouble[what] = error
-        else:
-            self._trouble.pop(what, None)
-
     def _show(self) -> None:
         """Publish the view, now and then."""
         now_s = self._clock.monotonic_s()
         if now_s - self._shown_s < SHOWN_S:
             return
         self._shown_s = now_s
-        trouble = "; ".join(
-            filter(
-                None, [self._orders.trouble, *(f"{what}: {error}" for what, error in self._trouble.items())]
-            )
-        )
+        trouble = "; ".join(filter(None, [self._orders.trouble, str(self._troubles)]))
         try:
             trades = self._ledger.trades(is_open=True)
             self.view = self._showing.view(
@@ -335,4 +288,8 @@ class Desk:
                 trouble=trouble,
             )
         except Retryable as exc:
-            self._fault("ledger", str(exc))
+            self._troubles.put("ledger", str(exc))
+
+
+def _about(trade: TradeRecord) -> str:
+    return f"trade {trade.trade_id} {trade.pair}"

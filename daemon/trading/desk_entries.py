@@ -12,7 +12,7 @@ from daemon.trading.entries import EntryMode, EntryWish, plan_entry
 from daemon.trading.gates import DeskFacts, PairFacts, desk_gate, pair_gate
 from daemon.trading.ledger_files import RESTORED
 from daemon.trading.orders import Side
-from daemon.trading.prices import deep_enough, market_price
+from daemon.trading.prices import deep_enough
 from daemon.trading.signals import SignalKind
 
 if TYPE_CHECKING:
@@ -105,11 +105,9 @@ class DeskEntries:
         reasons += self._pair_reasons(pair, look, None)
         if reasons:
             raise Refused(f"{pair}: {'; '.join(reasons)}")
-        if pair not in look.quotes and price is None:
-            raise Refused(f"{pair}: there is no price now")
         wish = EntryWish(
             pair=pair,
-            price=price or self._price(pair, look),
+            price=price or self._ground.rate(Side.BUY, pair, look),
             now_ms=look.now_ms,
             mode=EntryMode.FORCED,
             tag=tag,
@@ -132,7 +130,7 @@ class DeskEntries:
             return  # the gate is shown; what it bars is asked for again at the next look
         wish = EntryWish(
             pair=trade.pair,
-            price=self._price(trade.pair, look),
+            price=self._ground.rate(Side.BUY, trade.pair, look),
             now_ms=look.now_ms,
             mode=EntryMode.ADD,
             tag=tag,
@@ -177,8 +175,6 @@ class DeskEntries:
         reasons = self._pair_reasons(pair, look, signal)
         if reasons or barred:
             return reasons
-        if pair not in look.quotes:
-            return ("price: there is none now",)
         refused_ms, why = self._refused.get(pair, (0, ""))
         if refused_ms == signal.candle_ms:
             return (why,)
@@ -190,7 +186,7 @@ class DeskEntries:
                 return ("market: check_depth_of_market is not met",)
             wish = EntryWish(
                 pair=pair,
-                price=self._price(pair, look),
+                price=self._ground.rate(Side.BUY, pair, look),
                 now_ms=look.now_ms,
                 tag=signal.tag,
                 room=self._risk.room(self._ground.account(), pair),
@@ -214,13 +210,6 @@ class DeskEntries:
         return self._orders.begin(
             plan, look.candle_ms, strategy=self._ground.rules.strategy, timeframe=self._ground.rules.timeframe
         )
-
-    def _price(self, pair: Pair, look: Look) -> Decimal:
-        pricing = self._ground.rules.entry_pricing
-        try:
-            return market_price(Side.BUY, pricing, look.quotes[pair], self._ground.book(pair, pricing))
-        except Retryable as exc:
-            raise Refused(f"{pair}: {exc}") from exc
 
     def _reasons(self, look: Look) -> tuple[str, ...]:
         """Why nothing at all may be entered."""

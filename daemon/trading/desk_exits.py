@@ -11,7 +11,6 @@ from daemon.trading.exits import ExitDecision, ExitKind, ExitLook, check_exits
 from daemon.trading.leaving import ExitWish, least_sellable, plan_exit
 from daemon.trading.orders import Leg, Side
 from daemon.trading.positions import position_of
-from daemon.trading.prices import market_price
 from daemon.trading.timeouts import Waiting, check_waiting, emergency_due
 
 if TYPE_CHECKING:
@@ -96,17 +95,14 @@ class DeskExits:
         """Orders that wait for their fill; what callbacks did wrong."""
         faults = []
         for order in trade.alive(Leg.ENTRY, Leg.EXIT):
-            quote = look.quotes.get(trade.pair)
-            if quote is None or not order.exchange_id:
+            if trade.pair not in look.quotes or not order.exchange_id:
                 continue
-            side, rules = order.intent.side, self._ground.rules
-            pricing = rules.entry_pricing if side is Side.BUY else rules.exit_pricing
             check = check_waiting(
                 order,
                 self._ground.shown(trade),
-                rate=market_price(side, pricing, quote, self._ground.book(trade.pair, pricing)),
+                rate=self._ground.rate(order.intent.side, trade.pair, look),
                 now_ms=look.now_ms,
-                newest_close_ms=look.candle_ms + rules.timeframe.ms,
+                newest_close_ms=look.candle_ms + self._ground.rules.timeframe.ms,
                 terms=self._ground.terms(trade.pair),
             )
             if check.fault:
@@ -146,13 +142,7 @@ class DeskExits:
 
     def _hold(self, trade: TradeRecord, look: Look) -> list[str]:
         """A trade that holds something: move its stop, leave it if a rule says so, else let the strategy change it."""
-        rules = self._ground.rules
-        rate = market_price(
-            Side.SELL,
-            rules.exit_pricing,
-            look.quotes[trade.pair],
-            self._ground.book(trade.pair, rules.exit_pricing),
-        )
+        rate = self._ground.rate(Side.SELL, trade.pair, look)
         leave = look.leaves(trade.pair)
         check = check_exits(
             trade,
@@ -245,12 +235,7 @@ class DeskExits:
         rules = self._ground.rules
         if not rules.position_adjustment_enable or trade.alive(Leg.ENTRY, Leg.EXIT):
             return
-        entry_rate = market_price(
-            Side.BUY,
-            rules.entry_pricing,
-            look.quotes[trade.pair],
-            self._ground.book(trade.pair, rules.entry_pricing),
-        )
+        entry_rate = self._ground.rate(Side.BUY, trade.pair, look)
         found, why = adjustment(
             self._ground.shown(trade),
             entry_rate=entry_rate,

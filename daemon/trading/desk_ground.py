@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemon.core.errors import Refused, Retryable
 from daemon.trading.account import account_of
-from daemon.trading.orders import ZERO
+from daemon.trading.orders import ZERO, Side
 from daemon.trading.positions import position_of
+from daemon.trading.prices import market_price
 from daemon.trading.strategy_trades import strategy_trade
 from daemon.trading.terms import Terms
 
@@ -14,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from decimal import Decimal
 
-    from daemon.config.trading import ExitPricing
     from daemon.core.pair import Pair
     from daemon.strategy.persistence import Trade
     from daemon.trading.account import Account
     from daemon.trading.broker import Balance, Broker
     from daemon.trading.callbacks import Callbacks
     from daemon.trading.ledger_reads import LedgerReader
+    from daemon.trading.look import Look
     from daemon.trading.prices import Book
     from daemon.trading.records import TradeRecord
     from daemon.trading.rules import TradeRules
@@ -61,9 +63,20 @@ class Ground:
         """What decisions about a pair go by."""
         return Terms(rules=self.rules, market=self._broker.rules(pair), callbacks=self.callbacks)
 
-    def book(self, pair: Pair, pricing: ExitPricing) -> Book | None:
-        """The order book, where a price is to be taken from it."""
-        return self.order_book(pair) if pricing.use_order_book else None
+    def rate(self, side: Side, pair: Pair, look: Look) -> Decimal:
+        """The price of an order of a side, by ``entry_pricing`` or ``exit_pricing``.
+
+        Raises:
+            Refused: the market has none now.
+        """
+        pricing = self.rules.entry_pricing if side is Side.BUY else self.rules.exit_pricing
+        if pair not in look.quotes:
+            raise Refused(f"{pair}: there is no price now")
+        try:
+            book = self.order_book(pair) if pricing.use_order_book else None
+            return market_price(side, pricing, look.quotes[pair], book)
+        except Retryable as exc:
+            raise Refused(f"{pair}: {exc}") from exc
 
     def shown(self, trade: TradeRecord) -> Trade:
         """A trade as the strategy sees it."""

@@ -116,6 +116,23 @@ class DeskOrders:
 
     def pull(self) -> None:
         """Take what the exchange has told, and ask about what it should have told."""
+        self._hear()
+        unsettled = self._ledger.orders(unsettled=True)
+        for order in unsettled:
+            if order.state is OrderState.INTENDED:  # its request failed to be committed
+                self._ledger.drop(order.intent.client_id, self._clock.now_ms(), "the moment had passed")
+            elif self._is_due(order):
+                try:
+                    self._ask(order)
+                except Contradiction as exc:  # a human has to look at this one; the others go on
+                    self._fault(f"order {order.intent.client_id}", exc)
+        alive = {order.intent.client_id for order in unsettled}
+        for known in (self._asked_s, self._unknown, self._whys):
+            for name in [each for each in known if each not in alive]:
+                del known[name]
+
+    def _hear(self) -> None:
+        """Take what the exchange has pushed."""
         try:
             news = self._broker.news()
         except (Retryable, Refused, ConfigError) as exc:
@@ -129,16 +146,6 @@ class DeskOrders:
             except Retryable:
                 self._asked_s.clear()  # it will not be told again: ask for all
                 raise
-        unsettled = self._ledger.orders(unsettled=True)
-        for order in unsettled:
-            if order.state is OrderState.INTENDED:  # its request failed to be committed
-                self._ledger.drop(order.intent.client_id, self._clock.now_ms(), "the moment had passed")
-            elif self._is_due(order):
-                self._ask(order)
-        alive = {order.intent.client_id for order in unsettled}
-        for known in (self._asked_s, self._unknown, self._whys):
-            for name in [each for each in known if each not in alive]:
-                del known[name]
 
     def take(self, reports: Iterable[OrderReport], fills: Iterable[Fill] = ()) -> Taken:
         """Commit what the exchange said, and log what is new in it."""

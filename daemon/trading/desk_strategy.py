@@ -37,9 +37,10 @@ class DeskStrategy:
         self._ground.rules = rules
         self._sources.take(rules)
 
-    def publish(self, open_trades: Sequence[TradeRecord], now_ms: int) -> None:
-        """Keep what strategies wrote, then show them what is so now."""
+    def publish(self, now_ms: int) -> Sequence[TradeRecord]:
+        """Keep what strategies wrote, then show them what is so now; return the open trades."""
         self._take_changes(now_ms)
+        open_trades = self._ledger.trades(is_open=True)
         closed = list(self._ledger.trades(is_open=False)) if self._closed is None else self._closed
         self._sources.publish(
             open_trades=open_trades,
@@ -48,6 +49,7 @@ class DeskStrategy:
             locks=self._ledger.all_locks(now_ms),
         )
         self._closed = []
+        return open_trades
 
     def after_close(self, trade: TradeRecord, now_ms: int) -> None:
         """A trade was closed after it had held something: the protections look at it."""

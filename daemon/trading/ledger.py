@@ -226,6 +226,18 @@ class Ledger(LedgerReader):
             self._tables.update("trades", columns, trade_id=trade_id)
         return self.trade(trade_id)
 
+    def keep_custom(self, trade_id: int, changes: Mapping[str, Any], *, drop: Iterable[str] = ()) -> None:
+        """Change some of what a strategy keeps with a trade: other keys stay, whoever writes them meanwhile.
+
+        Raises:
+            KeyError: there is no such trade.
+            TypeError: JSON cannot hold a value.
+        """
+        with self.together():
+            kept = {**self.trade(trade_id).custom, **changes}
+            dropped = set(drop)
+            self.note(trade_id, custom={key: value for key, value in kept.items() if key not in dropped})
+
     def close_trade(self, trade_id: int, at_ms: int, *, dust: Decimal) -> TradeRecord:
         """End a trade; what is left of its position is written off as dust.
 
@@ -289,6 +301,14 @@ class Ledger(LedgerReader):
                 given.append(value)
         query = f"UPDATE locks SET active = 0 WHERE {' AND '.join(conditions)}"
         return self._tables.change(query, (*values, *given))
+
+    def lift(self, locks: Iterable[PairLock]) -> None:
+        """Lift these locks."""
+        query = "UPDATE locks SET active = 0 WHERE (pair, side, until_ms) = (?, ?, ?) AND reason IS ?"
+        with self.together():
+            for lock in locks:
+                until_ms = rows.moment_ms(lock.lock_end_time)
+                self._tables.change(query, (lock.pair, lock.side, until_ms, lock.reason))
 
     def put(self, name: str, value: Any) -> None:
         """Keep a fact: a JSON value under a name (risk state, counters, pauses).

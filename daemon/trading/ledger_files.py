@@ -12,7 +12,6 @@ import logging
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from daemon.core.errors import ConfigError, Corrupt, Retryable
@@ -27,10 +26,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BACKUP_MS = "ledger_backup_ms"
-"""Fact: when the newest backup was begun, ms UTC; inside a backup, when it was made itself."""
+"""Fact: when the newest backup was made, ms UTC; in a copy: when it was made itself."""
 RESTORED = "ledger_restored"
 """Fact: what stood in a damaged ledger's place, until a reconciliation has removed it by ``put(RESTORED, None)``."""
-_NO_FACTS: MappingProxyType[str, Any] = MappingProxyType({})
 _SIDES = ("-wal", "-shm", "-journal")
 
 
@@ -51,17 +49,29 @@ class Health:
         fault: what is wrong with it; empty if nothing is, or if there is none yet.
         backups: intact backups with their times (ms UTC), newest first.
         damaged: backups that are not.
+        trades: how many the ledger has; 0 for one that is damaged or not there.
     """
 
     path: Path
     fault: str
+    trades: int
     backups: tuple[tuple[Path, int], ...]
     damaged: tuple[Path, ...]
 
+    @property
+    def repairable(self) -> bool:
+        """Whether something is damaged that a start makes whole."""
+        return bool(self.backups if self.fault else self.damaged)
 
-def ledger_path(folder: Path, name: str, *, dry_run: bool) -> Path:
-    """Where a ledger lies; a dry-run account and a live one never share a file."""
-    return folder / f"{name}{'.dryrun' if dry_run else ''}.sqlite"
+    def document(self) -> dict[str, Any]:
+        """All of it as JSON values, without folders."""
+        return {
+            "file": self.path.name,
+            "fault": self.fault,
+            "trades": self.trades,
+            "backups": [{"file": path.name, "made_ms": made_ms} for path, made_ms in self.backups],
+            "damaged_backups": [path.name for path in self.damaged],
+        }
 
 
 def backup_paths(path: Path) -> tuple[Path, Path]:
@@ -77,7 +87,7 @@ def open_ledger(path: Path, now_ms: int, set_aside: SetAside) -> Ledger:
     what happened after the backup is not in it, so no entry may be made before a reconciliation with the exchange.
 
     Args:
-        path: see `ledger_path`.
+        path: the ledger; a dry-run account and a live one never share a file.
         now_ms: ms UTC.
         set_aside: how a damaged file is moved.
 
@@ -87,7 +97,7 @@ def open_ledger(path: Path, now_ms: int, set_aside: SetAside) -> Ledger:
     """
     health = ledger_health(path)
     if health.fault:
-        _put_back(health, now_ms, set_aside)
+        _recover(health, now_ms, set_aside)
     ledger = Ledger.open(path)
     try:
         make_backup(ledger, now_ms, set_aside)
@@ -99,7 +109,7 @@ def open_ledger(path: Path, now_ms: int, set_aside: SetAside) -> Ledger:
     return ledger
 
 
-def _put_back(health: Health, now_ms: int, set_aside: SetAside) -> None:
+def _recover(health: Health, now_ms: int, set_aside: SetAside) -> None:
     """Put the newest intact backup in a damaged ledger's place; a crash in between is begun anew by the next start."""
     path = health.path
     if not health.backups:
@@ -109,12 +119,8 @@ def _put_back(health: Health, now_ms: int, set_aside: SetAside) -> None:
             "(open orders and positions at the exchange are then no longer known)"
         )
     backup, backup_ms = health.backups[0]
-    # The file first: while it is missing, the next start comes here again.
-    files = [path, *(path.with_name(path.name + side) for side in _SIDES)]
-    kept = [set_aside(each) for each in files if each.exists()]
     restored = {"fault": health.fault, "backup_ms": backup_ms, "at_ms": now_ms}
-    with contextlib.closing(opened_to_read(backup)) as source:
-        _copy(source, path, {RESTORED: restored})
+    kept = _replace(backup, path, restored, set_aside)
     fields = {
         "file": str(path),
         "fault": health.fault,
@@ -123,6 +129,16 @@ def _put_back(health: Health, now_ms: int, set_aside: SetAside) -> None:
         "kept": ", ".join(map(str, kept)),
     }
     log.error("ledger_restored", extra={"fields": fields})
+
+
+def _replace(backup: Path, path: Path, restored: dict[str, Any], set_aside: SetAside) -> list[Path]:
+    """Put a backup in a ledger's place, and return where the files that were there lie now."""
+    # The file first: while it is missing, the next start finds that a ledger has to be put back.
+    files = [path, *(path.with_name(path.name + side) for side in _SIDES)]
+    kept = [set_aside(each) for each in files if each.exists()]
+    with contextlib.closing(opened_to_read(backup)) as source:
+        _copy(source, path, {RESTORED: restored})
+    return kept
 
 
 def make_backup(ledger: Ledger, now_ms: int, set_aside: SetAside) -> Path:
@@ -137,12 +153,12 @@ def make_backup(ledger: Ledger, now_ms: int, set_aside: SetAside) -> Path:
         set_aside(broken)
     newest = health.backups[0][0] if health.backups else None
     target = next(each for each in backup_paths(ledger.path) if each != newest)
+    copy_ledger(ledger.path, target, now_ms)
     ledger.put(BACKUP_MS, now_ms)
-    copy_ledger(ledger.path, target)
     return target
 
 
-def copy_ledger(path: Path, target: Path) -> None:
+def copy_ledger(path: Path, target: Path, now_ms: int) -> None:
     """Copy a ledger as it is at one moment into one file, whether a daemon writes to it or not.
 
     Raises:
@@ -152,7 +168,18 @@ def copy_ledger(path: Path, target: Path) -> None:
     """
     with contextlib.closing(opened_to_read(path)) as source:
         check(source, path)
-        _copy(source, target)
+        _copy(source, target, {BACKUP_MS: now_ms})
+
+
+def put_back(copy: Path, path: Path, now_ms: int, set_aside: SetAside) -> None:
+    """Put a copy in a ledger's place; what was there is set aside. No daemon may run.
+
+    Raises:
+        Corrupt: the copy is damaged; nothing was changed.
+        Retryable: the disk is full.
+    """
+    made_ms = _made_ms(copy)
+    _replace(copy, path, {"fault": "put back by hand", "backup_ms": made_ms, "at_ms": now_ms}, set_aside)
 
 
 def ledger_health(path: Path) -> Health:
@@ -166,24 +193,23 @@ def ledger_health(path: Path) -> Health:
         except (Corrupt, ConfigError):
             damaged.append(each)
     backups.sort(key=lambda found: -found[1])
-    return Health(
-        path=path,
-        fault=_fault(path, backups=bool(backups or damaged)),
-        backups=tuple(backups),
-        damaged=tuple(damaged),
-    )
+    fault, trades = _judged(path, backups=bool(backups or damaged))
+    return Health(path=path, fault=fault, trades=trades, backups=tuple(backups), damaged=tuple(damaged))
 
 
-def _fault(path: Path, *, backups: bool) -> str:
-    """What is wrong with a ledger; one that is missing or empty is new, unless there was one before."""
+def _judged(path: Path, *, backups: bool) -> tuple[str, int]:
+    """What is wrong with a ledger, and its trades; one that is missing or empty is new, unless there was one before."""
     if not path.exists():
-        return "it is missing" if backups or path.with_name(f"{path.name}-wal").exists() else ""
+        return "it is missing" if backups or path.with_name(f"{path.name}-wal").exists() else "", 0
     try:
-        with _examined(path) as connection:
-            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        with _examined(path) as connection, translated(path):
+            tables = connection.execute(
+                "SELECT count(*) FROM sqlite_master WHERE name = 'trades'"
+            ).fetchone()[0]
+            trades = connection.execute("SELECT count(*) FROM trades").fetchone()[0] if tables else 0
     except Corrupt as exc:
-        return str(exc).removeprefix(f"{path} ")
-    return "it is empty" if backups and not tables else ""
+        return str(exc).removeprefix(f"{path} "), 0
+    return "it is empty" if backups and not tables else "", trades
 
 
 def _made_ms(path: Path) -> int:
@@ -211,7 +237,7 @@ def _examined(path: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def _copy(source: sqlite3.Connection, target: Path, facts: Mapping[str, Any] = _NO_FACTS) -> None:
+def _copy(source: sqlite3.Connection, target: Path, facts: Mapping[str, Any]) -> None:
     """Copy a whole ledger, as one transaction of the target: a crash leaves that as it was."""
     # A ledger without its facts would not be known as one that was put back: they go into a copy in memory first.
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as whole:

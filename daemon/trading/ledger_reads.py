@@ -15,8 +15,8 @@ from daemon.trading import ledger_rows as rows
 from daemon.trading.broker import Balance
 from daemon.trading.ledger_connection import opened_to_read
 from daemon.trading.ledger_tables import Tables
-from daemon.trading.orders import ZERO, OrderState, Side
-from daemon.trading.positions import EXACT, added, effects
+from daemon.trading.orders import EXACT, ZERO, OrderState, Side
+from daemon.trading.positions import added, effects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -162,7 +162,7 @@ class LedgerReader:
         return MappingProxyType(
             {
                 currency: Balance(
-                    free=totals.get(currency, ZERO) - bound.get(currency, ZERO),
+                    free=EXACT.subtract(totals.get(currency, ZERO), bound.get(currency, ZERO)),
                     used=bound.get(currency, ZERO),
                 )
                 for currency in sorted({*totals, *bound})
@@ -238,7 +238,8 @@ class LedgerReader:
 def _bound(order: OrderRecord) -> dict[str, Decimal]:
     """What an order that has not settled binds: all of it while it may fill, then what was reported and is not here."""
     intent = order.intent
-    left = max((order.reported if order.state.final else intent.amount) - order.filled, ZERO)
+    ends_at = order.reported if order.state.final else intent.amount
+    left = max(EXACT.subtract(ends_at, order.filled), ZERO)
     if intent.side is Side.SELL:
         return {intent.pair.base: left}
     return {intent.pair.quote: EXACT.multiply(left, intent.price or intent.stop_price or ZERO)}

@@ -7,11 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from daemon.core.errors import CandledError, Refused, Retryable
+from daemon.market.ccxt_client import CREDENTIALS
 from daemon.market.ccxt_errors import FOREIGN
 from daemon.trading.broker import AnswerLost
 from daemon.trading.live_errors import after_change, is_clock, is_unknown_order
 from daemon.trading.live_fills import pages
-from daemon.trading.live_values import balances_of, quote_of, report_of, rules_of
+from daemon.trading.live_stream import LiveStream
+from daemon.trading.live_values import balances_of, book_of, quote_of, report_of, rules_of
 from daemon.trading.orders import ZERO, OrderType
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from daemon.market.ccxt_wire import Trip
     from daemon.trading.broker import Balance, MarketRules, Quote
     from daemon.trading.orders import Fill, Intent, OrderReport
+    from daemon.trading.prices import Book
 
 T = TypeVar("T")
 
@@ -32,6 +35,8 @@ log = logging.getLogger(__name__)
 _CHANGE_S, _ASK_S, _LIST_S = 15.0, 15.0, 60.0
 # More pairs than this, and one question for all orders of the account is cheaper than one for each pair.
 _PAIRS_ONE_BY_ONE = 12
+# What Binance allows (security of signed requests), and what it takes for a window where ccxt asks for none.
+_AHEAD_MS, _WINDOW_MS = 1000, 5000
 
 
 class LiveBroker:
@@ -47,6 +52,7 @@ class LiveBroker:
         self._ccxt = market.client.ccxt
         self._ccxt.options["warnOnFetchOpenOrdersWithoutSymbol"] = False  # it raises instead of warning
         self._clock_off = False
+        self._stream = LiveStream(market) if self._ccxt.has.get("watchOrders") is True else None
 
     def rules(self, pair: Pair) -> MarketRules:
         """See `Broker`."""
@@ -60,13 +66,24 @@ class LiveBroker:
 
     def quotes(self, pairs: Sequence[Pair]) -> Mapping[Pair, Quote]:
         """See `Broker`; best bid and ask and the newest trade."""
-        names = [str(pair) for pair in pairs]
+        known = self._market.pairs()  # one that is not there would spoil the answer for all
+        names = [str(pair) for pair in pairs if pair in known]
         if not names:
             return {}
         answer = self._asked(lambda ccxt: ccxt.fetch_tickers(names), f"prices on {self.name}", _ASK_S)
         now_ms = self._market.exchange_ms()
         found = {pair: quote_of(answer[str(pair)], now_ms) for pair in pairs if str(pair) in answer}
         return {pair: quote for pair, quote in found.items() if quote is not None}
+
+    def order_book(self, pair: Pair, places: int = 50) -> Book:
+        """Who buys and who sells at which price, best first.
+
+        Raises:
+            Retryable: the exchange does not answer.
+        """
+        what = f"order book of {pair} on {self.name}"
+        answer = self._asked(lambda ccxt: ccxt.fetch_order_book(str(pair), places), what, _ASK_S)
+        return book_of(answer, self._market.exchange_ms(), what)
 
     def send(self, intent: Intent) -> OrderReport:
         """See `Broker`."""
@@ -75,7 +92,14 @@ class LiveBroker:
         return self._changed(
             lambda ccxt: ccxt.create_order(*arguments),
             what,
-            lambda answer: self._report(answer, intent.pair, intent.client_id, "", intent.amount),
+            lambda answer: self._report(
+                # Who says nothing of the order's state has taken it, no more.
+                {**answer, "status": answer.get("status") or "open"},
+                intent.pair,
+                intent.client_id,
+                "",
+                intent.amount,
+            ),
         )
 
     def cancel(self, pair: Pair, client_id: str, exchange_id: str) -> OrderReport | None:
@@ -87,7 +111,6 @@ class LiveBroker:
                 lambda ccxt: ccxt.cancel_order(number, str(pair), params),
                 what,
                 lambda answer: self._report(
-                    # Who says nothing of the order's state has taken the request, no more.
                     {**answer, "status": answer.get("status") or "canceling"},
                     pair,
                     client_id,
@@ -146,12 +169,42 @@ class LiveBroker:
         return balances_of(answer)
 
     def news(self) -> Sequence[OrderReport]:
-        """See `Broker`; polling tells everything, so there is none yet."""
-        return ()
+        """See `Broker`; nothing where the exchange has no stream, or the market was built without one."""
+        return () if self._stream is None else self._stream.take()
 
     def clock_off_ms(self) -> int:
         """See `Broker`."""
         return self._market.clock_off_ms()
+
+    def trades(self, pair: Pair) -> bool:
+        """Whether the pair is on the exchange's spot market now."""
+        market = (self._ccxt.markets or {}).get(str(pair)) or {}
+        return bool(market.get("spot")) and market.get("active") is not False
+
+    def missing_credentials(self) -> tuple[str, ...]:
+        """Keys of the section ``exchange`` that a signed request needs and that are not there."""
+        needed = self._ccxt.requiredCredentials
+        names = {theirs: ours for ours, theirs in CREDENTIALS.items()}
+        return tuple(
+            names.get(key, key) for key in needed if needed[key] and not getattr(self._ccxt, key, "")
+        )
+
+    def clock_allowance_ms(self) -> tuple[int, int]:
+        """By how much a request's stamp may be ahead of the exchange's clock, and behind it."""
+        window_ms = int(self._ccxt.options.get("recvWindow") or _WINDOW_MS)
+        return min(window_ms, _AHEAD_MS), window_ms
+
+    def look_at_clock(self) -> None:
+        """Have the exchange's markets and clock known.
+
+        Raises:
+            Retryable: it does not answer.
+        """
+
+        async def nothing(_deadline_s: float) -> None:
+            """Both are seen to before."""
+
+        self._run(nothing, _LIST_S, again=True)
 
     def close(self) -> None:
         """See `Broker`; the connection is the market's."""

@@ -31,18 +31,17 @@ async def pages(
     Args:
         page: asks for one page: (since, limit, params).
         pair: of which.
-        since_ms: ms UTC.
+        since_ms: ms UTC. Where so many days are told at a time, no more than 400 times so many are looked back.
         now_ms: the exchange's time.
         features: ccxt's table of what the exchange can do.
 
     Raises:
-        ValueError: it would take hundreds of pages, because it is a time long before anything was traded.
         Retryable: malformed, or more in one millisecond than one page holds.
     """
     limits = ((features or {}).get("spot") or {}).get("fetchMyTrades") or {}
     limit, window_ms = int(limits.get("limit") or _LIMIT), int((limits.get("untilDays") or 0) * _DAY_MS)
-    if window_ms and now_ms() - since_ms > _WINDOWS * window_ms:
-        raise ValueError(f"fills of {pair} since {since_ms}: that is more than {_WINDOWS} pages back")
+    if window_ms:
+        since_ms = max(since_ms, now_ms() - _WINDOWS * window_ms)
     found: dict[str, Fill] = {}
     while True:
         bounded = window_ms > 0 and since_ms + window_ms < now_ms()

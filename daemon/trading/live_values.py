@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.core.errors import ConfigError, Retryable
 from daemon.trading.broker import Balance, MarketRules, Quote
 from daemon.trading.orders import ZERO, Fill, OrderReport, OrderState, Side
+from daemon.trading.prices import Book
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +80,22 @@ def quote_of(ticker: Mapping[str, Any], now_ms: int) -> Quote | None:
     return Quote(bid=bid, ask=ask, last=last, at_ms=int(ticker.get("timestamp") or now_ms))
 
 
+def book_of(answer: Mapping[str, Any], now_ms: int, what: str) -> Book:
+    """An order book, best first, as ccxt has sorted it.
+
+    Raises:
+        Retryable: malformed.
+    """
+    sides = []
+    for name in ("bids", "asks"):
+        rows = [
+            (_number(row[0], what), _number(row[1], what)) for row in answer.get(name) or () if len(row) >= 2
+        ]
+        places = [(price, amount) for price, amount in rows if price and amount is not None]
+        sides.append(tuple(places))
+    return Book(bids=sides[0], asks=sides[1], at_ms=int(answer.get("timestamp") or now_ms))
+
+
 def report_of(
     order: Mapping[str, Any], pair: Pair, now_ms: int, *, client_id: str | None = None, amount: Decimal = ZERO
 ) -> OrderReport:
@@ -98,10 +115,12 @@ def report_of(
     what = f"order of {pair}"
     if str(order.get("symbol") or pair) != str(pair):
         raise Retryable(f"{what}: the answer is about {order.get('symbol')}")
-    state = _STATES.get(order.get("status") or "open")
-    if state is None:
-        raise Retryable(f"{what}: malformed answer: status {order.get('status')!r}")
+    state = _STATES.get(order.get("status") or "")
     amount = _number(order.get("amount"), what) or amount
+    if state is None or not amount > 0:
+        raise Retryable(
+            f"{what}: malformed answer: status {order.get('status')!r}, amount {order.get('amount')!r}"
+        )
     filled = _number(order.get("filled"), what) or ZERO
     if state is OrderState.FILLED and filled < amount:
         state = OrderState.CANCELLED  # some exchanges call every order that has ended closed

@@ -151,7 +151,10 @@ class PaperBroker:
         order = self._open.get(client_id)
         if order is None:
             return
-        rules, before = self.rules(order.intent.pair), order.count
+        try:
+            rules, before = self.rules(order.intent.pair), order.count
+        except Refused:  # a pair that this market has no more: nothing happens to its order
+            return
         while order.state is OrderState.OPEN:
             wakes_at = order.wakes_at
             for piece in self._market.path(order.intent.pair, order.seen_ms, at_or_below=wakes_at):

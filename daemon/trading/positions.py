@@ -7,7 +7,7 @@ from decimal import Context, localcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from daemon.trading.orders import ZERO, Side
+from daemon.trading.orders import EXACT, ZERO, Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from daemon.trading.orders import Fill
     from daemon.trading.records import TradeRecord
 
-EXACT = Context(prec=80)
-"""Sums and products of money are exact in it; the usual context rounds to 28 digits."""
 _RATE = Context(prec=28)
 _NO_FEES: Mapping[str, Decimal] = MappingProxyType({})
 
@@ -88,9 +86,12 @@ def folded(fills: Iterable[Fill], pair: Pair) -> Position:
 
 def effects(fill: Fill) -> dict[str, Decimal]:
     """By how much a fill changes each currency of the account."""
-    value, sign = EXACT.multiply(fill.amount, fill.price), 1 if fill.side is Side.BUY else -1
-    changes = {fill.pair.base: sign * fill.amount, fill.pair.quote: -sign * value}
-    return added(changes, {fill.fee_currency: -fill.fee}) if fill.fee else changes
+    got, paid = fill.amount, EXACT.multiply(fill.amount, fill.price)
+    if fill.side is Side.BUY:
+        changes = {fill.pair.base: got, fill.pair.quote: paid.copy_negate()}
+    else:
+        changes = {fill.pair.base: got.copy_negate(), fill.pair.quote: paid}
+    return added(changes, {fill.fee_currency: fill.fee.copy_negate()}) if fill.fee else changes
 
 
 def added(totals: Mapping[str, Decimal], changes: Mapping[str, Decimal]) -> dict[str, Decimal]:

@@ -12,7 +12,7 @@ from daemon.trading.orders import Side
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from daemon.config.trading import DepthOfMarket, ExitPricing
+    from daemon.config.orders import DepthOfMarket, ExitPricing
     from daemon.trading.broker import MarketRules, Quote
 
 _SIDES = {(Side.BUY, "same"): "bid", (Side.BUY, "other"): "ask", (Side.SELL, "same"): "ask", (Side.SELL, "other"): "bid"}  # fmt: skip

@@ -12,7 +12,7 @@ from daemon.strategy.locks import PairLock
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from daemon.config.trading import ProtectionSettings
+    from daemon.config.protections import ProtectionSettings
     from daemon.core.timeframe import Timeframe
     from daemon.strategy.persistence import Trade
     from daemon.trading.rules import TradeRules

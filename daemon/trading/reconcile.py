@@ -109,22 +109,23 @@ def is_absent(order: OrderRecord, now_ms: int, asks: int, grace_ms: int = GRACE_
     return order.state is OrderState.UNKNOWN and waited and not told_of
 
 
-def fills_since(orders: Iterable[OrderRecord], last_fill_ms: int | None) -> int | None:
+def fills_since(orders: Iterable[OrderRecord], known_ms: int | None) -> int | None:
     """From when on the executions of a pair are to be asked for; None: there can be none that we lack.
 
     Args:
         orders: of that pair, those that are not settled.
-        last_fill_ms: of the newest execution that the ledger has of the pair.
+        known_ms: up to when the pair's executions were asked for, or the newest one is; None: never, and none.
     """
+    orders = tuple(orders)
     begun = [
         order.intent.created_ms if order.sent_ms is None else order.sent_ms
         for order in orders
         if order.state.alive or order.reported > order.filled
     ]
-    if last_fill_ms is None:
+    if known_ms is None:
         return min(begun) - OVERLAP_MS if begun else None
     lacking = [order.sent_ms or order.intent.created_ms for order in orders if order.reported > order.filled]
-    return min([last_fill_ms, *lacking]) - OVERLAP_MS
+    return min([known_ms, *lacking]) - OVERLAP_MS
 
 
 def differences(

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from daemon.trading import reconcile
+from daemon.trading.ledger_files import RESTORED
 from daemon.trading.orders import OrderState
 from daemon.trading.positions import position_of
 from daemon.trading.reconcile import Difference, Findings
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LOOKED = "fills_looked_ms"
+"""Fact: by pair, up to when its executions were asked for. A pair in which nothing happens for months costs no more."""
 _NEVER_SENT = "the daemon ended before it was sent"
 
 
@@ -60,7 +63,7 @@ class Reconciliation:
 
         Args:
             pairs: those that may be traded; others are looked at as long as an order of theirs is not settled.
-            now_ms: the exchange's time, ms UTC.
+            now_ms: our time, by which orders were sent, ms UTC. The exchange's would be set under a request's feet.
 
         Raises:
             Retryable: the exchange does not answer, or the disk is full. What was taken until then is kept.
@@ -74,21 +77,22 @@ class Reconciliation:
         self.take_fills(looked_at, now_ms)
         orders = self._ledger.orders(unsettled=True)
         found = self._compared(looked_at, now_ms)
-        # While an order is under way, a difference is most likely its own.
-        quiet = not any(
-            order.state is OrderState.UNKNOWN or order.reported > order.filled for order in orders
-        )
-        adjusted = self._adjust(found, now_ms) if quiet else {}
+        restored = self._ledger.get(RESTORED)
+        adjusted = {} if restored or _under_way(orders) else self._adjust(found, now_ms)
         left = {currency: each for currency, each in found.items() if currency not in adjusted}
         self._differences = MappingProxyType(left)
         ours = {r.client_id for r in listed if r.client_id and self._ledger.order(r.client_id) is not None}
+        notes = reconcile.notes(listed, ours)
+        reasons = (*reconcile.reasons(orders, missing, left), *self._ledger.contradictions())
+        if restored:
+            reasons = self._restored(reasons, notes)
         return Findings(
             at_ms=now_ms,
-            reasons=(*reconcile.reasons(orders, missing, left), *self._ledger.contradictions()),
+            reasons=reasons,
             differences=self._differences,
             adjusted=MappingProxyType(adjusted),
             absent=absent,
-            notes=reconcile.notes(listed, ours),
+            notes=notes,
         )
 
     def ask(self, order: OrderRecord, now_ms: int) -> OrderRecord:
@@ -107,11 +111,22 @@ class Reconciliation:
             Retryable: the exchange does not answer.
         """
         orders = self._ledger.orders(unsettled=True)
+        looked: dict[str, int] = self._ledger.get(LOOKED, {})
         for pair in pairs:
             mine = [order for order in orders if order.intent.pair == pair]
-            since_ms = reconcile.fills_since(mine, self._ledger.last_fill_ms(pair))
+            known_ms = max(self._ledger.last_fill_ms(pair) or 0, looked.get(pair, 0)) or None
+            since_ms = reconcile.fills_since(mine, known_ms)
             if since_ms is not None:
                 self._ledger.take((), self._broker.fills(pair, since_ms), now_ms)
+                looked[pair] = now_ms
+        self._ledger.put(LOOKED, looked)
+
+    def _restored(self, reasons: tuple[str, ...], notes: tuple[str, ...]) -> tuple[str, ...]:
+        """What bars entries after a backup has taken a damaged ledger's place: anything at all that it may lack."""
+        doubts = (*reasons, *notes)
+        if not doubts:
+            self._ledger.put(RESTORED, None)
+        return tuple(f"the ledger is a backup, and {doubt}" for doubt in doubts)
 
     def _sent(self, now_ms: int) -> tuple[OrderRecord, ...]:
         """Orders that are not settled; those that no request left for are dropped: their moment has passed."""
@@ -160,9 +175,15 @@ class Reconciliation:
         confirm_ms = 0 if first else self._confirm_ms
         adjusted = reconcile.adjustments(found, now_ms, confirm_ms)
         why = "found at the first look" if first else "found by reconciliation"
-        for currency, amount in adjusted.items():
-            self._ledger.deposit(currency, amount, now_ms, why)
-            if not first:
-                fields = {"currency": currency, "amount": str(amount)}
-                log.warning("balance_adjusted", extra={"fields": fields})
+        with self._ledger.together():  # half a first look would be none for the next start
+            for currency, amount in adjusted.items():
+                self._ledger.deposit(currency, amount, now_ms, why)
+        if adjusted and not first:
+            amounts = {currency: str(amount) for currency, amount in adjusted.items()}
+            log.warning("balances_adjusted", extra={"fields": {"by": amounts}})
         return adjusted
+
+
+def _under_way(orders: Sequence[OrderRecord]) -> bool:
+    """Whether a difference of balances is most likely an order's own."""
+    return any(order.state is OrderState.UNKNOWN or order.reported > order.filled for order in orders)

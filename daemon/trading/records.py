@@ -7,9 +7,11 @@ whether it is open are sums over fills and states, computed when they are asked 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from daemon.trading.orders import EXACT, ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,12 +50,12 @@ class OrderRecord:
     @cached_property
     def filled(self) -> Decimal:
         """Amount filled, base currency."""
-        return sum((fill.amount for fill in self.fills), self.intent.amount * 0)
+        return reduce(EXACT.add, (fill.amount for fill in self.fills), ZERO)
 
     @cached_property
     def value(self) -> Decimal:
         """What the fills cost or brought, quote currency, without fees."""
-        return sum((fill.amount * fill.price for fill in self.fills), self.intent.amount * 0)
+        return reduce(EXACT.add, (EXACT.multiply(fill.amount, fill.price) for fill in self.fills), ZERO)
 
     @property
     def average(self) -> Decimal | None:

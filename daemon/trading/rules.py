@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from daemon.config.fields import Section
-from daemon.config.trading import (
-    EntryPricing,
-    ExitPricing,
-    OrderTimeInForce,
-    OrderTypes,
-    ProtectionSettings,
-    UnfilledTimeout,
-)
+from daemon.config.orders import EntryPricing, ExitPricing, OrderTimeInForce, OrderTypes, UnfilledTimeout
+from daemon.config.protections import ProtectionSettings
 from daemon.core.errors import StrategyError
 
 if TYPE_CHECKING:

@@ -47,7 +47,9 @@ class Signal:
     blocked: str = ""
 
 
-def signals(pair: Pair, analysed: pd.DataFrame, outcome: Outcome, *, recorded: bool = True) -> list[Signal]:
+def signals(
+    pair: Pair, analysed: pd.DataFrame, outcome: Outcome, *, recorded: bool = True, barred: str = ""
+) -> list[Signal]:
     """Signals of the newest candle.
 
     Args:
@@ -55,19 +57,19 @@ def signals(pair: Pair, analysed: pd.DataFrame, outcome: Outcome, *, recorded: b
         analysed: the strategy's frame after populate_exit_trend; its last row is the newest closed candle.
         outcome: what the model said about that candle. Without a prediction nothing may be entered.
         recorded: whether the outcome is on the disk. What a crash could make forgotten must not trade.
+        barred: why the strategy may enter nothing at all; empty if nothing speaks against it.
 
     Returns:
         One signal for each signal column that is set to 1. As in freqtrade, an entry and an exit of the same
         side at once cancel the entry.
     """
-    row = analysed.iloc[-1]
-    asked = [kind for kind in SignalKind if _asks(row.get(kind.value))]
-    blocked = _obstacle(outcome, recorded=recorded)
+    asked = [kind for kind in SignalKind if _asks(_newest(analysed, kind.value))]
+    blocked = barred or _obstacle(outcome, recorded=recorded)
     found = []
     for kind in asked:
         conflict = kind.enters and SignalKind(kind.value.replace("enter", "exit")) in asked
         why = ("the strategy asks to exit at the same candle" if conflict else blocked) if kind.enters else ""
-        tag = row.get("enter_tag" if kind.enters else "exit_tag", "")
+        tag = _newest(analysed, "enter_tag" if kind.enters else "exit_tag")
         found.append(
             Signal(
                 pair=pair,
@@ -78,6 +80,11 @@ def signals(pair: Pair, analysed: pd.DataFrame, outcome: Outcome, *, recorded: b
             )
         )
     return found
+
+
+def _newest(analysed: pd.DataFrame, column: str) -> object:
+    """The last row's cell; None without the column. Of a whole row pandas would make one type for all its cells."""
+    return analysed[column].iloc[-1] if column in analysed.columns else None
 
 
 def _asks(value: object) -> bool:

@@ -173,7 +173,7 @@ class _Sums:
         self._usual = usual_fee
         self._sides = {Side.BUY: _Side(), Side.SELL: _Side()}
         self._exits: list[tuple[Decimal, Decimal]] = []
-        self.held = self.held_value = self.bought = self.sold = ZERO
+        self.held = self.held_value = self.bought = self.bought_before_exit = self.sold = ZERO
         self.open_rate = 0.0
         self.last_exit: float | None = None
         self.last_exit_asked: float | None = None
@@ -199,6 +199,7 @@ class _Sums:
         self.held_value -= average * amount
         self.sold += net * price
         self.last_exit = float(price)
+        self.bought_before_exit = self.bought
         self._exits.append((net * price, average * amount))
 
     def _net(self, fill: Fill) -> Decimal:
@@ -252,6 +253,6 @@ class _Sums:
 
     @property
     def ratio(self) -> float:
-        """Profit of all exits as a ratio of all that was paid."""
-        paid = self.bought * (1 + self.fee_open)
+        """Profit of all exits as a ratio of all that was paid before the last one."""
+        paid = self.bought_before_exit * (1 + self.fee_open)
         return float(self.realized / paid) if paid else 0.0

@@ -10,8 +10,8 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from daemon.trading.orders import ZERO
-from daemon.trading.positions import EXACT, added, position_of
+from daemon.trading.orders import EXACT, ZERO
+from daemon.trading.positions import added, position_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

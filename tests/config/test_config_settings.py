@@ -257,3 +257,16 @@ def test_trading_keys_are_read_as_freqtrade_reads_them(loaded, document):
     assert settings.unfilledtimeout.wait_ms(entry=True) == 30_000
     assert settings.protections[0].unlock_time.minute == 30
     assert settings.warnings == ()
+
+
+def test_a_model_of_the_users_own_is_looked_for_in_its_folder_then_among_the_users_files(
+    loaded, document, refusal, tmp_path
+):
+    own, usual = tmp_path / "own", tmp_path / "data" / "freqaimodels"
+    document |= {"freqaimodel": "Mine", "freqaimodel_path": str(own), "user_data_dir": str(tmp_path / "data")}
+    assert f"no file in {own}, {usual} has a class of that name" in refusal(document)
+    usual.mkdir(parents=True)
+    (usual / "any_name.py").write_text("import broken beyond repair\nclass Mine(Base):\n", "utf-8")
+    settings = loaded(document)
+    assert settings.model_folders == (own, usual)
+    assert not settings.warnings

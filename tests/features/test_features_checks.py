@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from desk import BASE, PAIRS
 
-from daemon.features.checks import TAILS, measured_warm_up
-from daemon.features.compute import BlockComputer
+from daemon.features.checks import TAILS, measured_warm_up, unsettled_newest
+from daemon.features.compute import BlockComputer, BlockRows
 from daemon.features.labels import LabelKind, label_columns
 from daemon.features.plan import BlockKey, Hook
 
@@ -54,3 +54,13 @@ def test_labels_are_numbers_or_classes(hooks, candles, base_key, name, kind):
 def test_a_label_is_unknown_where_the_future_is(hooks, candles, base_key):
     (label,) = label_columns(hooks(), PAIRS[2], candles(base_key)[-500:])
     assert label.known[100:].tolist() == [True] * 388 + [False] * 12
+
+
+def test_columns_whose_newest_row_depends_on_how_much_is_shown_are_named(candles, base_key):
+    def call(frame):
+        columns = [frame.close, frame.values[:, 4].cumsum(), np.full(len(frame), np.nan)]
+        return BlockRows(("close", "so_far", "nothing"), np.column_stack(columns))
+
+    frame = candles(base_key)[-500:]
+    assert unsettled_newest(call, frame, 300) == ("so_far",)
+    assert unsettled_newest(call, frame, 500) == ()

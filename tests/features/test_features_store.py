@@ -43,6 +43,14 @@ def test_rows_do_not_depend_on_how_much_history_lies_before_their_span(hooks, pl
     assert a.values.tobytes() == b.values.tobytes()
 
 
+def test_the_newest_rows_alone_have_the_bits_that_they_have_among_all(hooks, plan, candles, base_key):
+    computer, key = BlockComputer(hooks(), plan, 256), BlockKey(SOL, BASE, Hook.EXPAND)
+    frame = candles(base_key)[-700:]
+    whole, newest = computer.call(key, frame), computer.call(key, frame, first=697)
+    assert newest.names == whole.names
+    assert newest.values.tobytes() == whole.values[697:].tobytes()
+
+
 def test_growing_candle_by_candle_gives_the_rows_of_one_sweep(hooks, plan, candles, base_key):
     key, whole = BlockKey(SOL, BASE, Hook.EXPAND), candles(base_key)
     first_ms = int(whole.open_ms[-40])

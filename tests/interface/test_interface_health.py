@@ -29,6 +29,7 @@ def figures(**changes):
         "late": 1,
         "skipped": 2,
         "predictions": 12,
+        "abstentions": 2,
         "abstention_reasons": {"no model": 2},
         "trainings": 3,
         "failed_trainings": 1,

@@ -1,6 +1,5 @@
 """One suite for every model."""
 
-import contextlib
 import io
 from dataclasses import replace
 
@@ -8,8 +7,9 @@ import numpy as np
 import pytest
 
 from daemon.core.errors import ConfigError, Corrupt, Refused
+from daemon.learning.models.checks import CHECKS, some_rows
 from daemon.learning.models.common import sealed
-from daemon.learning.models.port import FitOptions, FitStopped, Rows
+from daemon.learning.models.port import FitOptions, Rows
 from daemon.learning.models.registry import model_class, model_names
 
 # FreqAI's names for several targets are the plain classes: test_heads.py
@@ -41,14 +41,6 @@ def library(cls):
     return cls.__module__.rsplit(".", 1)[-1]
 
 
-def some_rows(classifies, n=300, seed=0):
-    rng = np.random.default_rng(seed)
-    features = np.asfortranarray(rng.standard_normal((n, 8)).astype(np.float32))
-    signal = features[:, 2] + 0.3 * rng.standard_normal(n)
-    labels = (signal > 0).astype(np.int64) if classifies else signal.astype(np.float64)
-    return Rows(features, labels, np.ones(n))
-
-
 def fitted(cls, rows=None, test=None, classes=2, stop=None, threads=1, **parameters):
     options = FitOptions(
         parameters={**QUICK[library(cls)], **parameters},
@@ -57,7 +49,7 @@ def fitted(cls, rows=None, test=None, classes=2, stop=None, threads=1, **paramet
         classes=classes if cls.classifies else 0,
         stop=stop,
     )
-    return cls.fit(some_rows(cls.classifies) if rows is None else rows, test, options)
+    return cls.fit(some_rows(classifies=cls.classifies) if rows is None else rows, test, options)
 
 
 def installed(name):
@@ -77,8 +69,13 @@ def classifier(request):
     return installed(request.param)
 
 
+@pytest.mark.parametrize("check", CHECKS)
+def test_it_keeps_the_rules_of_the_port(cls, check):
+    CHECKS[check](cls, QUICK[library(cls)])
+
+
 def test_it_learns(cls):
-    model, rows = fitted(cls), some_rows(cls.classifies, seed=1)
+    model, rows = fitted(cls), some_rows(classifies=cls.classifies, seed=1)
     out = model.predict(rows.features)
     if cls.classifies:
         assert out.shape == (300, 2)
@@ -94,15 +91,11 @@ def test_its_name_says_what_it_learns(cls):
     assert cls.classifies == cls.__name__.endswith("Classifier")
 
 
-def test_the_same_rows_and_seed_give_the_same_bytes(cls):
-    assert fitted(cls).to_bytes() == fitted(cls).to_bytes()
-
-
 def test_it_goes_on_from_a_model_unless_it_is_a_forest(cls):
     assert cls.continues == ("RF" not in cls.__name__ and "Forest" not in cls.__name__)
     if not cls.continues:
         return
-    rows, start = some_rows(cls.classifies), fitted(cls)
+    rows, start = some_rows(classifies=cls.classifies), fitted(cls)
     before = start.to_bytes()
     options = FitOptions(
         parameters=QUICK[library(cls)],
@@ -131,37 +124,15 @@ def test_another_seed_gives_another_model(cls):
         parameters = {**QUICK[library(cls)], **drawn}
         return FitOptions(parameters=parameters, seed=seed, threads=1, classes=2 if cls.classifies else 0)
 
-    rows = some_rows(cls.classifies)
+    rows = some_rows(classifies=cls.classifies)
     one, two = (cls.fit(rows, None, options(seed)).predict(rows.features) for seed in (1, 2))
     assert (one != two).any()
 
 
 def test_the_number_of_threads_changes_no_bit(cls):
-    rows = some_rows(cls.classifies, n=3000)
+    rows = some_rows(classifies=cls.classifies, n=3000)
     one, two = (fitted(cls, rows=rows, threads=threads).predict(rows.features) for threads in (1, 2))
     assert one.tobytes() == two.tobytes()
-
-
-def test_saved_and_loaded_it_predicts_the_same_bits(cls):
-    model, rows = fitted(cls), some_rows(cls.classifies)
-    again = cls.from_bytes(model.to_bytes())
-    assert again.predict(rows.features).tobytes() == model.predict(rows.features).tobytes()
-    assert again.to_bytes() == model.to_bytes()
-
-
-def test_one_row_predicts_as_within_a_batch(cls):
-    model, rows = fitted(cls), some_rows(cls.classifies)
-    batch = model.predict(rows.features)
-    for i in (0, 100, 299):
-        assert model.predict(rows.features[i : i + 1]).tobytes() == batch[i : i + 1].tobytes()
-
-
-def test_predicting_leaves_the_model_untouched(cls):
-    model, rows = fitted(cls), some_rows(cls.classifies)
-    before, said = model.to_bytes(), model.predict(rows.features)
-    model.predict(some_rows(cls.classifies, seed=5).features)
-    assert model.to_bytes() == before
-    assert model.predict(rows.features).tobytes() == said.tobytes()
 
 
 def test_it_leaves_nothing_in_the_working_folder(cls, tmp_path, monkeypatch):
@@ -174,7 +145,7 @@ def test_it_leaves_nothing_in_the_working_folder(cls, tmp_path, monkeypatch):
 def test_test_rows_may_stop_it_early(name):
     cls = installed(name)
     # Test rows whose labels contradict the training: every further tree makes it worse.
-    rows = some_rows(cls.classifies)
+    rows = some_rows(classifies=cls.classifies)
     test = Rows(rows.features, 1 - rows.labels if cls.classifies else -rows.labels, rows.weights)
     trees = {"iterations": 300} if library(cls) == "catboost" else {"n_estimators": 300}
     stopped = fitted(cls, test=test, **trees)
@@ -189,15 +160,15 @@ def test_test_rows_may_stop_it_early(name):
 )
 def test_a_forest_is_the_same_with_and_without_test_rows(name):
     cls = installed(name)
-    test = some_rows(cls.classifies, seed=4)
+    test = some_rows(classifies=cls.classifies, seed=4)
     assert fitted(cls, test=test).to_bytes() == fitted(cls).to_bytes()
 
 
 def test_parameters_may_go_by_the_librarys_other_names(cls):
     for parameters in OTHER_NAMES[library(cls)]:
         options = FitOptions(parameters=parameters, seed=3, threads=1, classes=2 if cls.classifies else 0)
-        rows = some_rows(cls.classifies)
-        assert cls.fit(rows, some_rows(cls.classifies, seed=1), options).to_bytes()
+        rows = some_rows(classifies=cls.classifies)
+        assert cls.fit(rows, some_rows(classifies=cls.classifies, seed=1), options).to_bytes()
 
 
 def test_a_parameter_of_the_user_wins_over_ours(cls):
@@ -222,55 +193,18 @@ def test_a_value_that_the_library_does_not_take_is_refused(cls):
         fitted(cls, **{key: "many"})
 
 
-def test_a_fit_that_is_told_to_stop_stops_at_the_next_tree(cls):
-    asked = []
-
-    def stop():
-        asked.append(1)
-        return len(asked) == 3
-
-    if not cls.stops:
-        pytest.skip("all its trees are one step of the library's")
-    with pytest.raises(FitStopped):
-        fitted(cls, stop=stop)
-    assert len(asked) == 3
-
-
-def test_to_be_asked_whether_to_stop_changes_no_bit(cls):
-    rows = some_rows(cls.classifies)
-    asked, alone = (fitted(cls, stop=stop).predict(rows.features) for stop in (lambda: False, None))
-    assert asked.tobytes() == alone.tobytes()
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_missing_feature_never_reaches_a_model(cls, value):
-    features = some_rows(cls.classifies).features.copy(order="F")
+    features = some_rows(classifies=cls.classifies).features.copy(order="F")
     features[7, 3] = value
     with pytest.raises(Refused, match="row 7, column 3"):
         fitted(cls).predict(features)
     with pytest.raises(Refused, match="row 7, column 3"):
-        replace(some_rows(cls.classifies), features=features)
-
-
-def test_a_constant_label_is_refused_or_learnt(cls):
-    rows = some_rows(cls.classifies)
-    constant = replace(rows, labels=np.full_like(rows.labels, 1))
-    with contextlib.suppress(Refused):
-        out = fitted(cls, rows=constant).predict(rows.features)
-        assert (out.argmax(axis=1) == 1).all() if cls.classifies else out == pytest.approx(np.ones(300))
-
-
-def test_a_single_row_is_refused_or_learnt(cls):
-    rows = some_rows(cls.classifies)
-    one = Rows(rows.features[:1], rows.labels[:1], rows.weights[:1])
-    with contextlib.suppress(Refused):
-        out = fitted(cls, rows=one).predict(rows.features[:2])
-        assert out.shape == ((2, 2) if cls.classifies else (2,))
-        assert np.isfinite(out).all()
+        replace(some_rows(classifies=cls.classifies), features=features)
 
 
 def test_rows_weigh_what_they_weigh(cls):
-    rows = some_rows(cls.classifies)
+    rows = some_rows(classifies=cls.classifies)
     labels = rows.labels.copy()
     labels[150:] = 1 - labels[150:] if cls.classifies else -labels[150:]
     light = Rows(rows.features, labels, np.where(np.arange(300) < 150, 1.0, 1e-3))
@@ -281,15 +215,6 @@ def test_rows_weigh_what_they_weigh(cls):
     out = fitted(cls, rows=light, **plain.get(library(cls), {})).predict(rows.features)
     said = out.argmax(axis=1) == rows.labels if cls.classifies else np.sign(out) == np.sign(rows.labels)
     assert said.mean() > 0.7  # the heavy half is right, the light one is the opposite
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"x" * 100],
-)
-def test_bytes_that_are_no_model_are_corrupt(cls, damage):
-    with pytest.raises(Corrupt):
-        cls.from_bytes(damage(fitted(cls).to_bytes()))
 
 
 def test_a_flipped_bit_is_found_by_the_models_that_would_not_survive_it(cls):
@@ -303,23 +228,8 @@ def test_a_flipped_bit_is_found_by_the_models_that_would_not_survive_it(cls):
             cls.from_bytes(data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
 
 
-def test_a_class_that_the_training_rows_lack_has_its_place(classifier):
-    rows = some_rows(True)
-    gap = Rows(rows.features, rows.labels * 2, rows.weights)
-    # A test row of the class that nobody learnt must not upset the fit.
-    test = Rows(rows.features, np.arange(300) % 3, rows.weights)
-    for model in (
-        fitted(classifier, rows=gap, classes=3),
-        fitted(classifier, rows=gap, classes=3, test=test),
-    ):
-        out = classifier.from_bytes(model.to_bytes()).predict(rows.features)
-        assert out.shape == (300, 3)
-        assert out[:, 1].max() < 0.05
-        assert out.sum(axis=1) == pytest.approx(np.ones(300))
-
-
 def test_three_classes_are_told_apart(classifier):
-    rows = some_rows(True)
+    rows = some_rows(classifies=True)
     three = Rows(rows.features, np.digitize(rows.features[:, 1], [-0.5, 0.5]), rows.weights)
     out = fitted(classifier, rows=three, classes=3).predict(rows.features)
     assert out.shape == (300, 3)
@@ -331,14 +241,14 @@ def test_three_classes_are_told_apart(classifier):
 )
 def test_an_objective_without_probabilities_is_refused(name, objective):
     cls = installed(name)
-    rows = some_rows(True)
+    rows = some_rows(classifies=True)
     with pytest.raises(Refused, match="probabilities"):
         fitted(cls, rows=replace(rows, features=rows.features * 3), objective=objective, learning_rate=1.0)
 
 
 def test_multi_softmax_says_probabilities_all_the_same():
     cls = installed("XGBoostClassifier")
-    rows = some_rows(True)
+    rows = some_rows(classifies=True)
     three = Rows(rows.features, np.digitize(rows.features[:, 1], [-0.5, 0.5]), rows.weights)
     asked, usual = (
         fitted(cls, rows=three, classes=3, objective=objective).predict(rows.features)
@@ -348,7 +258,7 @@ def test_multi_softmax_says_probabilities_all_the_same():
 
 
 def test_lightgbm_and_xgboost_read_their_files_themselves(tmp_path):
-    rows = some_rows(False)
+    rows = some_rows(classifies=False)
     lightgbm, xgboost = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
     model = fitted(installed("LightGBMRegressor"))
     (tmp_path / "model.txt").write_bytes(model.to_bytes())
@@ -424,7 +334,7 @@ PEER_PARAMETERS = {
 def test_with_the_same_parameters_it_predicts_what_freqais_model_does(name, classes):
     cls, peer = installed(name), peer_classes()[name]
     parameters = PEER_PARAMETERS[library(cls)]
-    rows, later = some_rows(cls.classifies, n=800), some_rows(cls.classifies, seed=6)
+    rows, later = some_rows(classifies=cls.classifies, n=800), some_rows(classifies=cls.classifies, seed=6)
     weights = np.exp(np.linspace(-2, 0, 800))
     if cls.classifies and classes == 3:
         rows = replace(rows, labels=np.digitize(rows.features[:, 1], [-0.5, 0.5]))

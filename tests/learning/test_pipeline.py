@@ -95,6 +95,16 @@ def test_one_row_gives_the_bits_that_it_gives_within_a_batch(options):
     assert pipeline.transform(rows).tobytes() == batch.features.tobytes()
 
 
+def test_inliers_alone_are_those_of_the_whole_judgement(options):
+    pipeline = prepared(points_of(some_rows()), options, 1).pipeline
+    rows = some_rows(500, seed=4)
+    rows[::9] *= 5
+    features, inlier = pipeline.inliers(rows)
+    judged = pipeline.judge(rows)
+    assert features.tobytes() == judged.features.tobytes()
+    assert inlier.tolist() == judged.inlier.tolist()
+
+
 def test_a_pipeline_survives_its_files_to_the_last_bit(options):
     pipeline = Pipeline(prepared(points_of(some_rows()), options, 1).pipeline, (LabelScaling(-0.1, 1 / 3),))
     files = pipeline_files(pipeline)

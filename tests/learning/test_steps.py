@@ -22,10 +22,18 @@ def cloud_of(n, k=6, seed=0):
     return rng.uniform(-1, 1, (n, k)).astype(np.float32)
 
 
-@given(n=st.integers(2, 600), m=st.integers(1, 300), k=st.integers(1, 12), seed=st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+def paced(n, seed=0, *, lost=0.0):
+    """Rows as those of three timeframes: two columns change every third row, two every twelfth; some rows are lost."""
+    found = cloud_of(n, 6, seed)
+    for columns, every in ((slice(2, 4), 3), (slice(4, 6), 12)):
+        found[:, columns] = found[np.arange(n) // every * every, columns]
+    return found[:, [4, 0, 2, 5, 1, 3]][np.random.default_rng(seed).random(n) >= lost]
+
+
+@given(n=st.integers(2, 600), m=st.integers(1, 300), k=st.integers(0, 12), seed=st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
 def test_distances_are_those_of_float64_to_the_last_digit(n, m, k, seed):
-    points, rows = cloud_of(n, k, seed), cloud_of(m, k, seed + 100)
+    points, rows = (cloud_of(n, k, seed), cloud_of(m, k, seed + 100)) if k else (paced(n), paced(m, seed))
     rows[0] = points[-1]  # the nearest may be the same
     rows[-1] = points[0] + np.float32(1e-4)  # and nearly the same, where the fast formula knows nothing
     cloud = Cloud(points)
@@ -34,11 +42,51 @@ def test_distances_are_those_of_float64_to_the_last_digit(n, m, k, seed):
     assert cloud.nearest(rows[-1:])[0] == cloud.nearest(rows)[-1]
 
 
+@pytest.mark.parametrize("made", [cloud_of, paced])
 @pytest.mark.parametrize("n", [2, 256, 257, 600])
-def test_the_mean_distance_counts_every_pair_once_and_no_row_with_itself(n):
-    points = cloud_of(n)
+def test_the_mean_distance_counts_every_pair_once_and_no_row_with_itself(n, made):
+    points = made(n)
     every = pairwise_distances(points.astype(np.float64))
     assert Cloud(points).mean() == pytest.approx(every.sum() / (n * (n - 1)), rel=1e-6)
+
+
+@given(n=st.integers(1, 400), lost=st.floats(0, 0.5), seed=st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_a_cloud_gives_back_its_points_bit_by_bit(n, lost, seed):
+    points = np.concatenate((paced(n, seed, lost=lost), cloud_of(1)))
+    cloud = Cloud(points)
+    assert cloud.rows().tobytes() == points.tobytes()
+    assert cloud.rows(np.array([len(points) - 1, 0])).tobytes() == points[[-1, 0]].tobytes()
+
+
+def test_columns_that_rest_are_held_and_multiplied_once():
+    cloud = Cloud(paced(600))
+    assert [layer.rows.shape for layer in cloud._layers] == [(600, 2), (200, 2), (50, 2)]
+
+
+@given(
+    n=st.integers(2, 700),
+    threshold=st.floats(0.05, 1.5),
+    scale=st.sampled_from([0.5, 1, 2]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=30, deadline=None)
+def test_outliers_alone_are_those_of_the_index(n, threshold, scale, seed):
+    step = Dissimilarity.fit(Cloud(cloud_of(n, seed=seed)), threshold)
+    rows = cloud_of(300, seed=seed + 100) * np.float32(scale)
+    assert step.outliers(rows).tolist() == step.judge(rows).outlier.tolist()
+
+
+def test_few_rows_are_compared_with_the_whole_cloud_where_the_index_is_not_asked_for(monkeypatch):
+    step, compared = Dissimilarity.fit(Cloud(cloud_of(3000)), 0.9), []
+    nearest = Cloud.nearest
+    monkeypatch.setattr(
+        Cloud, "nearest", lambda cloud, rows: compared.append(len(rows)) or nearest(cloud, rows)
+    )
+    rows = cloud_of(1000, seed=1)
+    rows[7] *= 9
+    assert np.flatnonzero(step.outliers(rows)).tolist() == [7]
+    assert sum(compared) < 20
 
 
 def test_many_equal_rows_need_no_more_memory(monkeypatch):

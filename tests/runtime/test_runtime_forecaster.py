@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from daemon.features.store import FeatureStore
 from daemon.learning.head import Head
 from daemon.learning.job import Target
 from daemon.learning.live import LiveModel
+from daemon.learning.models.user import UserClass
 from daemon.learning.pipeline import FeaturePipeline, LabelScaling
 from daemon.learning.steps.port import Verdict
 from daemon.learning.steps.scaling import Scaling, Varying
@@ -293,3 +295,22 @@ def test_forgotten_rows_leave_the_newest_candle_predictable(ready):
     before = ready.outcome()
     ready.forecaster.forget_before(NOW_MS - BASE.ms)
     assert ready.outcome().values == before.values
+
+
+def test_what_a_users_model_class_raises_is_an_abstention_with_its_place(ready):
+    class Raises:
+        def predict(self, features):
+            raise ValueError("no")
+
+    user = UserClass(
+        name="Mine",
+        cls=Raises,
+        freqai=False,
+        classifies=False,
+        file=Path("mine.py"),
+        digest="a",
+        fault=lambda exc: f"mine.py:3: {exc}",
+    )
+    model = ready.models[SOL]
+    ready.models[SOL] = replace(model, heads=(replace(model.heads[0], model=Raises(), user=user),))
+    assert why(ready.outcome()) == (Reason.STRATEGY, "mine.py:3: no")

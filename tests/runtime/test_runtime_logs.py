@@ -85,3 +85,22 @@ def test_other_packages_speak_only_of_trouble(loggers, capsys):
     logging.getLogger("other").warning("trouble")
     logging.getLogger("daemon.z").debug("detail")
     assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["trouble"]
+
+
+def test_a_part_of_the_program_may_have_a_level_of_its_own(capsys):
+    root, before = logging.getLogger(), logging.getLogger().handlers[:]
+    rooms = [logging.getLogger(f"daemon.{room}") for room in ("market", "trading")]
+    try:
+        set_up("text", verbose=False, levels={"market": "debug", "trading": "error"})
+        logging.getLogger("daemon.market.feed").debug("quiet_but_wanted")
+        logging.getLogger("daemon.trading.desk").warning("not_wanted")
+        logging.getLogger("daemon.runtime.engine").debug("not_wanted")
+        logging.getLogger("daemon.runtime.engine").info("as_usual")
+    finally:
+        root.handlers[:] = before
+        for room in rooms:
+            room.setLevel(logging.NOTSET)
+    text = capsys.readouterr().err
+    assert "quiet_but_wanted" in text
+    assert "as_usual" in text
+    assert "not_wanted" not in text

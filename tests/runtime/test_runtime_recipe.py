@@ -1,5 +1,6 @@
 """Settings -> what a training does, and the digest that has every model trained anew when they change."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from daemon.config.freqai import DataSplitParameters, FeatureParameters, FreqaiSettings
 from daemon.config.own import CandledSettings
 from daemon.core.timeframe import Timeframe
+from daemon.learning.models.user import UserClass
 from daemon.learning.options import PipelineOptions
 from daemon.runtime.recipe import recipe, scorer_options, training_options
 
@@ -108,3 +110,28 @@ def test_live_skill_is_measured_and_acted_on_as_the_settings_say():
 def test_continual_learning_reaches_the_training():
     assert training_options(settings(freqai={"continual_learning": True})).continual_learning is True
     assert training_options(settings()).continual_learning is False
+
+
+def user(digest="a", freqai=True, **section):
+    config = {"freqai": {"feature_parameters": {}, **section}}
+    return UserClass(
+        name="Mine",
+        cls=object,
+        freqai=freqai,
+        classifies=False,
+        file=Path("mine.py"),
+        digest=digest,
+        config=config,
+        fault=str,
+    )
+
+
+def test_the_file_of_a_users_model_and_what_it_may_read_are_part_of_the_recipe():
+    made = settings()
+    assert recipe(made, "same", user()) == recipe(made, "same", user())
+    digests = {recipe(made, "same", each) for each in (None, user(), user("b"), user(conv_width=2))}
+    assert len(digests) == 4
+    options = training_options(made, user())
+    assert options.model_file.endswith("/mine.py")
+    assert (options.model_digest, options.config) == ("a", {"freqai": {"feature_parameters": {}}})
+    assert training_options(made, user(freqai=False)).config == {}

@@ -71,8 +71,9 @@ class Desk:
             self.history.append(rows)
 
     def serve(self, pair, ic=0.8, name="m1"):
-        head = SimpleNamespace(target=SimpleNamespace(name="&-s_close", classes=()), label_mean=0.0)
-        self.models[pair] = SimpleNamespace(name=name, heads=(head,), metrics={"&-s_close": {"ic": ic}})
+        self.models[pair] = SimpleNamespace(
+            name=name, label_means={"&-s_close": 0.0}, metrics={"&-s_close": {"ic": ic}}
+        )
 
     def judged(self):
         for _ in range(10):

@@ -14,6 +14,7 @@ from daemon.core.errors import Refused
 from daemon.learning.fit import train
 from daemon.learning.job import Target, TrainingJob
 from daemon.runtime.training_process import TrainingFailed, TrainingProcess, TrainingStopped
+from daemon.strategy.sources import digest_of
 
 JOB = TrainingJob(
     pair="BTC/USDT",
@@ -172,6 +173,61 @@ def test_it_dies_with_its_parent(tmp_path):
         deadline.wait(threading.Event(), 0.05)
     else:
         pytest.fail("the training process outlived its parent")
+
+
+def users(tmp_path, fit):
+    """A job of a user's model class whose fit is as given."""
+    file = tmp_path / "theirs.py"
+    file.write_text(
+        "from freqtrade.freqai.base_models.BaseRegressionModel import BaseRegressionModel\n"
+        "from sklearn.linear_model import Ridge\n"
+        f"class Theirs(BaseRegressionModel):\n    def fit(self, rows, dk):\n        {fit}\n",
+        "utf-8",
+    )
+    config = {"freqai": {"feature_parameters": {}}}
+    return replace(JOB, model="Theirs", model_file=str(file), model_digest=digest_of(file), config=config)
+
+
+def test_a_users_class_is_run_in_the_process_and_not_once_its_file_has_been_edited(
+    process, numbers, tmp_path
+):
+    fit = "print('out'); return Ridge().fit(rows['train_features'], rows['train_labels'])"
+    job = users(tmp_path, fit)
+    assert process.run(job, *numbers, tmp_path).metrics["&-s_close"]["r2"] > 0.9
+    Path(job.model_file).write_text("raise SystemExit\n", "utf-8")
+    assert process.run(job, *numbers, tmp_path).rows > 0  # what was read at the start goes on
+    process.close()
+    users(tmp_path, fit + "  # edited")
+    with pytest.raises(Refused, match="has been edited since the start: restart candled"):
+        process.run(job, *numbers, tmp_path)
+    assert process.run(JOB, *numbers, tmp_path).rows > 0
+
+
+def test_a_stop_ends_a_users_fit_that_asks_nobody(process, numbers, tmp_path, stop):
+    job = users(tmp_path, "open(dk.config['freqai']['begun'], 'w').close()\n        while True: pass")
+    begun = tmp_path / "begun"
+    job = replace(job, config={"freqai": {"feature_parameters": {}, "begun": str(begun)}})
+    done = threading.Event()
+
+    def watch():
+        while not begun.exists() and not done.wait(0.05):
+            pass
+        stop.set()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with pytest.raises(TrainingStopped):
+        process.run(job, *numbers, tmp_path)
+    done.set()
+    watcher.join()
+    assert begun.exists()
+    assert process.pid is None
+
+
+def test_a_users_fit_that_kills_its_process_is_told_as_such(process, numbers, tmp_path):
+    job = users(tmp_path, "import os; os.abort()")
+    with pytest.raises(TrainingFailed, match="SIGABRT"):
+        process.run(job, *numbers, tmp_path)
 
 
 def test_a_process_that_was_stopped_is_noticed_ended_and_replaced(stop, numbers, tmp_path):

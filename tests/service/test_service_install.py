@@ -28,6 +28,9 @@ def config(tmp_path, monkeypatch):
     (strategies / "mine.py").write_text("# a strategy\n")
     (strategies / "parts" / "more.py").write_text("# its module\n")
     (strategies / "notes.txt").write_text("not code\n")
+    models = tmp_path / "user_data" / "freqaimodels"
+    models.mkdir()
+    (models / "ensemble.py").write_text("# a model\n")
     document = {
         "timeframe": "5m",
         "stake_currency": "USDT",
@@ -90,6 +93,21 @@ def test_a_users_strategies_are_copied_and_named_to_the_daemon(config, tmp_path)
     assert found == ["mine.py", "parts/more.py"]
     lines = (tmp_path / "etc/systemd/system/candled@main.service.d/instance.conf").read_text()
     assert f"Environment=CANDLED__STRATEGY_PATH={copied}" in lines
+    assert (tmp_path / "etc/candled/main/freqaimodel/ensemble.py").exists()
+    assert f"Environment=CANDLED__FREQAIMODEL_PATH={tmp_path / 'etc/candled/main/freqaimodel'}" in lines
+
+
+def test_addresses_of_messages_are_secrets_too(config, tmp_path):
+    document = json.loads(config.read_text())
+    document["candled"] = {"notify": {"urls": ["tgram://123:token/1", "jsons://example.org/x"]}}
+    config.write_text(json.dumps(document))
+    install(config, tmp_path)
+    etc = tmp_path / "etc/candled"
+    assert (etc / "main.notify_urls").read_text() == "tgram://123:token/1\njsons://example.org/x"
+    assert stat.S_IMODE((etc / "main.notify_urls").stat().st_mode) == 0o600
+    assert "token" not in (etc / "main.json").read_text()
+    lines = (tmp_path / "etc/systemd/system/candled@main.service.d/instance.conf").read_text()
+    assert f"LoadCredential=notify_urls:{etc / 'main.notify_urls'}" in lines
 
 
 def test_a_secret_that_is_no_key_of_the_exchange_is_refused_by_name(config, tmp_path):

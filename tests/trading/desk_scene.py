@@ -71,10 +71,14 @@ class ScriptedSource:
                 )
 
     def standing(self, pair, at_ms):
+        if pair not in self.prices:
+            return None
         last = self.prices[pair][-1][1]
         return Standing(high=last, low=last, last=last, volume=self.volume)
 
     def steps(self, pair):
+        if pair not in self.prices:
+            raise KeyError(pair)
         return Decimal("0.00001"), Decimal("0.01")
 
 
@@ -221,12 +225,14 @@ class Flaky:
         self._broker = broker
         self.plan = {}
         self.calls = []
+        self.before = lambda *_: None
 
     def __getattr__(self, name):
         return partial(self._call, name)
 
     def _call(self, name, *arguments):
         self.calls.append(name)
+        self.before(name, *arguments)
         error, after = self.plan.get(name, (None, False))
         if error is not None and not after:
             raise error

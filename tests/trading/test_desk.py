@@ -322,6 +322,16 @@ def test_what_a_strategy_keeps_lasts(scene):
     here.close()
 
 
+def test_the_market_of_now_is_there_for_strategies(scene):
+    here = scene()
+    here.looks()
+    dp = here.strategy.instance.dp
+    assert dp.ticker("BTC/USDT")["last"] == 100.0
+    assert dp.orderbook("BTC/USDT", 5)["asks"] == [[100.0, 100_000.0]]
+    assert dp.market("BTC/USDT")["precision"]["price"] == 0.01
+    assert (dp.market("XXX/USDT"), dp.ticker("XXX/USDT")) == (None, {})
+
+
 def test_a_protection_locks_after_losses(scene):
     here = scene(protections=[{"method": "CooldownPeriod", "stop_duration_candles": 3}])
     here.enter()
@@ -349,6 +359,23 @@ def test_a_lost_answer_is_asked_for_and_nothing_is_sent_twice(scene):
     (trade,) = here.trades(is_open=True)
     assert [order.state for order in trade.orders] == [OrderState.FILLED]
     assert broker.calls.count("send") == 1
+
+
+def test_nothing_leaves_before_it_is_in_the_ledger_as_sent(scene):
+    here = scene()
+    broker, known = flaky(here), []
+    broker.before = lambda name, *_: (
+        known.append(here.trades()[0].orders[-1].state) if name == "send" else None
+    )
+    here.tick("enter_long")
+    assert known == [OrderState.UNKNOWN]
+    broker.before = lambda name, *_: (
+        known.append(here.trades()[0].orders[-1].state) if name == "cancel" else None
+    )
+    here.source.volume = D(0)
+    here.ask("exit", trade="all")
+    here.looks(125)
+    assert known[1] is OrderState.CANCELLING
 
 
 def test_a_request_that_never_arrived_is_absent_in_the_end(scene):

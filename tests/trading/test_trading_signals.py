@@ -64,3 +64,11 @@ def test_an_exit_at_the_same_candle_cancels_the_entry():
 def test_an_exit_of_the_other_side_cancels_nothing():
     found = signals(PAIR, frame(enter_long=1, exit_short=1), predicted())
     assert [signal.blocked for signal in found] == ["", ""]
+
+
+def test_a_barred_strategy_exits_and_enters_nothing():
+    found = signals(PAIR, frame(enter_long=1, exit_short=1), predicted(), barred="looks ahead")
+    assert {signal.kind: signal.blocked for signal in found} == {
+        SignalKind.ENTER_LONG: "looks ahead",
+        SignalKind.EXIT_SHORT: "",
+    }

@@ -31,7 +31,7 @@ def connect():
     """connect(exchange, clock=..., keys=..., memory=..., **ccxt_config): a live broker; all are closed at the end."""
     markets = []
 
-    def connected(exchange, clock=None, keys=KEYS, memory=None, **config):
+    def connected(exchange, clock=None, keys=KEYS, memory=None, stream=False, **config):
         market = CcxtMarket(
             exchange_id="binance",
             ccxt_config=exchange.ccxt_config,
@@ -39,6 +39,7 @@ def connect():
             clock=clock or SystemClock(),
             credentials=keys,
             memory=memory,
+            stream=stream,
         )
         markets.append(market)
         return LiveBroker(market)

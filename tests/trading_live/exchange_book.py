@@ -74,9 +74,9 @@ class Order:
     def open(self):
         return self.status in OPEN
 
-    def note(self, now_ms):
+    def note(self, now_ms, true_ms):
         self.updated_ms = now_ms
-        self.seen.append((now_ms, self.status, self.executed, self.value))
+        self.seen.append((true_ms, now_ms, self.status, self.executed, self.value))
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class Trade:
     fee_asset: str
     at_ms: int
     maker: bool
+    true_ms: int
 
 
 class ExchangeBook:
@@ -103,9 +104,12 @@ class ExchangeBook:
         balances: what the account holds at first.
         seed: of the sizes in which orders are filled.
         bnb: whether fees are paid in BNB while there is some.
+        true_ms: a clock that nobody sets, by which answers are stale.
     """
 
-    def __init__(self, symbols, balances, *, seed=1, bnb=False):
+    def __init__(self, symbols, balances, *, seed=1, bnb=False, true_ms=lambda: 0):
+        self.true_ms = true_ms
+        self.listener = lambda order, now_ms: None
         self.symbols = {symbol.name: symbol for symbol in symbols}
         self.free = {asset: Decimal(amount) for asset, amount in balances.items()}
         self.locked = {}
@@ -155,7 +159,7 @@ class ExchangeBook:
         self._lock(order)
         self.orders.append(order)
         self._open[order.number] = order
-        order.note(now_ms)
+        self._note(order, now_ms)
         if order.triggered:
             self._take(order, now_ms)
         return order
@@ -234,7 +238,7 @@ class ExchangeBook:
         self._unlock(order, order.left)
         order.status = status
         del self._open[order.number]
-        order.note(now_ms)
+        self._note(order, now_ms)
 
     # matching
 
@@ -292,7 +296,6 @@ class ExchangeBook:
         order.status = "PARTIALLY_FILLED" if order.left else "FILLED"
         if not order.left:
             del self._open[order.number]
-        order.note(now_ms)
         self.trades.append(
             Trade(
                 number=len(self.trades) + 1,
@@ -305,8 +308,10 @@ class ExchangeBook:
                 fee_asset=fee_asset,
                 at_ms=now_ms,
                 maker=maker,
+                true_ms=self.true_ms(),
             )
         )
+        self._note(order, now_ms)
 
     def _fee(self, symbol, qty, value, *, buys):
         price = self.prices.get(f"BNB{symbol.quote}")
@@ -319,6 +324,10 @@ class ExchangeBook:
             if buys
             else (symbol.quote, (value * FEE).quantize(_DIGITS, ROUND_DOWN))
         )
+
+    def _note(self, order, now_ms):
+        order.note(now_ms, self.true_ms())
+        self.listener(order, now_ms)
 
     def _add(self, asset, amount):
         self.free[asset] = self.free.get(asset, ZERO) + amount

@@ -37,6 +37,19 @@ def test_quotes_are_of_the_pairs_that_are_asked_for(exchange, broker):
     assert (quotes[BTC].bid, quotes[BTC].ask) == (exchange.book.bid("BTCUSDT"), exchange.book.ask("BTCUSDT"))
 
 
+def test_a_pair_that_is_not_there_is_left_out_and_spoils_nothing(broker):
+    assert set(broker.quotes([BTC, Pair("NOPE/USDT")])) == {"BTC/USDT"}
+
+
+def test_the_order_book_is_best_first(exchange, broker):
+    exchange.move(BTC, "10000.05")  # 9999.97 < 10000.05, but as texts it is the other way round
+    book = broker.order_book(BTC, 20)
+    assert [price for price, _ in book.bids] == sorted((p for p, _ in book.bids), reverse=True)
+    assert [price for price, _ in book.asks] == sorted(p for p, _ in book.asks)
+    assert (book.bids[0], book.asks[0]) == ((Decimal("10000.05"), 1), (Decimal("10000.06"), 1))
+    assert len(book.bids) == 20
+
+
 def test_a_market_order_is_filled_and_every_fill_is_told_to_the_last_digit(exchange, broker):
     order = intent("0.01")
     report = broker.send(order)
@@ -60,6 +73,12 @@ def test_balances_are_exact_and_tell_what_open_orders_bind(exchange, broker):
         asset: Balance(free=free, used=locked) for asset, (free, locked) in exchange.book.balances().items()
     }
     assert broker.balances()["USDT"].used == 30
+
+
+def test_a_balance_that_no_float_can_hold_is_exact(exchange, broker):
+    much = Decimal("123456789012.12345678")
+    exchange.do(lambda book, _now_ms: book.free.update(USDT=much))
+    assert broker.balances()["USDT"].free == much
 
 
 def test_a_limit_order_is_filled_in_parts(exchange, broker):
@@ -278,6 +297,23 @@ def test_fills_come_over_as_many_pages_and_days_as_it_takes(exchange, connect, m
     wanted = [str(t.number) for t in exchange.book.trades if t.at_ms > now_ms - 39 * day_ms]
     assert [fill.fill_id for fill in fills] == wanted
     assert len(wanted) > 15
+
+
+def test_more_fills_in_one_millisecond_than_a_page_holds_are_told_and_not_looped_over(
+    exchange, broker, monkeypatch
+):
+    monkeypatch.setitem(broker._ccxt.features["spot"]["fetchMyTrades"], "limit", 1)
+    monkeypatch.setattr("daemon.trading.live._LIST_S", 1.0)
+    broker.send(intent("0.01"))
+    with pytest.raises(Retryable, match="all that is told at once"):
+        fills_of(exchange, broker)
+
+
+def test_a_look_back_without_end_has_one(exchange, broker, monkeypatch):
+    monkeypatch.setattr("daemon.trading.live_fills._WINDOWS", 2)
+    broker.send(intent("0.01"))
+    assert len(broker.fills(BTC, 0)) == len(exchange.book.trades)
+    assert len(exchange.asked("GET /api/v3/myTrades")) <= 3
 
 
 def test_a_price_of_significant_digits_is_not_traded(broker, monkeypatch):

@@ -131,6 +131,22 @@ def test_fills_that_come_late_keep_the_gate_closed_until_they_come(exchange, bro
     assert_same_account(exchange, ledger)
 
 
+def test_fills_are_not_asked_for_again_from_the_last_one_on_when_that_is_long_ago(
+    exchange, broker, ledger, begin, compare, monkeypatch
+):
+    send(broker, ledger, begin(intent("0.01")), exchange)
+    compare()
+    asked = []
+    fills = broker.fills
+    monkeypatch.setattr(
+        broker, "fills", lambda pair, since_ms: asked.append(since_ms) or fills(pair, since_ms)
+    )
+    month_ms = 30 * 86_400_000
+    compare(month_ms)
+    compare(month_ms + 1000)
+    assert asked[1] - asked[0] > month_ms - 60_000
+
+
 def test_a_deposit_closes_the_gate_until_it_has_stood(exchange, ledger, compare):
     exchange.do(lambda book, _now: book.free.update(USDT=book.free["USDT"] + 5))
     assert "the exchange has 5" in compare().reasons[0]

@@ -14,6 +14,7 @@ As a process of its own, whose memory outlives every daemon that talks to it (it
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -25,8 +26,8 @@ from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-import ccxt
-from aiohttp import web
+from aiohttp import WSMsgType, web
+from ccxt import pro
 
 sys.path.append(str(Path(__file__).parents[1] / "market_ccxt"))
 
@@ -75,22 +76,26 @@ class TradingExchange(LocalExchange):
         self.kinds = TRADE_FAULTS
         self.skew_ms = 0
         self.jumpy = False
-        self.answers = {}
+        self._listeners, self._pushes = [], set()
         self._pace = pace
         self._start_ms = self.clock.now_ms()
         self._by_hand = by_hand
         self._decimals = {name: self.candles._prices[pair][1] for name, pair in self.candles.pairs.items()}
         symbols = [self._symbol(pair) for pair in self.candles.pairs.values()]
         self.deposit = dict(deposit)
-        self.book = ExchangeBook(symbols, deposit, seed=options.get("seed", 1), bnb=bnb)
+        self.book = ExchangeBook(
+            symbols, deposit, seed=options.get("seed", 1), bnb=bnb, true_ms=self.clock.now_ms
+        )
+        self.book.listener = self._push
         for name in self.book.symbols:
             self.book.prices[name] = self._candle_price(name)
 
     @property
     def ccxt_config(self):
         """Points every address that ccxt knows of at this exchange: nothing of it can leave the machine."""
-        urls = dict.fromkeys(ccxt.binance().urls["api"], f"{self.url}/elsewhere")
+        urls = _elsewhere(pro.binance().urls["api"], f"{self.url}/elsewhere")
         urls |= {"public": f"{self.url}/api/v3", "private": f"{self.url}/api/v3"}
+        urls["ws"]["ws-api"]["spot"] = f"{self.url.replace('http', 'ws')}/ws-api/v3"
         return {"urls": {"api": urls}, "rateLimit": 1, "hostname": "127.0.0.1"}
 
     def now_ms(self):
@@ -138,6 +143,7 @@ class TradingExchange(LocalExchange):
             app.router.add_get(f"/api/v3/{path}", handler)
         app.router.add_post("/api/v3/order", self._signed(self._new_order))
         app.router.add_delete("/api/v3/order", self._signed(self._cancel_order))
+        app.router.add_get("/ws-api/v3", self._stream)
         app.router.add_get("/local/book", self._show)
         app.router.add_post("/local/calm", self._calm)
         app.on_startup.append(self._begin)
@@ -162,6 +168,9 @@ class TradingExchange(LocalExchange):
     @web.middleware
     async def _weather(self, request, handler):
         if request.path.startswith("/local/"):
+            return await handler(request)
+        if request.path.startswith("/ws-api/"):
+            self.requests.append(Seen(time.monotonic(), f"GET {request.path}", {}, ""))
             return await handler(request)
         fault = self._fault(request)
         self.requests.append(Seen(time.monotonic(), f"{request.method} {request.path}", {}, fault))
@@ -313,12 +322,55 @@ class TradingExchange(LocalExchange):
         number = int(asked["orderId"]) if asked.get("orderId") else None
         return self.book.find(asked["symbol"], number=number, client_id=asked.get("origClientOrderId"))
 
+    async def _stream(self, request):
+        """The user's stream: signed for by one message, and then every change of an order."""
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        try:
+            async for message in socket:
+                if message.type is not WSMsgType.TEXT:
+                    break
+                asked = json.loads(message.data)
+                signature = asked["params"].pop("signature")
+                head = "&".join(f"{name}={value}" for name, value in sorted(asked["params"].items()))
+                wanted = hmac.new(KEYS["secret"].encode(), head.encode(), hashlib.sha256).hexdigest()
+                if not hmac.compare_digest(wanted, signature):
+                    error = {"code": -1022, "msg": "Signature for this request is not valid."}
+                    await socket.send_json({"id": asked["id"], "status": 400, "error": error})
+                    continue
+                self._listeners.append(socket)
+                await socket.send_json({"id": asked["id"], "status": 200, "result": {"subscriptionId": 0}})
+        finally:
+            if socket in self._listeners:
+                self._listeners.remove(socket)
+        return socket
+
+    def _push(self, order, now_ms):
+        """Tell all who listen."""
+        told = {"subscriptionId": 0, "event": _event(order, now_ms, self.book.trades)}
+        for socket in self._listeners:
+            self._pushes.add(task := asyncio.ensure_future(_sent(socket, told)))
+            task.add_done_callback(self._pushes.discard)
+
+    def hang_up(self):
+        """Break every stream."""
+
+        async def closed():
+            for socket in list(self._listeners):
+                await socket.close()
+
+        asyncio.run_coroutine_threadsafe(closed(), self._loop).result(10)
+
     async def _get_order(self, asked, fault):
         order = self._found(asked)
-        lag_ms = _LAG_MS if fault == "stale" else 0
-        if order is None or order.created_ms > self.now_ms() - lag_ms:
+        seen_ms = self._seen_ms(fault)
+        if order is None or order.seen[0][0] > seen_ms:
             raise Denied(-2013, "Order does not exist.")
-        return _order(order, self.now_ms() - lag_ms)
+        return _order(order, seen_ms)
+
+    def _seen_ms(self, fault):
+        """Up to when the replica that answers knows of things, by the true clock."""
+        return self.clock.now_ms() - (_LAG_MS if fault == "stale" else 0)
 
     async def _cancel_order(self, asked, fault):
         order = self._found(asked)
@@ -331,17 +383,16 @@ class TradingExchange(LocalExchange):
         return _order(order) | {"origClientOrderId": order.client_id, "clientOrderId": f"x{order.number}"}
 
     async def _open_orders(self, asked, fault):
-        seen_ms = self.now_ms() - (_LAG_MS if fault == "stale" else 0)
+        seen_ms = self._seen_ms(fault)
         orders = [order for order in self.book.orders if asked.get("symbol") in (None, order.symbol)]
         return [
             answer
-            for order in orders[-2000:]
-            if order.created_ms <= seen_ms and (answer := _order(order, seen_ms))["status"] in OPEN
+            for order in orders
+            if order.seen[0][0] <= seen_ms and (answer := _order(order, seen_ms))["status"] in OPEN
         ]
 
     async def _my_trades(self, asked, fault):
-        seen_ms = self.now_ms() - (_LAG_MS if fault == "stale" else 0)
-        first_ms, last_ms = int(asked.get("startTime", 0)), int(asked.get("endTime", seen_ms))
+        first_ms, last_ms = int(asked.get("startTime", 0)), int(asked.get("endTime", 10**15))
         if "startTime" in asked and "endTime" in asked and last_ms - first_ms > 86_400_000:
             raise Denied(-1127, "More than 24 hours between startTime and endTime.")
         limit = min(int(asked.get("limit", 500)), 1000)
@@ -351,7 +402,8 @@ class TradingExchange(LocalExchange):
             for trade in self.book.trades
             if trade.symbol == asked["symbol"]
             and trade.number >= first
-            and first_ms <= trade.at_ms <= min(last_ms, seen_ms)
+            and first_ms <= trade.at_ms <= last_ms
+            and trade.true_ms <= self._seen_ms(fault)
         ]
         chosen = rows[:limit] if "fromId" in asked or "startTime" in asked else rows[-limit:]
         return [_trade(trade) for trade in chosen]
@@ -399,6 +451,49 @@ class TradingExchange(LocalExchange):
         return web.json_response({})
 
 
+async def _sent(socket, told):
+    with contextlib.suppress(ConnectionError, RuntimeError):
+        await socket.send_json(told)
+
+
+def _elsewhere(urls, url):
+    """Every address, at every depth, replaced by one."""
+    return {name: _elsewhere(known, url) if isinstance(known, dict) else url for name, known in urls.items()}
+
+
+def _event(order, now_ms, trades):
+    """What the user's stream says of an order, and of the execution that it has just met."""
+    traded = order.status in {"PARTIALLY_FILLED", "FILLED"}
+    trade = {}
+    if traded:
+        last = trades[-1]
+        trade = {"t": last.number, "l": str(last.qty), "L": str(last.price), "m": last.maker}
+        trade |= {"n": f"{last.fee:.8f}", "N": last.fee_asset}
+    return {
+        "e": "executionReport",
+        "E": now_ms,
+        "s": order.symbol,
+        "c": f"x{order.number}" if order.status == "CANCELED" else order.client_id,
+        "C": order.client_id if order.status == "CANCELED" else "",
+        "S": order.side,
+        "o": order.type,
+        "f": order.tif,
+        "q": f"{order.qty:.8f}",
+        "p": f"{order.price:.8f}",
+        "P": f"{order.stop:.8f}",
+        "x": "TRADE" if traded else order.status,
+        "X": order.status,
+        "i": order.number,
+        "z": f"{order.executed:.8f}",
+        "Z": f"{order.value:.8f}",
+        "n": "0",
+        "N": None,
+        "T": now_ms,
+        "O": order.created_ms,
+        **trade,
+    }
+
+
 def _described(symbol):
     """A market as ``exchangeInfo`` tells it."""
     return {
@@ -443,11 +538,8 @@ def _described(symbol):
 
 def _order(order, seen_ms=None):
     """An order as ``GET /order`` tells it, as it stood at a moment."""
-    at_ms, status, executed, value = order.seen[-1]
-    for state in reversed(order.seen):
-        if seen_ms is None or state[0] <= seen_ms:
-            at_ms, status, executed, value = state
-            break
+    states = [state for state in order.seen if seen_ms is None or state[0] <= seen_ms]
+    _, at_ms, status, executed, value = states[-1]
     return {
         "symbol": order.symbol,
         "orderId": order.number,

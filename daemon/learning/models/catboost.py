@@ -104,14 +104,7 @@ class _Catboost:
 
     def to_bytes(self) -> bytes:
         """See `Model`; without the random id and the time stamp that CatBoost adds."""
-        metadata = self._booster.get_metadata()
-        for name in ("model_guid", "train_finish_time"):
-            if name in metadata:
-                del metadata[name]
-        with tempfile.TemporaryDirectory(prefix="candled-") as folder:
-            path = Path(folder) / "model.cbm"
-            self._booster.save_model(str(path), format="cbm")
-            return path.read_bytes()
+        return _bytes(self._booster)
 
     def importances(self) -> NDArray[np.float64]:
         """See `Explains`; the average change of the prediction per change of the feature (PredictionValuesChange)."""
@@ -170,3 +163,45 @@ class CatboostClassifier(_Catboost):
         refuse_missing(features)
         raw = self._booster.predict(features, prediction_type="Probability", thread_count=1)
         return np.asarray(raw, np.float64)
+
+
+_ESTIMATORS = {
+    cls.__name__: cls for cls in (catboost.CatBoostRegressor, catboost.CatBoostClassifier, catboost.CatBoost)
+}
+
+
+def estimator_bytes(estimator: catboost.CatBoost) -> tuple[str, bytes, dict[str, Any]]:
+    """Suffix, bytes, and what else `estimator_of` needs, of a model that a user's own code fitted.
+
+    Raises:
+        Refused: it is of a class that cannot be read again.
+    """
+    name = type(estimator).__name__
+    if _ESTIMATORS.get(name) is not type(estimator):
+        raise Refused(f"a {name} cannot be saved; of CatBoost's classes {', '.join(_ESTIMATORS)} can")
+    return "cbm", _bytes(estimator), {"class": name}
+
+
+def estimator_of(data: bytes, values: Mapping[str, Any]) -> catboost.CatBoost:
+    """The inverse of `estimator_bytes`.
+
+    Raises:
+        Corrupt: the bytes are not a model.
+    """
+    estimator = _ESTIMATORS[values["class"]]()
+    try:
+        estimator.load_model(blob=data)
+    except catboost.CatBoostError as exc:
+        raise Corrupt(f"not a CatBoost model: {' '.join(str(exc).split())[-300:]}") from exc
+    return estimator
+
+
+def _bytes(booster: catboost.CatBoost) -> bytes:
+    metadata = booster.get_metadata()
+    for name in ("model_guid", "train_finish_time"):
+        if name in metadata:
+            del metadata[name]
+    with tempfile.TemporaryDirectory(prefix="candled-") as folder:
+        path = Path(folder) / "model.cbm"
+        booster.save_model(str(path), format="cbm")
+        return path.read_bytes()

@@ -10,6 +10,7 @@ from daemon.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from daemon.learning.models.port import Model
+    from daemon.learning.models.user import UserClass
 
 _LIBRARIES = {
     "catboost": ("CatboostRegressor", "CatboostClassifier"),
@@ -37,18 +38,41 @@ _MODELS = {model: library for library, models in _LIBRARIES.items() for model in
 }
 
 
+_USERS: dict[str, UserClass] = {}
+"""The user's own classes, by name; one of a name of ours is taken for it, as in FreqAI."""
+
+
+def use(user: UserClass) -> None:
+    """Know a user's class by its name from now on."""
+    _USERS[user.name] = user
+
+
+def forget(name: str) -> None:
+    """Know the user's class of that name no more."""
+    _USERS.pop(name, None)
+
+
+def user_class(name: str) -> UserClass | None:
+    """The user's class of that name, if there is one."""
+    return _USERS.get(name)
+
+
 def model_names() -> tuple[str, ...]:
     """Names that ``freqaimodel`` may have."""
     return tuple(_MODELS)
 
 
 def learns_classes(name: str) -> bool:
-    """Whether a model is one for targets of classes, by its name."""
+    """Whether a model is one for targets of classes: ours by its name, a user's by what it says."""
+    if name in _USERS:
+        return _USERS[name].classifies
     return _VARIANTS.get(name, name).endswith("Classifier")
 
 
 def counterpart(name: str, *, classifies: bool) -> str | None:
     """The class of the same library and method for one kind of target; None if the library has none."""
+    if name in _USERS:
+        return name if _USERS[name].classifies == classifies else None
     plain = _VARIANTS.get(name, name)
     stem = plain.removesuffix("Regressor").removesuffix("Classifier")
     found = stem + ("Classifier" if classifies else "Regressor")
@@ -66,6 +90,8 @@ def check_library(name: str) -> None:
     Raises:
         ConfigError: there is no such model, or its library is missing; the message names the extra to install.
     """
+    if name in _USERS:
+        return
     if name not in _MODELS:
         raise ConfigError(f"freqaimodel: {name!r} is not a model; there are {', '.join(_MODELS)}")
     library = _MODELS[name]
@@ -94,6 +120,8 @@ def model_class(name: str, *, classifies: bool | None = None) -> type[Model]:
         raise ConfigError(
             f"freqaimodel: {name} has no counterpart that learns {'text' if kind else 'numbers'}"
         )
+    if name in _USERS:
+        return cast("type[Model]", _USERS[name].cls)
     library = _MODELS[name]
     try:
         module = importlib.import_module(f"daemon.learning.models.{library}")

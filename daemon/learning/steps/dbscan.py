@@ -43,7 +43,7 @@ class Dbscan:
     core: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
-        if len(self.core) != len(self.trained.points) or not self.radius >= 0:
+        if len(self.core) != len(self.trained) or not self.radius >= 0:
             raise ValueError("not a radius and the cores of the training rows")
 
     @classmethod
@@ -53,7 +53,7 @@ class Dbscan:
         Returns:
             The step, and bool[n]: the training rows that are noise among themselves.
         """
-        rows = trained.points
+        rows = trained.rows()
         crowd = max(int(len(rows) * _CROWD), 1)
         radius = _elbow(trained.own_nearest(crowd))
         counts = np.empty(len(rows), np.int64)
@@ -74,18 +74,22 @@ class Dbscan:
             noise[part] = ~(crowded | (near & self.core).any(axis=1))
         return Verdict(noise)
 
+    def outliers(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """See `Detector`."""
+        return self.judge(rows).outlier
+
     def saved(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         """See `Step`; of core and other rows the fewer are listed."""
         few = np.flatnonzero(self.core if self.core.mean() < 0.5 else ~self.core)
         listed = "cores" if self.core.mean() < 0.5 else "others"
         values = {"radius": self.radius, "crowd": self.crowd, listed: few.tolist()}
-        return values, {"trained": self.trained.points}
+        return values, {"trained": self.trained.rows()}
 
     @classmethod
     def restored(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float32]]) -> Self:
         """See `Step`."""
         trained = Cloud(arrays["trained"])
-        core = np.full(len(trained.points), "others" in values)
+        core = np.full(len(trained), "others" in values)
         listed = np.array(values["others" if "others" in values else "cores"], np.int64)
         if len(listed) and not 0 <= listed.min() <= listed.max() < len(core):
             raise ValueError("a core that is no training row")

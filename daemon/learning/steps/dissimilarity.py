@@ -56,10 +56,16 @@ class Dissimilarity:
         di = self.trained.nearest(rows) / self.mean_distance
         return Verdict(di >= self.threshold, di)
 
+    def outliers(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """See `Detector`; the index itself is computed of those rows only that may be outliers."""
+        found = ~self.trained.surely_within(rows, self.threshold * self.mean_distance)
+        found[found] = self.judge(rows[found]).outlier
+        return found
+
     def saved(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         """See `Step`."""
         values = {"threshold": self.threshold, "mean_distance": self.mean_distance}
-        return values, {"trained": self.trained.points}
+        return values, {"trained": self.trained.rows()}
 
     @classmethod
     def restored(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float32]]) -> Self:

@@ -80,6 +80,15 @@ class Step(Protocol):
 class Transform(Step, Protocol):
     """A step that changes rows."""
 
+    @classmethod
+    def fit(cls, rows: NDArray[np.float32]) -> Self:
+        """Learn from float32[n, in], the training rows.
+
+        Raises:
+            Refused: they give no such step.
+        """
+        ...
+
     def transform(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Float32[n, out] of float32[n, in]; both C-contiguous."""
         ...
@@ -90,6 +99,10 @@ class Detector(Step, Protocol):
 
     def judge(self, rows: NDArray[np.float32]) -> Verdict:
         """Judge float32[n, k], each row by itself."""
+        ...
+
+    def outliers(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """bool[n], `judge`'s outliers alone: where the index is not asked for, they may cost less."""
         ...
 
 

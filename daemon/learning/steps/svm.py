@@ -69,6 +69,10 @@ class OneClassSvm:
         """See `Detector`."""
         return Verdict(self.decisions(rows) < 0)
 
+    def outliers(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """See `Detector`."""
+        return self.judge(rows).outlier
+
     def saved(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         """See `Step`."""
         return {"weights": self.weights.tolist(), "offset": self.offset}, {}

@@ -9,7 +9,8 @@ from scipy.signal import lfilter
 
 def typical_price(bars: pd.DataFrame) -> pd.Series:
     """(high + low + close) / 3."""
-    return (bars["high"] + bars["low"] + bars["close"]) / 3.0
+    high, low, close = (bars[name].to_numpy() for name in ("high", "low", "close"))
+    return pd.Series((high + low + close) / 3.0, bars.index, copy=False)
 
 
 def mid_price(bars: pd.DataFrame) -> pd.Series:

@@ -85,6 +85,8 @@ __all__ = [
 ]
 
 
+_BAND = pd.Index(["upper", "mid", "lower"])
+
 # --- volume --------------------------------------------------------------------------------------
 
 
@@ -169,22 +171,24 @@ def zscore(bars: pd.DataFrame, window: int = 20, stds: float = 1, col: str = "cl
 def bollinger_bands(series: pd.Series, window: int = 20, stds: float = 2) -> pd.DataFrame:
     """Moving average (mid) and ``stds`` standard deviations around it (upper, lower); from row 1 on."""
     mid = rolling_mean(series, window, min_periods=1)
-    width = rolling_std(series, window, min_periods=1) * stds
-    return pd.DataFrame({"upper": mid + width, "mid": mid, "lower": mid - width}, series.index)
+    return _band(series.index, mid, rolling_std(series, window, min_periods=1), stds)
 
 
 def weighted_bollinger_bands(series: pd.Series, window: int = 20, stds: float = 2) -> pd.DataFrame:
     """`bollinger_bands` around an exponential average, once the window is filled."""
-    mid = rolling_weighted_mean(series, window)
-    width = rolling_std(series, window) * stds
-    return pd.DataFrame({"upper": mid + width, "mid": mid, "lower": mid - width}, series.index)
+    return _band(series.index, rolling_weighted_mean(series, window), rolling_std(series, window), stds)
 
 
 def keltner_channel(bars: pd.DataFrame, window: int = 14, atrs: float = 2) -> pd.DataFrame:
     """Average typical price (mid) and ``atrs`` average true ranges around it (upper, lower)."""
-    mid = rolling_mean(typical_price(bars), window)
-    width = atr(bars, window) * atrs
-    return pd.DataFrame({"upper": mid + width, "mid": mid, "lower": mid - width}, bars.index)
+    return _band(bars.index, rolling_mean(typical_price(bars), window), atr(bars, window), atrs)
+
+
+def _band(index: pd.Index, mid: Values, deviation: Values, times: float) -> pd.DataFrame:
+    """Upper, mid and lower: one array, for pandas takes longer to join three columns than to compute them."""
+    middle, width = np.asarray(mid), np.asarray(deviation) * times
+    values = np.stack((middle + width, middle, middle - width))
+    return pd.DataFrame(values.T, index, _BAND, copy=False)
 
 
 def roc(series: pd.Series, window: int = 14) -> pd.Series:

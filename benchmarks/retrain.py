@@ -1,0 +1,197 @@
+"""W2: one retrain of one pair, split into the library's fit and all the rest, beside the bare library call.
+
+  PEER_PYTHON=... python benchmarks/retrain.py [--models lightgbm catboost] [--repeat 3] [--vs-peer]
+
+The daemon's side (data set, shared memory, publishing, loading) is measured on a real `Trainer` whose training process
+runs as it does live. The training process's side is measured once more by its own clock of CPU, with the same job on
+the same rows in a process with the same caps, because there it can be split. Of each the repeat with the least CPU
+counts. LightGBM has one thread and CatBoost two, DI 0.9 and the SVM are on.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import catboost
+import inside
+import lightgbm
+import meters
+import numpy as np
+import sklearn.linear_model  # noqa: F401  the training process has imported the SVM's library long before
+
+from daemon.learning import fit, head
+from daemon.learning.job import TrainingJob
+
+MODELS = {
+    "lightgbm": ("LightGBMRegressor", inside.LIGHTGBM, 1),
+    # With the library's own defaults in place of ours, as the peer has them, and no early end.
+    "catboost": (
+        "CatboostRegressor",
+        {
+            "iterations": 200,
+            "depth": 6,
+            "learning_rate": 0.1,
+            "rsm": 1.0,
+            "border_count": 254,
+            "early_stopping_rounds": 1000,
+        },
+        2,
+    ),
+}
+CAPS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def daemons_side(model, peer_scripts, repeat, keep):
+    """CPU of the trainer's thread in each retrain; the last job and its rows are left in ``keep``."""
+    name, parameters, threads = MODELS[model]
+    found, spent = [], {}
+    with inside.inside(
+        peer_scripts,
+        pairs=4,
+        model=name,
+        features=inside.OUTLIERS,
+        threads=threads,
+        model_training_parameters=parameters,
+    ) as daemon:
+        parts, run = daemon.parts, daemon.parts.process.run
+
+        def noted(job, features, labels, folder):
+            (keep / "job.json").write_text(json.dumps(job.to_json()))
+            np.save(keep / "features.npy", features)
+            np.save(keep / "labels.npy", labels)
+            started = time.thread_time()
+            result = run(job, features, labels, folder)
+            spent["run"] = time.thread_time() - started
+            return result
+
+        parts.process.run = noted
+        inside.timed(sys.modules["daemon.runtime.trainer"], "data_set", spent)
+        inside.timed(parts.artifacts, "publish", spent)
+        inside.timed(parts.artifacts, "open", spent)
+        for _ in range(repeat + 1):  # the first is a warm-up: the pair's blocks are computed in it
+            spent.clear()
+            artifact = daemon.retrained()
+            found.append({stage: round(seconds, 4) for stage, seconds in spent.items()})
+            found[-1]["whole"] = round(daemon.trainer_cpu_s, 4)
+            daemon.tick()
+        written = sum(path.stat().st_size for path in artifact.path.iterdir())
+        return {"first": found[0], "best": min(found[1:], key=lambda each: each["whole"])}, written
+
+
+def fitted(keep, model):
+    """In a process of its own: the training by its clock of CPU, then the bare call on the same rows."""
+    job = TrainingJob.from_json(json.loads((keep / "job.json").read_text()))
+    features, labels = np.load(keep / "features.npy"), np.load(keep / "labels.npy")
+    rows = {}
+    cls = head.model_class(job.model, classifies=False)
+    inner = cls.fit.__func__
+
+    def noted(kind, train, test, options):
+        rows.update(train=train, test=test, options=options)
+        started = time.process_time()
+        made = inner(kind, train, test, options)
+        rows["fit_s"] = time.process_time() - started
+        return made
+
+    cls.fit = classmethod(noted)
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.process_time()
+        result = fit.train(job, features, labels, Path(folder), time.process_time)
+        whole = time.process_time() - started
+    started = time.process_time()
+    bare(model, cls, rows["train"], rows["test"], rows["options"])
+    bare_s = time.process_time() - started
+    return {
+        "rows": [result.rows, len(job.features)],
+        "fit_s": round(rows["fit_s"], 3),
+        "not_fit_s": round(whole - rows["fit_s"], 3),
+        "bare_s": round(bare_s, 3),
+    }
+
+
+def bare(model, cls, train, test, options):
+    """The library's own call on the ready matrices, with the parameters that ours gives it."""
+    parameters = cls._parameters(options)
+    if model == "lightgbm":
+        rounds = parameters.pop("n_estimators")
+        parameters |= {"verbosity": -1}
+        data = lightgbm.Dataset(train.features, train.labels, weight=train.weights, params=dict(parameters))
+        tests = data.create_valid(test.features, test.labels, weight=test.weights)
+        lightgbm.train(parameters, data, rounds, valid_sets=[tests])
+    else:
+        booster, pool = catboost.CatBoost(parameters), catboost.Pool
+        tests = pool(test.features, test.labels, weight=test.weights)
+        booster.fit(pool(train.features, train.labels, weight=train.weights), eval_set=tests)
+
+
+def measure(model, repeat, peer_scripts):
+    threads = str(MODELS[model][2])
+    os.environ.update(dict.fromkeys(CAPS, threads))
+    with tempfile.TemporaryDirectory(prefix="candled-bench-") as name:
+        keep = Path(name)
+        ours, written = daemons_side(model, peer_scripts, repeat, keep)
+        runs = [meters.child(__file__, "--fit", keep, "--models", model) for _ in range(repeat)]
+    least = {key: min(run[key] for run in runs) for key in ("fit_s", "not_fit_s", "bare_s")}
+    return {
+        "model": model,
+        "threads": int(threads),
+        "rows_features": runs[0]["rows"],
+        "fit_cpu_s": least["fit_s"],
+        "bare_fit_cpu_s": least["bare_s"],
+        "fit_over_bare": round(least["fit_s"] / least["bare_s"], 3),
+        "not_fit_cpu_s": {
+            "training_process": least["not_fit_s"],
+            "daemon": ours["best"]["whole"],
+            "together": round(least["not_fit_s"] + ours["best"]["whole"], 3),
+        },
+        "daemon_stages_s": ours,
+        "written_mb": round(written / 2**20, 1),
+    }
+
+
+def compared(ours, theirs):
+    whole = min(theirs["cpu_s"])
+    fit = theirs["best_repeat"]["model_fit"]["cpu_s"]
+    return {
+        "model": ours["model"],
+        "peer_not_fit_s": round(whole - fit, 2),
+        "not_fit": round(ours["not_fit_cpu_s"]["together"] / (whole - fit), 4),
+        "fit": round(ours["fit_cpu_s"] / fit, 3),
+        "whole": round((ours["fit_cpu_s"] + ours["not_fit_cpu_s"]["together"]) / whole, 3),
+        "written": round(ours["written_mb"] / theirs["written_mb"], 3),
+    }
+
+
+def main():
+    parser = meters.arguments(__doc__)
+    parser.add_argument("--models", nargs="*", default=list(MODELS), choices=list(MODELS))
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--peer-repeat", type=int, default=1)
+    parser.add_argument("--fit", type=Path, help="measure the training process's side of what lies there")
+    parser.add_argument("--child", action="store_true", help="measure one model in this process")
+    given = parser.parse_args()
+    if given.fit:
+        meters.emit(fitted(given.fit, given.models[0]))
+        return
+    if given.child:
+        meters.emit(measure(given.models[0], given.repeat, given.peer_scripts))
+        return
+    figures = {"workload": "W2 retrain", "runs": [], "peer": [], "ratios": []}
+    for model in given.models:  # the peer's and ours in turn
+        name, _, threads = MODELS[model]
+        if given.vs_peer:
+            options = ["--models", name, "--threads", threads, "--repeat", given.peer_repeat]
+            theirs = meters.peer(given.peer_scripts, "retrain.py", *options)["runs"][0]
+            figures["peer"].append(theirs)
+        ours = meters.child(__file__, "--child", "--models", model, "--repeat", given.repeat)
+        figures["runs"].append(ours)
+        if given.vs_peer:
+            figures["ratios"].append(compared(ours, theirs))
+    meters.emit(figures)
+
+
+if __name__ == "__main__":
+    main()
