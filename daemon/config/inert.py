@@ -115,9 +115,6 @@ NOT_ACTING: Mapping[KeyPath, Inert] = {
     ("internals", "heartbeat_interval"): Inert("see candled status", _always),
     ("internals", "sd_notify"): Inert("systemd is told whenever it asks", _always),
     ("order_types", "stoploss_price_type"): Inert("spot only in this version"),
-    ("freqai", "data_kitchen_thread_count"): Inert(
-        "candled.training.thread_count caps all threads of a training"
-    ),
     ("freqai", "multitarget_parallel_training"): Inert(
         "targets are fitted one after the other, each with all threads of candled.training.thread_count"
     ),
