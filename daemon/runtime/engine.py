@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
     from daemon.core.prediction import Outcome
-    from daemon.core.timeframe import Timeframe
     from daemon.market.feed import Feed, FeedReport
+    from daemon.runtime.engine_options import EngineOptions
     from daemon.runtime.forecaster import Forecaster
     from daemon.runtime.live_statistics import LiveStatistics
     from daemon.runtime.tally import Tally
@@ -52,27 +51,6 @@ class AnalysisFrames(Protocol):
     def keep(self, pair: Pair, analysed: pd.DataFrame) -> None:
         """Remember what the strategy made of it, for ``dp.get_analyzed_dataframe``."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions:
-    """What the engine needs from the settings.
-
-    Attributes:
-        pairs: what is predicted: the whitelist, and pairs that left it while a trade is open.
-        keys: candle series that are fetched.
-        base: timeframe of the candles that are predicted on.
-        grace_ms: market milliseconds after a close before the candle is asked for.
-        keep_ms: age of feature rows, market milliseconds, beyond which no training asks for them.
-        expiration_ms: age at which a model predicts no more, market milliseconds; None: never.
-    """
-
-    pairs: tuple[Pair, ...]
-    keys: tuple[CandleKey, ...] = ()
-    base: Timeframe
-    grace_ms: int
-    keep_ms: int
-    expiration_ms: int | None = None
 
 
 class Engine:

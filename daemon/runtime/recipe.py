@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.features.plan import FeaturePlan
 from daemon.learning.options import PipelineOptions
 from daemon.runtime.dataset import TrainingOptions
-from daemon.runtime.engine import EngineOptions
+from daemon.runtime.engine_options import EngineOptions
 from daemon.runtime.scorer import ScorerOptions
 from daemon.runtime.trainer import TrainerOptions
 

@@ -109,7 +109,8 @@ class Trainer:
         self._beat = beat
         self._requests = TrainingRequests(folder)
         self._recipes: dict[Pair, str] = {}
-        self._given = options
+        self._given: TrainerOptions | None = None
+        self._taken: TrainerOptions | None = None
 
     def take(self, options: TrainerOptions) -> None:
         """Go by other options from the next training on; called from any thread."""
@@ -159,8 +160,8 @@ class Trainer:
     def _turn(self) -> None:
         """Go by what was given since the last step."""
         given = self._given
-        if given is not self._options:
-            self._options = given
+        if given is not self._taken and given is not None:
+            self._options = self._taken = given
             self.load_models()  # pairs that are new here may have been trained in an earlier life
 
     def _begin(self, pair: Pair, now_ms: int) -> None:

@@ -103,6 +103,7 @@ class Desk:
         self._backed_up_s = clock.monotonic_s()
         self._stop = stop
         self._given: DeskTerms | None = None
+        self._taken: DeskTerms | None = None
         self._tick: Tick | None = None
         self._begun = False
         self._unanswered: list[Command] = []
@@ -140,9 +141,10 @@ class Desk:
 
     def _turn(self) -> None:
         """Go by what was given since the last look."""
-        terms, self._given = self._given, None
-        if terms is None:
+        terms = self._given
+        if terms is self._taken or terms is None:
             return
+        self._taken = terms
         self._options = replace(self._options, pairs=terms.pairs)
         self._strategy.take(terms.rules)
         self._risk.take(terms.limits)
