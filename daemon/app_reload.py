@@ -143,7 +143,7 @@ class _Told:
         parts.view.take(whitelist)
         if self._metrics is not None:
             self._metrics.take(tuple(pairs))
-        self._desk.take(replace(self._terms, pairs=whitelist))
+        self._desk.take(replace(self._terms, pairs=whitelist, watched=tuple(pairs)))
         runner.wake.set()
         save_config(parts)
 

@@ -167,6 +167,7 @@ def desk_terms(settings: Settings, strategy: LoadedStrategy) -> DeskTerms:
     """
     return DeskTerms(
         pairs=settings.pairs,
+        watched=settings.pairs,
         rules=trade_rules(settings, strategy.instance),
         limits=settings.candled.risk,
         may_enter=settings.force_entry_enable,

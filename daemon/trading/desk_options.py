@@ -48,12 +48,14 @@ class DeskTerms:
 
     Attributes:
         pairs: the whitelist: what may be entered. Trades that are open are looked after, whatever their pair.
+        watched: the whitelist, and pairs that left it with a trade open: what is held against the exchange.
         rules: freqtrade's keys as they hold for the strategy.
         limits: of risk.
         may_enter: whether ``force_entry_enable`` allows entries by command.
     """
 
     pairs: tuple[Pair, ...]
+    watched: tuple[Pair, ...]
     rules: TradeRules
     limits: RiskSettings
     may_enter: bool

@@ -66,7 +66,7 @@ class DeskTruth:
         """Why nothing may be entered; empty if ledger and exchange agree."""
 
     def take(self, pairs: Sequence[Pair]) -> None:
-        """Compare for another whitelist from now on."""
+        """Compare for other pairs from now on."""
         self._pairs = tuple(pairs)
 
     def look(self) -> None:
