@@ -4,8 +4,11 @@ import itertools
 import json
 import signal
 import socket
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import pytest
 from daemon_process import CANDLE_MS, assert_whole, candle_times
 
 BTC, ETH, SOL = "BTC/USDT", "ETH/USDT", "SOL/USDT"
@@ -88,19 +91,47 @@ def test_the_whitelist_grows_and_shrinks_while_candles_go_on(place):
     assert trained
 
 
-def test_a_wrong_file_changes_nothing_and_a_key_that_needs_a_restart_is_named_and_stays(place):
+@pytest.fixture
+def webhook():
+    """A local web server: its address, and the texts that are posted to it."""
+    got = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["message"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"json://127.0.0.1:{server.server_port}/very-secret-path", got
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_wrong_file_changes_nothing_and_a_key_that_needs_a_restart_is_named_and_stays(place, webhook):
+    url, heard = webhook
     here = place()
     daemon = here.start()
     daemon.await_event("tick", predictions=2)
+    reloaded(here, daemon, candled__notify={"urls": [url], "pause_s": 1})
     here.configure(freqai__live_retrain_hours="often", max_open_trade=1)
     daemon.hear(signal.SIGHUP)
     assert daemon.await_event("reload_refused")["error"].startswith("2 problems in config.json")
     asked = here.command("reload")
     assert asked.returncode == 78
     assert "nothing was reloaded: 2 problems in config.json" in asked.stderr
-    assert not daemon.events("reloaded")
+    daemon.await_that(lambda: "reload refused" in "".join(heard), "a message of the refusal")
+    assert len(daemon.events("reloaded")) == 1
     here.configure(
-        freqai__live_retrain_hours=3, freqai__train_period_days=3, candled__simulated__seed=5, stoploss=-0.2
+        candled__notify={"urls": [url], "pause_s": 1},
+        freqai__live_retrain_hours=3,
+        freqai__train_period_days=3,
+        candled__simulated__seed=5,
+        stoploss=-0.2,
     )
     asked = here.command("reload")
     assert asked.returncode == 0, asked.stderr
@@ -110,6 +141,7 @@ def test_a_wrong_file_changes_nothing_and_a_key_that_needs_a_restart_is_named_an
         f"changed, but needs a restart: {', '.join(waiting)}",
     ]
     assert daemon.await_event("reload_needs_restart")["keys"] == waiting
+    assert "very-secret-path" not in daemon.text()
     kept = json.loads((here.state / "config_config.json").read_text("utf-8"))["freqai"]
     assert (kept["train_period_days"], kept["live_retrain_hours"]) == (2, 3)
     daemon.await_event("tick", predictions=2, count=len(daemon.events("tick")) + 2)
