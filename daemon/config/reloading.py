@@ -39,6 +39,9 @@ RELOADED = (
 """Keys and whole sections that `candled reload` applies: who is traded, how much, who hears of it, and when models
 are trained. What decides how an open trade is left, and what a model is, changes with a restart only."""
 
+_READ_ONLY = ("add_config_files",)
+"""Keys that matter to the reading alone; what they lead to was read."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -76,7 +79,9 @@ def reloaded(running: Settings, read: Settings) -> Reloaded:
         ConfigError: what may change does not fit to what may not.
     """
     before, after = dict(_values(running)), dict(_values(read))
-    differing = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    differing = [
+        key for key in {**before, **after} if before.get(key) != after.get(key) and key not in _READ_ONLY
+    ]
     changed = [key for key in differing if reloads(key)]
     return Reloaded(
         settings=_mixed(running, read, changed) if changed else running,
@@ -102,7 +107,7 @@ def _mixed(running: Settings, read: Settings, keys: list[str]) -> Settings:
     document, source = running.source, read.source
     for key in keys:
         _copy(key.split("."), source, document)
-    context = {"files": running.config_files, "warnings": running.warnings}
+    context = {"files": running.config_files}
     try:
         return Settings.model_validate(document, context=context)
     except ValidationError as exc:

@@ -83,6 +83,7 @@ class Reloading:
         self.pairs = settings.pairs
         """Pairs that the engine handles."""
         self._told = (settings, self.pairs)
+        self._warned = settings.warnings
         self._read = read
         self._parts = parts
         self._newcomers = newcomers
@@ -156,8 +157,9 @@ class Reloading:
         found = reloaded(self.settings, read)
         self._parts.check(found)
         for warning in read.warnings:
-            if warning not in self.settings.warnings:
+            if warning not in self._warned:
                 log.warning("config", extra={"fields": {"warning": warning}})
+        self._warned = read.warnings
         self.settings = found.settings
         self._newcomers.forgive()
         changed = [_words(change) for change in found.changed]

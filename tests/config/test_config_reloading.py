@@ -54,6 +54,13 @@ def test_what_stayed_is_named_again_and_can_be_taken_back(loaded, document):
     assert fourth.settings.candled.max_disk_gb is None
 
 
+def test_what_a_further_file_says_is_taken_without_a_word_about_the_file(loaded, document, written):
+    running = loaded(document)
+    written({"max_open_trades": 9, "timeframe": "5m"}, "more.json")
+    found = reloaded(running, loaded({**document, "add_config_files": ["more.json"]}))
+    assert (keys(found), found.restart) == (["max_open_trades"], ())
+
+
 def test_a_list_that_fits_only_to_what_needs_a_restart_is_refused(loaded, document):
     running = loaded(document)
     document["stake_currency"] = "EUR"

@@ -483,6 +483,7 @@ def test_series_that_join_come_whole_and_go_on_with_the_others(desk, events):
 
 def test_series_that_leave_are_asked_for_no_more_and_stay_readable(desk):
     joined(desk)
+    desk.tick()
     desk.feed.keep(desk.keys)
     held = desk.feed.frame(SOL5)
     desk.market.asked.clear()

@@ -225,6 +225,7 @@ def test_a_pair_that_cannot_come_is_told_once_and_the_others_come(caplog):
     assert [ready.pair for ready in made.ready()] == [ETH]
     assert made.figures() == {"BTC/USDT": "no such pair"}
     made.ask([BTC])
+    made._thread.join(10)
     assert made.figures() == {"BTC/USDT": "no such pair"}
     assert [r.getMessage() for r in caplog.records].count("pair_cannot_join") == 1
     made.forgive()
