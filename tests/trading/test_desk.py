@@ -231,7 +231,10 @@ def test_an_exit_takes_the_stop_order_back_first(scene):
 def test_a_callback_that_raises_enters_nothing_and_says_where(scene):
     here = scene(
         """
+    asked = 0
+
     def confirm_trade_entry(self, *arguments, **named):
+        self.asked += 1
         raise RuntimeError("no network")
 """
     )
@@ -242,6 +245,7 @@ def test_a_callback_that_raises_enters_nothing_and_says_where(scene):
     assert "no network" in why
     assert "mine.py" in why
     assert "confirm_trade_entry" in why
+    assert here.strategy.instance.asked == 1, "once a candle"
 
 
 def test_a_position_stays_protected_though_every_callback_raises(scene):

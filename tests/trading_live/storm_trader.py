@@ -44,6 +44,7 @@ class Trader:
             clock=self.clock,
             credentials=KEYS,
             memory=SilenceFile(Path(ledger).with_suffix(".silence")),
+            stream=True,
         )
         self.broker = LiveBroker(self.market)
         self.ledger = Ledger.open(Path(ledger))
@@ -53,6 +54,7 @@ class Trader:
         self.findings = None
         self.compared_s = -1e9
         self.asked_s = {}
+        self.heard = 0
 
     def run(self, wanted):
         while True:
@@ -75,6 +77,9 @@ class Trader:
             for reason in (*self.findings.reasons, *self.findings.adjusted):
                 print(f"finding: {reason}", file=sys.stderr)  # noqa: T201 - the test shows it
             self.quotes = self.broker.quotes(PAIRS)
+        if news := self.broker.news():
+            self.ledger.take(news, (), self.clock.now_ms())
+            self.heard += len(news)
         for order in self.ledger.orders(alive=True):
             self.look_after(order, enough=enough)
         for trade in self.ledger.trades(is_open=True):
@@ -221,6 +226,7 @@ def main():
         print(f"contradiction: {exc}", file=sys.stderr)  # noqa: T201 - the test shows it
         raise
     finally:
+        print(f"heard {trader.heard}", file=sys.stderr)  # noqa: T201 - the test shows it
         trader.market.close()
 
 

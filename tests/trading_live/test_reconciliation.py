@@ -9,6 +9,7 @@ from live_desk import BTC, intent
 from daemon.core.errors import Retryable
 from daemon.trading.broker import AnswerLost
 from daemon.trading.ledger import Ledger
+from daemon.trading.ledger_files import RESTORED
 from daemon.trading.orders import OrderState, Side
 from daemon.trading.reconciliation import Reconciliation
 
@@ -25,6 +26,7 @@ def ledger(tmp_path):
 @pytest.fixture
 def compare(exchange, broker, ledger):
     """compare(later_ms=0): one comparison, so much later by its own clock; the first look is behind it."""
+    exchange.lag_ms = 3_600_000  # whatever a test takes
     reconciliation = Reconciliation(ledger, broker)
 
     def compared(later_ms=0):
@@ -182,3 +184,32 @@ def test_an_exchange_that_does_not_answer_is_no_finding(exchange, compare, monke
     exchange.script(*["unavailable"] * 50, path="GET openOrders")
     with pytest.raises(Retryable):
         compare()
+
+
+def test_a_ledger_from_a_backup_keeps_the_gate_closed_while_it_lacks_anything(exchange, ledger, compare):
+    ledger.put(RESTORED, {"from_ms": 1})
+    exchange.do(lambda book, _now: book.free.update(USDT=book.free["USDT"] + 5))
+    for later_ms in (0, 31_000, 10_000_000):
+        findings = compare(later_ms)
+        assert findings.adjusted == {}
+        assert findings.reasons[0].startswith("the ledger is a backup, and USDT: the exchange has 5")
+    exchange.do(lambda book, _now: book.free.update(USDT=book.free["USDT"] - 5))
+    assert compare(10_000_001).in_step
+    assert ledger.get(RESTORED) is None
+
+
+def test_a_ledger_from_a_backup_that_lacks_an_open_order_says_so(broker, ledger, compare):
+    broker.send(intent("0.001", LOW))
+    ledger.put(RESTORED, {"from_ms": 1})
+    assert "ids like candled's" in compare().reasons[0]
+
+
+def test_a_difference_is_no_deposit_while_an_order_is_under_way(exchange, broker, ledger, begin, compare):
+    order = begin(intent("0.01"))
+    broker.send(order)  # the answer is lost
+    exchange.script(*["stale"] * 2, path="GET order")
+    exchange.script(*["stale"] * 2, path="GET myTrades")
+    assert not compare().in_step
+    assert compare(31_000).adjusted == {}
+    assert compare(32_000).in_step
+    assert_same_account(exchange, ledger)

@@ -154,6 +154,7 @@ def assert_same_balances(book, ledger):
     assert len(ledger.deposits()) == len(put), "a difference was taken for a deposit"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(LONGEST_S + 60)
 def test_ledger_and_exchange_agree_to_the_last_digit_after_a_storm(start, tmp_path):
     arguments = ["--pace", 60, "--seed", SEED, "--storm", 0.15, "--by-hand", 0.3, "--jumpy", "--bnb"]

@@ -56,7 +56,6 @@ TRADE_FAULTS = (
 )
 _REFUSED = ("too_many", "ban", "busy")
 _IN_THE_ANSWER = ("duplicate", "stale", "race")
-_LAG_MS = 1500
 _ORDER_TYPES = ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT"]
 
 
@@ -65,6 +64,7 @@ class TradingExchange(LocalExchange):
 
     Args:
         bnb: whether fees are paid in BNB.
+        lag_ms: (attribute) how far behind a replica is that gives a stale answer.
         pace: how fast prices follow the candles' way, market seconds per second of the clock; 0: they stand
             until a test moves them.
         by_hand: how often, on average per real second, the account's owner cancels an order himself.
@@ -75,6 +75,7 @@ class TradingExchange(LocalExchange):
         super().__init__(**options)
         self.kinds = TRADE_FAULTS
         self.skew_ms = 0
+        self.lag_ms = 1500
         self.jumpy = False
         self._listeners, self._pushes = [], set()
         self._pace = pace
@@ -370,7 +371,7 @@ class TradingExchange(LocalExchange):
 
     def _seen_ms(self, fault):
         """Up to when the replica that answers knows of things, by the true clock."""
-        return self.clock.now_ms() - (_LAG_MS if fault == "stale" else 0)
+        return self.clock.now_ms() - (self.lag_ms if fault == "stale" else 0)
 
     async def _cancel_order(self, asked, fault):
         order = self._found(asked)
