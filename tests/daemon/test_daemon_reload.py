@@ -11,6 +11,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from daemon_process import CANDLE_MS, assert_whole, candle_times
 
+from daemon.core.errors import Refused
+from daemon.runtime.control import ask
+from daemon.state.folder import StateFolder
+
 BTC, ETH, SOL = "BTC/USDT", "ETH/USDT", "SOL/USDT"
 
 
@@ -150,6 +154,14 @@ def test_a_wrong_file_changes_nothing_and_a_key_that_needs_a_restart_is_named_an
     assert_whole(here.record, [BTC, ETH])
 
 
+def asked(here, do, **arguments):
+    """What the running daemon answers to a command, in words."""
+    try:
+        return ask(StateFolder(here.state).control, {"do": do, **arguments})["text"]
+    except Refused as exc:
+        return f"refused: {exc}"
+
+
 def test_limits_change_and_a_pair_with_an_open_trade_is_watched_until_it_is_closed(place):
     trading = {
         "force_entry_enable": True,
@@ -157,35 +169,27 @@ def test_limits_change_and_a_pair_with_an_open_trade_is_watched_until_it_is_clos
         "strategy": "Mine",
         "minimal_roi": {"0": 10},
         "stoploss": -0.9,
+        "candled__simulated__speed": 100,
     }
     here = place(max_open_trades=1, **trading)
     here.mine("pass")
     daemon = here.start()
     daemon.await_event("tick", predictions=2)
-
-    def open_pairs():
-        return [trade["pair"] for trade in here.json("trades")]
-
-    assert here.command("enter", ETH).returncode == 0
-    full = here.command("enter", BTC)
-    assert full.returncode == 1
-    assert "max_open_trades" in full.stderr
-    changed = reloaded(here, daemon, max_open_trades=2, exchange__pair_whitelist=[BTC, SOL], **trading)[
-        "changed"
-    ]
-    assert changed == ["max_open_trades: 1 -> 2", f"exchange.pair_whitelist: +{SOL} -{ETH}"]
-    assert "not in exchange.pair_whitelist" in here.command("enter", ETH).stderr
-    entered = here.command("enter", BTC)
-    assert entered.returncode == 0, entered.stderr
+    assert "begun" in asked(here, "enter", pair=ETH)
+    assert "max_open_trades" in asked(here, "enter", pair=BTC)
+    changed = reloaded(here, daemon, max_open_trades=2, exchange__pair_whitelist=[BTC, SOL], **trading)
+    assert changed["changed"] == ["max_open_trades: 1 -> 2", f"exchange.pair_whitelist: +{SOL} -{ETH}"]
+    daemon.await_that(lambda: "whitelist" in asked(here, "enter", pair=ETH), "the end of entries")
+    assert "begun" in asked(here, "enter", pair=BTC)
     daemon.await_event("tick", predictions=3)
     assert here.status["pairs"][ETH]["leaving"]
     daemon.kill()
     again = here.start()
     again.await_event("pair_is_warm", pair=ETH)
     again.await_event("tick", predictions=3)
-    assert here.command("exit", ETH).returncode == 0
+    assert "leaving" in asked(here, "exit", trade=ETH)
     again.await_that(lambda: ETH not in here.status["pairs"], "the end of the trade")
-    assert open_pairs() == [BTC]
+    assert [trade["pair"] for trade in here.json("trades")] == [BTC]
     assert again.stop() == 0
     assert_whole(columns(here.record, BTC), [BTC])
 
