@@ -74,6 +74,10 @@ class DeskTruth:
         """Why nothing may be entered; empty if ledger and exchange agree, and no order is in doubt."""
         return *self._found, *self._doubts()
 
+    def take(self, pairs: Sequence[Pair]) -> None:
+        """Compare for other pairs from now on."""
+        self._pairs = tuple(pairs)
+
     def look(self) -> None:
         """Reconcile if it is due, or if what it found may have come from doubts that are over."""
         cleared = bool(self._found) and self._doubted and not self._doubts()
