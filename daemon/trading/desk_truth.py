@@ -12,9 +12,10 @@ from daemon.trading.ledger_files import RESTORED
 from daemon.trading.reconciliation import Reconciliation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from daemon.core.clock import Clock
+    from daemon.core.pair import Pair
     from daemon.trading.broker import Balance, Broker
     from daemon.trading.desk_options import DeskOptions
     from daemon.trading.desk_orders import DeskOrders
