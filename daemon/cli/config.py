@@ -21,12 +21,15 @@ def check(config: ConfigFiles = DEFAULT_CONFIG) -> None:
     from daemon.runtime.user_models import use_model  # noqa: PLC0415  keeps `candled --help` quick
     from daemon.runtime.world import strategy_folders  # noqa: PLC0415
     from daemon.strategy.loader import load_strategy  # noqa: PLC0415
+    from daemon.trading.live_checks import check_supported  # noqa: PLC0415
     from daemon.trading.rules import trade_rules  # noqa: PLC0415
 
     settings = settings_of(config)
     use_model(settings)
     strategy = load_strategy(settings.strategy, paths=strategy_folders(settings), config=settings.raw)
     trade_rules(settings, strategy.instance)
+    if not settings.dry_run:
+        check_supported(settings.exchange.name)
     for warning in settings.warnings:
         typer.echo(f"warning: {warning}")
     typer.echo(f"OK: {_summary(settings)}")

@@ -68,6 +68,15 @@ def test_check_knows_rules_of_trading_that_do_not_fit(written, document):
     assert "max_open_trades" in str(result.exception)
 
 
+def test_check_knows_that_an_exchange_is_not_traded_on(written, document):
+    exchange = {**document["exchange"], "name": "kraken", "key": "a", "secret": "b"}
+    result = runner.invoke(
+        app, ["check", "-c", str(written({**document, "dry_run": False, "exchange": exchange}))]
+    )
+    assert isinstance(result.exception, ConfigError)
+    assert "live trading on kraken is not supported" in str(result.exception)
+
+
 def test_schema_prints_json():
     result = runner.invoke(app, ["schema"])
     assert json.loads(result.output)["properties"]["timeframe"]["type"] == "string"
