@@ -13,6 +13,7 @@ from daemon.trading.desk_exits import FORCED
 from daemon.trading.desk_view import Showing
 from daemon.trading.look import Look
 from daemon.trading.messages import Command, DeskView, Tick
+from daemon.trading.orders import ZERO
 from daemon.trading.positions import position_of
 from daemon.trading.risk import worth_of
 from daemon.trading.troubles import Troubles
@@ -168,7 +169,10 @@ class Desk:
         """What is done before the first look."""
         now_ms = self._clock.now_ms()
         self._orders.recover()
-        if self._options.start != "running":
+        if self._options.start == "running":
+            if pauses.paused(self._ledger) in (STOPPED, PAUSED):  # of an earlier configuration
+                pauses.unpause(self._ledger)
+        else:
             pauses.pause(self._ledger, STOPPED if self._options.start == "stopped" else PAUSED, now_ms)
         self._strategy.publish(now_ms)
         self._begun = True
@@ -178,8 +182,10 @@ class Desk:
         held = [(position_of(trade).amount, look.quotes.get(trade.pair)) for trade in trades]
         priced = [(amount, quote.bid) for amount, quote in held if quote is not None]
         if len(priced) == len(held):
-            worth = worth_of(self._options.stake_currency, self._truth.balances(), priced)
-            self._risk.look(worth, look.now_ms)
+            # By the ledger, in which money and positions are of one moment; an exchange's balances are of another one.
+            wallet, currency = self._ledger.wallet(), self._options.stake_currency
+            put_in = sum((amount for coin, amount, *_ in self._ledger.deposits() if coin == currency), ZERO)
+            self._risk.look(worth_of(currency, wallet, priced), look.now_ms, put_in)
 
     def _back_up(self, now_ms: int) -> None:
         """Once a day."""
@@ -212,14 +218,13 @@ class Desk:
         )
 
     def _quotes(self, pairs: Sequence[Pair]) -> Mapping[Pair, Quote]:
-        if not pairs:
-            return {}
         try:
-            found = self._broker.quotes(pairs)
+            found = self._broker.quotes(pairs) if pairs else {}
         except Retryable as exc:
             self._troubles.put("prices", str(exc))
             return {}
-        self._troubles.put("prices", "")
+        lacking = ", ".join(pair for pair in pairs if pair not in found)
+        self._troubles.put("prices", f"there is none of {lacking}" if lacking else "")
         return found
 
     def _keep(self, trade: TradeRecord, look: Look) -> None:

@@ -50,10 +50,12 @@ class DeskStrategy:
         if self._closed is not None:
             self._closed.append(trade)
         rules = self._ground.rules
-        known = [each for each in self._sources.trades(is_open=False) if each.id != trade.trade_id]
+        # Those that were closed at this look are not published yet, and count already.
+        new = {each.trade_id: self._sources.shown(each) for each in (*(self._closed or ()), trade)}
+        known = {each.id: each for each in self._sources.trades(is_open=False)}
         locks = locks_after_close(
             trade.pair,
-            [*known, self._sources.shown(trade)],
+            [*(known | new).values()],
             now_ms=now_ms,
             rules=rules,
             starting_balance=float(self._ground.account().starting_balance(rules)),

@@ -18,9 +18,7 @@ from daemon.trading.risk import (
     DAY_MS,
     RiskState,
     breaches,
-    moved,
     observed,
-    reset,
     room,
     too_many_orders,
     worth_of,
@@ -133,15 +131,14 @@ def test_a_days_loss_bars_entries_until_the_day_is_over():
 def test_a_drawdown_bars_entries_until_somebody_resets_it():
     state = seen(1000, 1100, 990, 1200, step_ms=DAY_MS)
     assert breaches(state, LIMITS) == ("max_drawdown 10.00%: worth 990, once 1100",)
-    assert breaches(reset(state, d(1200)), LIMITS) == ()
-    assert reset(state, d(1200)).peak_worth == 1200
     assert breaches(state, RiskSettings()) == ()
 
 
 def test_money_that_came_in_is_no_profit():
-    state = moved(seen(1000), d(500))
-    assert seen(1426, state=state).day_breach == ""
-    assert seen(1425, state=state).day_breach != ""
+    state = observed(None, d(1000), NOON_MS, LIMITS, d(1000))
+    assert observed(state, d(1426), NOON_MS, LIMITS, d(1500)).day_breach == ""
+    assert observed(state, d(1425), NOON_MS, LIMITS, d(1500)).day_breach != ""
+    assert observed(state, d(500), NOON_MS, LIMITS, d(500)).day_breach == "", "nor is what was taken out lost"
 
 
 def test_the_state_survives_the_ledger():
