@@ -233,7 +233,7 @@ class DeskExits:
     def _adjust(self, trade: TradeRecord, rate: Decimal, look: Look) -> None:
         """Let the strategy add to a position or take some of it out."""
         rules = self._ground.rules
-        if not rules.position_adjustment_enable or trade.alive(Leg.ENTRY, Leg.EXIT):
+        if not rules.position_adjustment_enable or trade.alive(Leg.ENTRY, Leg.EXIT) or trade.incomplete:
             return
         entry_rate = self._ground.rate(Side.BUY, trade.pair, look)
         found, why = adjustment(
@@ -251,9 +251,6 @@ class DeskExits:
         if found.decision is None:
             self._entries.add(trade, found.stake, look, tag=found.tag)
             return
-        self._cancel(trade, found.decision.detail, Leg.STOP)
-        if self._ledger.trade(trade.trade_id).alive():
-            return
         plan = plan_exit(
             ExitWish(
                 pair=trade.pair,
@@ -266,4 +263,9 @@ class DeskExits:
             ),
             self._ground.terms(trade.pair),
         )
-        self._orders.add(trade, plan, look.candle_ms)
+        held = position_of(trade).amount
+        self._cancel(self._ledger.trade(trade.trade_id), found.decision.detail, Leg.STOP)
+        now = self._ledger.trade(trade.trade_id)
+        if now.alive() or now.incomplete or position_of(now).amount != held:
+            return  # the strategy will be asked again
+        self._orders.add(now, plan, look.candle_ms)

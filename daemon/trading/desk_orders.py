@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 GRACE_MS = 60_000
 """An order that the exchange does not know is absent when its request is so old, and was asked for so often:"""
 GRACE_ASKS = 2
+MINUTE_MS = 60_000
 OVERLAP_MS = 60_000
 """Fills are fetched from so long before an order was sent: clocks differ."""
 
@@ -57,8 +58,10 @@ class DeskOrders:
         self._unknown: dict[str, int] = {}
         self._whys: dict[str, str] = {}
         self._faults: dict[str, str] = {}
-        self.sent_ms: list[int] = []
-        """When orders left within the last minute of market time."""
+        self.sent_ms = list(ledger.sent_ms(clock.now_ms() - MINUTE_MS))
+        """When orders left within the last minute of market time, also before a restart."""
+        self.moves = 0
+        """Counts what may have changed the account."""
 
     @property
     def trouble(self) -> str:
@@ -151,6 +154,7 @@ class DeskOrders:
         """Commit what the exchange said, and log what is new in it."""
         told = [replace(each, detail=each.detail or self._whys.get(each.client_id, "")) for each in reports]
         taken = self._ledger.take(told, fills, self._clock.now_ms())
+        self.moves += bool(taken.changed or taken.fills)
         for fill in taken.fills:
             fields = {"pair": fill.pair, "side": fill.side.value, "amount": fill.amount, "price": fill.price}
             log.info(
@@ -188,7 +192,8 @@ class DeskOrders:
         now_ms = self._clock.now_ms()
         self._ledger.sending(intent.client_id, now_ms)
         self._asked_s[intent.client_id] = self._clock.monotonic_s()
-        self.sent_ms = [ms for ms in self.sent_ms if ms > now_ms - 60_000] + [now_ms]
+        self.sent_ms = [ms for ms in self.sent_ms if ms > now_ms - MINUTE_MS] + [now_ms]
+        self.moves += 1
         log.info("order", extra={"fields": {**_named(intent), "reason": intent.reason}})
         try:
             report = self._broker.send(intent)
@@ -203,7 +208,9 @@ class DeskOrders:
             return self._ledger.absent(intent.client_id, self._clock.now_ms())
         self._faults.pop("send", None)
         self.take([report])
-        return self._known(intent.client_id)
+        order = self._known(intent.client_id)
+        # Most answers carry no executions; what this one has cost decides what the next one may cost.
+        return self._ask(order) if order.state.final and not order.settled else order
 
     def _is_due(self, order: OrderRecord) -> bool:
         """Whether to ask: what is doubtful at once, what is open now and then."""

@@ -1,0 +1,282 @@
+"""The desk in doubt: executions that come late, accounts told late, limits and locks right after a start."""
+
+from decimal import Decimal
+
+import pytest
+from desk_scene import BTC, CANDLE_MS, ETH, Scene, flaky, without_fills
+
+from daemon.core.errors import Refused, Retryable
+from daemon.trading.orders import Leg, OrderState
+
+D = Decimal
+DOWN = (Retryable("no route"), False)
+KINDS = {"entry": "market", "exit": "market", "stoploss": "market"}
+OTHER = {"price_side": "other"}
+AT_MARKET = {"order_types": KINDS, "entry_pricing": OTHER, "exit_pricing": OTHER}
+
+
+@pytest.fixture
+def scene(tmp_path):
+    made = []
+
+    def placed(body="", **changes):
+        made.append(Scene(tmp_path, body, **changes))
+        return made[-1]
+
+    yield placed
+    for each in made:
+        each.close()
+
+
+def live(here):
+    """The desk asks the exchange for the account, as it does with real money."""
+    here.desk._truth._on_paper = False
+    return flaky(here)
+
+
+# executions that come late
+
+ADDS_ONCE = """
+    position_adjustment_enable = True
+
+    def adjust_trade_position(self, trade, current_rate, **named):
+        if trade.nr_of_successful_entries == 1 and current_rate < 96:
+            return 50
+"""
+
+
+def test_an_addition_whose_executions_are_not_known_is_not_made_again(scene):
+    here = scene(ADDS_ONCE, **AT_MARKET)
+    here.enter()
+    broker = flaky(here)
+    broker.after = without_fills
+    broker.plan["fills"] = DOWN
+    here.go("95", looks=5)
+    (trade,) = here.trades()
+    assert [order.intent.leg for order in trade.orders] == [Leg.ENTRY, Leg.ENTRY]
+    broker.plan.clear()
+    here.looks(3)
+    assert [order.settled for order in here.trades()[0].orders] == [True, True]
+
+
+def test_no_stop_order_for_what_was_sold_though_the_executions_are_not_known(scene):
+    here = scene(**AT_MARKET | {"order_types": KINDS | {"stoploss_on_exchange": True}})
+    here.enter()
+    broker = flaky(here)
+    broker.after = without_fills
+    broker.plan["fills"] = DOWN
+    here.tick("exit_long")
+    here.tick()
+    here.looks(3)
+    (trade,) = here.trades()
+    assert [order.intent.leg for order in trade.orders] == [Leg.ENTRY, Leg.STOP, Leg.EXIT]
+
+
+def test_what_an_entry_costs_counts_though_its_executions_are_not_known(scene):
+    here = scene(candled={"risk": {"max_stake": 150}})
+    broker = flaky(here)
+    broker.after = without_fills
+    broker.plan["fills"] = DOWN
+    here.tick("enter_long")
+    here.tick("enter_long", pair=ETH)
+    assert sum(o.intent.amount * o.intent.price for t in here.trades() for o in t.orders) <= D("151")
+
+
+def test_nothing_is_entered_while_nobody_knows_what_a_market_order_costs(scene):
+    here = scene(**AT_MARKET, candled={"risk": {"max_stake": 150}})
+    broker = flaky(here)
+    broker.after = without_fills
+    broker.plan["fills"] = DOWN
+    here.tick("enter_long")
+    here.tick("enter_long", pair=ETH)
+    assert len(here.trades()) == 1
+    assert "not known" in here.desk._entries.gates[ETH][0]
+    broker.plan.clear()
+    here.looks(2)
+    assert len(here.trades()) == 2
+
+
+# the account, told late
+
+
+def test_entries_on_one_tick_share_an_unlimited_stake(scene):
+    here = scene(stake_amount="unlimited", tradable_balance_ratio=0.5)
+    live(here)
+    here.looks()
+    here.tick("enter_long")
+    here.tick("enter_long", pair=ETH)
+    stakes = [t.orders[0].intent.amount * t.orders[0].intent.price for t in here.trades()]
+    assert [round(stake) for stake in stakes] == [250, 250]
+
+
+def test_what_was_just_bought_is_not_counted_twice_in_the_accounts_worth(scene):
+    here = scene(candled={"risk": {"max_drawdown": 0.05}})
+    live(here)
+    here.looks()
+    here.enter()
+    here.looks(20)
+    assert here.desk._risk.breaches() == ()
+    assert here.desk._risk._state.peak_worth <= 1000
+
+
+def test_an_account_that_cannot_be_asked_keeps_no_trade_from_its_stop(scene):
+    here = scene(ADDS_ONCE)
+    broker = live(here)
+    here.enter()
+    here.enter(pair=ETH)
+    broker.plan["balances"] = DOWN
+    here.clock.advance(60_000)
+    here.source.go("5", ETH)
+    here.looks(3)
+    assert [t.pair for t in here.trades(is_open=False)] == [ETH]
+    here.tick("enter_long", pair=ETH)
+    assert "balances" in here.desk._entries.gates["*"][0], "nothing is entered in doubt"
+
+
+# limits and locks, right after a start and within one look
+
+
+def test_a_broken_limit_bars_the_first_look_after_a_start(scene):
+    here = scene(candled={"risk": {"max_drawdown": 0.01}})
+    here.enter()
+    here.go("89", looks=2)
+    here.clock.advance(CANDLE_MS)
+    here = here.again()
+    here.tick("enter_long", pair=ETH)
+    assert len(here.trades()) == 1
+
+
+def test_a_broken_limit_bars_though_something_held_has_no_price(scene):
+    here = scene(candled={"risk": {"max_drawdown": 0.01}})
+    here.enter()
+    here.enter(pair=ETH)
+    here.go("89", looks=2)
+    here.clock.advance(CANDLE_MS)
+    here = here.again()
+    broker = flaky(here)
+    broker.after = lambda name, found: {} if name == "quotes" else found
+    here.looks(2)
+    assert "max_drawdown" in here.desk._entries.gates["*"][0]
+    assert "ETH/USDT" in here.desk.view.trouble, "a trade that has no price is not looked after: that is told"
+
+
+def test_limits_begin_anew_by_what_the_account_is_worth_then(scene):
+    here = scene(candled={"risk": {"max_daily_loss": 0.01}})
+    here.enter()
+    here.go("80", looks=2)
+    here = here.again()
+    here.ask("resume", risk=True)
+    here.looks()
+    assert here.desk._risk._state.day_worth == here.wallet["USDT"].total
+
+
+def test_orders_of_the_last_minute_count_after_a_restart(scene):
+    here = scene(candled={"risk": {"max_orders_per_minute": 1}})
+    here.tick("enter_long")
+    here = here.again()
+    here.tick("enter_long", pair=ETH)
+    assert len(here.trades()) == 1
+    assert "max_orders_per_minute" in here.desk._entries.gates["*"][0]
+
+
+def test_two_stops_at_one_look_count_as_two(scene):
+    here = scene(
+        protections=[
+            {"method": "StoplossGuard", "trade_limit": 2, "lookback_period": 60, "stop_duration": 60}
+        ]
+    )
+    here.enter()
+    here.enter(pair=ETH)
+    here.source.go("80")
+    here.source.go("8", ETH)
+    here.looks(2)
+    assert len(here.trades(is_open=False)) == 2
+    here.clock.advance(CANDLE_MS)
+    here.tick("enter_long")
+    assert "StoplossGuard" in here.desk._entries.gates[BTC][0]
+
+
+def test_the_configuration_says_how_a_start_finds_the_daemon(scene):
+    here = scene(initial_state="stopped")
+    here.looks()
+    here = here.again(initial_state="running")
+    here.looks()
+    assert "*" not in here.desk._entries.gates
+    here.ask("pause", why="holidays")
+    here = here.again(initial_state="running")
+    here.looks()
+    assert "paused" in here.desk._entries.gates["*"][0], "what a human asked for lasts"
+
+
+# exits
+
+
+def test_a_part_that_cannot_be_sold_leaves_the_stop_order_where_it_is(scene):
+    here = scene(
+        """
+    position_adjustment_enable = True
+
+    def adjust_trade_position(self, trade, current_rate, **named):
+        if current_rate > 104:
+            return -50
+
+    def custom_exit_price(self, **named):
+        raise ValueError("no price")
+""",
+        order_types={"entry": "limit", "exit": "limit", "stoploss": "market", "stoploss_on_exchange": True},
+    )
+    here.enter()
+    here.go("105", looks=3)
+    (trade,) = here.trades()
+    assert "no price" in here.desk.view.trouble
+    assert [o.intent.leg for o in trade.orders] == [Leg.ENTRY, Leg.STOP]
+    assert [o.state for o in trade.alive()] == [OrderState.OPEN]
+
+
+def test_a_stop_order_that_closes_a_trade_explains_it_though_another_exit_was_tried(scene):
+    here = scene(
+        order_types={"entry": "limit", "exit": "limit", "stoploss": "market", "stoploss_on_exchange": True},
+        exit_pricing={"price_side": "bid"},
+        unfilledtimeout={"exit": 1},
+    )
+    here.enter()
+    here.source.volume = D(0)
+    here.tick("exit_long")
+    here.tick()
+    here.looks(15)
+    here.source.volume = D(1_000_000)
+    here.go("85", looks=2)
+    (trade,) = here.trades(is_open=False)
+    assert trade.orders[-1].intent.leg is Leg.STOP
+    assert trade.exit_reason == "stoploss_on_exchange"
+    assert "stop 90" in trade.exit_detail
+
+
+# values that are none
+
+
+@pytest.mark.parametrize("price", ["1e40", "1e999999", "1e-999999", "99999999999999999999999999999999.1"])
+def test_a_price_beyond_all_bounds_is_refused(scene, price):
+    here = scene()
+    assert isinstance(here.ask("enter", pair="BTC/USDT", price=price), Refused)
+
+
+@pytest.mark.parametrize("price", ["1e300", "-5.0"])
+@pytest.mark.parametrize("leg", ["entry", "exit"])
+def test_a_price_of_the_strategy_that_is_none_ends_no_daemon(scene, price, leg):
+    here = scene(
+        f"""
+    def adjust_{leg}_price(self, **named):
+        return {price}
+""",
+        order_types={"entry": "limit", "exit": "limit", "stoploss": "market"},
+        exit_pricing={"price_side": "bid"},
+    )
+    if leg == "exit":
+        here.enter()
+    here.source.volume = D(0)
+    here.tick("exit_long" if leg == "exit" else "enter_long")
+    here.clock.advance(CANDLE_MS)
+    here.tick()
+    here.looks(2)
+    assert len(here.trades()) == 1
