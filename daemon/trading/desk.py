@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 SHOWN_S = 0.5
 """Longest time between two views, real seconds."""
 PAUSED, STOPPED = "initial_state is paused", "initial_state is stopped"
+AWAY_S = 15.0
+"""When an exchange has given no prices for so many real seconds, it is reconciled with before anything is entered."""
 BACKUP_S = 86_400.0
 """Real seconds between two backups of the ledger; another is made at each start."""
 
@@ -102,6 +104,7 @@ class Desk:
         self._backup = backup
         self._backed_up_s = clock.monotonic_s()
         self._stop = stop
+        self._away_s: float | None = None
         self._tick: Tick | None = None
         self._begun = False
         self._unanswered: list[Command] = []
@@ -218,11 +221,16 @@ class Desk:
         )
 
     def _quotes(self, pairs: Sequence[Pair]) -> Mapping[Pair, Quote]:
+        now_s = self._clock.monotonic_s()
         try:
             found = self._broker.quotes(pairs) if pairs else {}
         except Retryable as exc:
             self._troubles.put("prices", str(exc))
+            self._away_s = now_s if self._away_s is None else self._away_s
             return {}
+        if self._away_s is not None and now_s - self._away_s >= AWAY_S:
+            self._truth.doubt("the exchange was away: the ledger has not been held against it since")
+        self._away_s = None
         lacking = ", ".join(pair for pair in pairs if pair not in found)
         self._troubles.put("prices", f"there is none of {lacking}" if lacking else "")
         return found

@@ -223,7 +223,6 @@ class DeskEntries:
             state="paused" if pauses.paused(self._ledger) else "running",
             findings=(
                 *self._truth.obstacles,
-                *filter(None, [self._truth.account_fault]),
                 *((f"the ledger is a backup ({restored['fault']})",) if restored else ()),
             ),
             ledger_fault=self.ledger_fault,

@@ -10,6 +10,7 @@ from daemon.core.errors import ConfigError, Refused, Retryable
 from daemon.trading.book import Contradiction
 from daemon.trading.broker import AnswerLost
 from daemon.trading.orders import ZERO, Intent, OrderReport, OrderState, client_id
+from daemon.trading.reconcile import GRACE_MS, is_absent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-GRACE_MS = 60_000
-"""An order that the exchange does not know is absent when its request is so old, and was asked for so often:"""
-GRACE_ASKS = 2
 MINUTE_MS = 60_000
 OVERLAP_MS = 60_000
 """Fills are fetched from so long before an order was sent: clocks differ."""
@@ -43,16 +41,25 @@ class DeskOrders:
         broker: where orders go.
         clock: market and real time.
         account: see `client_id`.
+        grace_ms: see `is_absent`.
         ask_s: real seconds between two questions about an open order of which no news has come.
     """
 
     def __init__(
-        self, ledger: Ledger, broker: Broker, *, clock: Clock, account: str, ask_s: float = 5.0
+        self,
+        ledger: Ledger,
+        broker: Broker,
+        *,
+        clock: Clock,
+        account: str,
+        grace_ms: int = GRACE_MS,
+        ask_s: float = 5.0,
     ) -> None:
         self._ledger = ledger
         self._broker = broker
         self._clock = clock
         self._account = account
+        self._grace_ms = grace_ms
         self._ask_s = ask_s
         self._asked_s: dict[str, float] = {}
         self._unknown: dict[str, int] = {}
@@ -158,7 +165,8 @@ class DeskOrders:
         for fill in taken.fills:
             fields = {"pair": fill.pair, "side": fill.side.value, "amount": fill.amount, "price": fill.price}
             log.info(
-                "fill", extra={"fields": {**fields, "fee": fill.fee, "order": fill.client_id or "not ours"}}
+                "fill",
+                extra={"fields": {**fields, "fee": fill.fee, "order": fill.client_id or fill.exchange_id}},
             )
         for what in taken.contradictions:
             log.error("contradiction", extra={"fields": {"what": what, "remedy": "candled resume --settled"}})
@@ -248,8 +256,7 @@ class DeskOrders:
         """The exchange does not know an order: after a while that is the answer."""
         name, now_ms = order.intent.client_id, self._clock.now_ms()
         self._unknown[name] = self._unknown.get(name, 0) + 1
-        old = now_ms - (order.sent_ms or order.intent.created_ms) >= GRACE_MS
-        if old and self._unknown[name] >= GRACE_ASKS and not (order.exchange_id or order.filled):
+        if is_absent(order, now_ms, self._unknown[name], self._grace_ms):
             self._ledger.absent(name, now_ms)
             log.warning("order_absent", extra={"fields": _named(order.intent)})
 

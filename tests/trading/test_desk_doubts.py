@@ -280,3 +280,86 @@ def test_a_price_of_the_strategy_that_is_none_ends_no_daemon(scene, price, leg):
     here.tick()
     here.looks(2)
     assert len(here.trades()) == 1
+
+
+# an exchange that was away
+
+
+def test_an_exchange_that_was_away_is_reconciled_with_before_anything_is_entered(scene):
+    here = scene(max_open_trades=3)
+    here.enter()
+    broker = flaky(here)
+    broker.plan["quotes"] = DOWN
+    here.looks(5)
+    assert "open_orders" not in broker.calls, "it is not due for minutes yet"
+    broker.plan.clear()
+    here.tick("enter_long", pair=ETH)
+    assert len(here.trades()) == 1
+    assert "was away" in here.desk._entries.gates["*"][0]
+    here.looks()
+    assert "open_orders" in broker.calls
+    assert len(here.trades()) == 2
+
+
+def test_an_order_without_a_price_keeps_no_trade_from_its_stop(scene):
+    here = scene(
+        """
+    position_adjustment_enable = True
+
+    def adjust_trade_position(self, trade, **named):
+        return 50 if trade.nr_of_successful_entries == 1 else 0
+
+    def custom_entry_price(self, proposed_rate, **named):
+        return proposed_rate if self.dp is None else proposed_rate * 0.99
+""",
+        entry_pricing={"price_side": "bid", "use_order_book": True, "order_book_top": 1},
+        exit_pricing={"price_side": "bid"},
+    )
+    here.tick("enter_long")
+    here.tick()
+    here.go("98.9", looks=2)
+    trade = here.trades()[0]
+    here.go("99.5")
+    (trade,) = here.trades()
+    assert trade.alive(Leg.ENTRY), "an addition waits"
+    here.desk._entries._ground.order_book = lambda pair: None
+    here.source.volume = D(0)
+    here.go("50", looks=3)
+    here.source.volume = D(1_000_000)
+    (trade,) = here.trades()
+    assert trade.exit_reason == "stop_loss"
+
+
+def test_selling_everything_goes_on_when_the_exchange_is_back(scene):
+    here = scene()
+    here.enter()
+    broker = live(here)
+    for name in ("quotes", "news", "order", "open_orders", "balances", "send", "cancel"):
+        broker.plan[name] = DOWN
+    answer = here.ask("stop", exit_all=True)
+    assert "selling 1" in answer["text"]
+    here.looks(10)
+    assert not here.stop.is_set()
+    here = here.again()
+    here.looks(2)
+    assert not here.trades(is_open=True)
+    assert here.stop.is_set()
+
+
+def test_a_disk_that_fails_behind_a_request_sends_nothing_twice(scene, monkeypatch):
+    here = scene()
+    broker = flaky(here)
+    ledger = type(here.desk._ledger)
+
+    def fail(*_arguments, **_named):
+        raise Retryable("the disk is full")
+
+    with monkeypatch.context() as patch:
+        broker.before = lambda name, *_: patch.setattr(ledger, "take", fail) if name == "send" else None
+        here.tick("enter_long")
+        here.looks(3)
+        assert here.trades()[0].orders[0].state is OrderState.UNKNOWN
+    here.looks(3)
+    (trade,) = here.trades()
+    assert [order.state for order in trade.orders] == [OrderState.FILLED]
+    assert broker.calls.count("send") == 1
