@@ -405,7 +405,7 @@ def test_as_soon_as_a_doubt_is_over_ledger_and_exchange_are_compared_again(scene
     here.tick("enter_long")
     broker.balances = dict  # what it has of an order in doubt shows in the balances
     here.ask("reconcile")
-    assert {"USDT", "order"} == {each.split(":")[0].split()[0] for each in here.desk._truth.obstacles}
+    assert {"USDT", "order"} <= {each.split(":")[0].split()[0] for each in here.desk._truth.obstacles}
     compared = broker.calls.count("open_orders")
     here.looks(5, step_ms=100)
     assert broker.calls.count("open_orders") == compared
