@@ -159,6 +159,7 @@ class Desk:
         for trade in trades:
             if not stopped or trade.exit_reason == FORCED.reason:
                 self._keep(trade, look)
+        self._strategy.keep()  # a lock that the strategy has just set bars this very tick
         self._entries.look(look)
         still = self._strategy.publish(look.now_ms)
         self._weigh(still, look)

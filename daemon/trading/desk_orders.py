@@ -140,6 +140,9 @@ class DeskOrders:
         for known in (self._asked_s, self._unknown, self._whys):
             for name in [each for each in known if each not in alive]:
                 del known[name]
+        if not alive:  # whatever went wrong with orders is over with them
+            for what in self._faults.keys() - {"news"}:
+                del self._faults[what]
 
     def _hear(self) -> None:
         """Take what the exchange has pushed."""

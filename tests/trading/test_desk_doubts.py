@@ -1,11 +1,13 @@
 """The desk in doubt: executions that come late, accounts told late, limits and locks right after a start."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from desk_scene import BTC, CANDLE_MS, ETH, Scene, flaky, without_fills
 
 from daemon.core.errors import Refused, Retryable
+from daemon.trading.broker import AnswerLost
 from daemon.trading.orders import Leg, OrderState
 
 D = Decimal
@@ -363,3 +365,39 @@ def test_a_disk_that_fails_behind_a_request_sends_nothing_twice(scene, monkeypat
     (trade,) = here.trades()
     assert [order.state for order in trade.orders] == [OrderState.FILLED]
     assert broker.calls.count("send") == 1
+
+
+def test_a_lock_that_the_strategy_has_just_set_bars_this_very_tick(scene):
+    here = scene()
+    here.looks()
+    until = datetime.fromtimestamp(here.clock.now_ms() / 1000, UTC) + timedelta(hours=1)
+    here.strategy.instance.lock_pair(str(BTC), until, "news")
+    here.tick("enter_long")
+    assert not here.trades()
+    assert "news" in here.desk._entries.gates[BTC][0]
+
+
+def test_lifting_one_lock_leaves_the_others(scene):
+    here = scene()
+    here.looks()
+    now = datetime.fromtimestamp(here.clock.now_ms() / 1000, UTC)
+    here.strategy.instance.lock_pair(str(BTC), now + timedelta(hours=2), "news")
+    here.looks()
+    here.strategy.instance.lock_pair(str(BTC), now + timedelta(hours=1))
+    here.looks()
+    lock = next(each for each in here.desk._ledger.locks(here.clock.now_ms()) if not each.reason)
+    here.desk._strategy._sources.lift([lock])
+    here.looks()
+    assert [each.reason for each in here.desk._ledger.locks(here.clock.now_ms())] == ["news"]
+
+
+def test_a_trouble_is_over_with_the_order_that_it_was_about(scene):
+    here = scene()
+    broker = flaky(here)
+    broker.plan["send"] = (AnswerLost("no answer"), True)
+    here.tick("enter_long")
+    assert "no answer" in here.desk._orders.trouble
+    broker.plan.clear()
+    here.looks(3)
+    assert here.trades()[0].orders[0].settled
+    assert here.desk._orders.trouble == ""
