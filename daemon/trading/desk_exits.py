@@ -246,7 +246,9 @@ class DeskExits:
     def _adjust(self, trade: TradeRecord, rate: Decimal, look: Look) -> None:
         """Let the strategy add to a position or take some of it out."""
         rules = self._ground.rules
-        if not rules.position_adjustment_enable or trade.alive(Leg.ENTRY, Leg.EXIT) or trade.incomplete:
+        if not rules.position_adjustment_enable or trade.exit_reason == FORCED.reason:
+            return
+        if trade.alive(Leg.ENTRY, Leg.EXIT) or trade.incomplete:
             return
         entry_rate = self._ground.rate(Side.BUY, trade.pair, look)
         found, why = adjustment(

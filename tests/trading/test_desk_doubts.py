@@ -401,3 +401,22 @@ def test_a_trouble_is_over_with_the_order_that_it_was_about(scene):
     here.looks(3)
     assert here.trades()[0].orders[0].settled
     assert here.desk._orders.trouble == ""
+
+
+def test_nothing_is_added_to_a_trade_that_was_told_to_leave(scene):
+    here = scene(
+        """
+    position_adjustment_enable = True
+
+    def adjust_trade_position(self, trade, **named):
+        return 50
+
+    def confirm_trade_exit(self, **named):
+        return False
+"""
+    )
+    here.tick("enter_long")
+    here.ask("exit", trade="all")
+    before = len(here.trades()[0].orders)
+    here.looks(3)
+    assert len(here.trades()[0].orders) == before
