@@ -40,6 +40,10 @@ class DeskRisk:
         stored = ledger.get(RISK)
         self._state = self._kept = RiskState.of(stored) if stored else None
 
+    def take(self, limits: RiskSettings) -> None:
+        """Go by other limits from now on; what was broken stays so until `reset`, or its day is over."""
+        self._limits = limits
+
     def look(self, worth: Decimal, now_ms: int, put_in: Decimal) -> None:
         """Take note of the account; only while everything that is held has a price.
 

@@ -11,9 +11,10 @@ from daemon.trading.ledger_files import RESTORED
 from daemon.trading.reconciliation import Reconciliation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from daemon.core.clock import Clock
+    from daemon.core.pair import Pair
     from daemon.trading.broker import Balance, Broker
     from daemon.trading.desk_options import DeskOptions
     from daemon.trading.desk_orders import DeskOrders
@@ -75,6 +76,10 @@ class DeskTruth:
     def obstacles(self) -> tuple[str, ...]:
         """Why nothing may be entered; empty if ledger and exchange agree, and no order is in doubt."""
         return *self._found, *self._doubts(), *filter(None, [self.account_fault])
+
+    def take(self, pairs: Sequence[Pair]) -> None:
+        """Compare for other pairs from now on."""
+        self._pairs = tuple(pairs)
 
     def look(self) -> None:
         """Reconcile if it is due, or if what it found may have come from doubts that are over."""

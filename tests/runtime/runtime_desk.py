@@ -11,7 +11,8 @@ from daemon.core.clock import FakeClock
 from daemon.core.errors import StrategyError
 from daemon.core.prediction import Abstention, Prediction, Reason
 from daemon.market.feed import FeedReport
-from daemon.runtime.engine import Engine, EngineOptions
+from daemon.runtime.engine import Engine
+from daemon.runtime.engine_options import EngineOptions
 from daemon.runtime.tally import Tally
 from daemon.state.folder import StateFolder
 from daemon.state.history import PredictionHistory
@@ -85,6 +86,9 @@ class ScriptedHooks:
     def __init__(self):
         self.faults = {}
         self.called = []
+
+    def bot_loop_start(self, now):
+        pass
 
     def populate(self, frame, metadata):
         pair = metadata["pair"]
