@@ -73,7 +73,7 @@ def start():
 
     def started(script, *arguments, **more):
         command = [sys.executable, str(HERE / script), *map(str, arguments)]
-        process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, text=True, **more)
+        process = subprocess.Popen(command, env=env, text=True, **{"stdin": subprocess.DEVNULL, **more})
         processes.append(process)
         return process
 
@@ -81,6 +81,6 @@ def start():
     for process in processes:
         process.kill()
         process.wait()
-        for stream in (process.stdout, process.stderr):
+        for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 stream.close()

@@ -6,6 +6,8 @@
 import json
 import os
 import random
+import select
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -21,7 +23,7 @@ from daemon.state.folder import StateFolder
 
 LONG = os.environ.get("CANDLED_LONG") == "1"
 ORDERS, PAIRS, LONGEST_S = (2000, 24, 3000) if LONG else (60, 8, 150)
-LIFE_S, BIRTH_S, EARLY, GRACE_S = (4.0, 15.0), (0.5, 5.0), 0.2, 8
+LIFE_S, BIRTH_S, EARLY, GRACE_S = (4.0, 15.0), (0.2, 3.0), 0.15, 8
 TURNED_AWAY = 1  # try again later: the clock is too far off, or the exchange did not answer for long
 SEED = int(os.environ.get("CANDLED_SEED", "1"))
 
@@ -46,7 +48,7 @@ def document(told, folder):
             "stoploss_on_exchange_interval": 3,
         },
         "unfilledtimeout": {"entry": 4, "exit": 3, "unit": "seconds", "exit_timeout_count": 3},
-        "internals": {"process_throttle_secs": 0.5},
+        "internals": {"process_throttle_secs": 1},
         "exchange": {
             "name": told["name"],
             **KEYS,
@@ -71,27 +73,46 @@ def document(told, folder):
     }
 
 
+class Life:
+    """One daemon of a nursery, as far as a storm deals with it."""
+
+    def __init__(self, nursery):
+        self._nursery = nursery
+        self.returncode = None
+        print("live", file=nursery.stdin, flush=True)
+        self._pid = int(nursery.stdout.readline())
+
+    def wait(self, within_s):
+        """Its exit status; None if it still lives then."""
+        if self.returncode is None and select.select([self._nursery.stdout], [], [], within_s)[0]:
+            self.returncode = int(self._nursery.stdout.readline())
+        return self.returncode
+
+    def kill(self):
+        os.kill(self._pid, signal.SIGKILL)
+        self.wait(30)
+
+
 class Storm:
     """The daemon's lives on one account."""
 
     def __init__(self, start, folder, told):
-        self.start, self.url = start, told["url"]
+        self.url = told["url"]
         self.config = folder / "config.json"
         self.config.write_text(json.dumps(document(told, folder)), "utf-8")
         settings = load_settings([self.config], env={})
         self.door = StateFolder(settings.identifier_folder).control
         self.ledger = settings.ledger_file
         self.log = folder / "daemon.log"
+        arguments = (GRACE_S, self.log, "run", "-c", self.config)
+        self.nursery = start("storm_daemon.py", *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.random = random.Random(SEED)
         self.kills = self.turned_away = 0
         self.deadline_s = time.monotonic() + LONGEST_S
 
     def live(self):
         assert time.monotonic() < self.deadline_s, self.told()
-        with self.log.open("a") as stream:
-            return self.start(
-                "storm_daemon.py", GRACE_S, "run", "-c", self.config, stdout=stream, stderr=stream
-            )
+        return Life(self.nursery)
 
     def told(self):
         return self.log.read_text("utf-8")[-6000:]
@@ -113,22 +134,18 @@ class Storm:
 
     def until(self, daemon, found):
         """Wait for something as long as the daemon lives; what it is."""
-        while daemon.poll() is None:
+        while daemon.wait(0.2) is None:
             assert time.monotonic() < self.deadline_s, self.told()
             if (what := found()) is not None and what is not False:
                 return what
-            time.sleep(0.2)
         assert daemon.returncode == TURNED_AWAY, self.told()
         self.turned_away += 1
         return None
 
     def die(self, daemon, within_s):
         """Kill it, unless it has ended by itself."""
-        try:
-            daemon.wait(self.random.uniform(*within_s))
-        except subprocess.TimeoutExpired:
+        if daemon.wait(self.random.uniform(*within_s)) is None:
             daemon.kill()
-            daemon.wait()
             self.kills += 1
 
     def blow(self):
@@ -154,13 +171,13 @@ class Storm:
 
         assert self.until(daemon, in_step), self.told()
         assert self.ask("stop", exit_all=True) is not None
-        assert daemon.wait(max(self.deadline_s - time.monotonic(), 1)) == 0, self.told()
+        assert daemon.wait(self.deadline_s - time.monotonic()) == 0, self.told()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(LONGEST_S + 60)
 def test_daemon_and_exchange_agree_to_the_last_digit_after_a_storm(start, tmp_path):
-    arguments = ["--pairs", PAIRS, "--pace", 1, "--seed", SEED, "--storm", 0.08, "--by-hand", 0.3]
+    arguments = ["--pairs", PAIRS, "--pace", 1, "--seed", SEED, "--storm", 0.08, "--by-hand", 0.1]
     exchange = start("trading_exchange.py", *arguments, "--jumpy", "--brief", "--bnb", stdout=subprocess.PIPE)
     storm = Storm(start, tmp_path, json.loads(exchange.stdout.readline()))
     storm.blow()

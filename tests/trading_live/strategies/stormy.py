@@ -57,9 +57,9 @@ class Stormy(IStrategy):
 
     def adjust_trade_position(self, trade, current_time, current_rate, current_profit, *args, **kwargs):
         whim = random.random()
-        if whim < 0.35 and trade.stake_amount < 400:
+        if whim < 0.45 and trade.stake_amount < 400:
             return random.randint(20, 90), "more"
-        if whim < 0.6 and trade.stake_amount > 90:
+        if whim < 0.8 and trade.stake_amount > 90:
             return -trade.stake_amount * random.choice((0.2, 0.4)), "less"
         return None
 
