@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from daemon.core.errors import ConfigError, Refused
+from daemon.core.errors import ConfigError, Refused, Retryable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ def check_start(broker: LiveBroker, plan: Plan) -> None:
 
     Raises:
         ConfigError: what cannot, and what to do about it.
-        Retryable: the exchange does not answer; to be asked again.
+        Retryable: the exchange does not answer, or this machine's clock is off; to be tried again.
     """
     check_exchange(broker)
     check_clock(broker)
@@ -97,16 +97,17 @@ def check_clock(broker: LiveBroker) -> None:
     """Whether the exchange would take requests that are stamped by this machine's clock.
 
     They are stamped by the exchange's, as far as that is known; but who is so far off is wrong about candles, too.
+    No `ConfigError`: a machine that has just started may set its clock yet, and its open trades need the daemon.
 
     Raises:
-        ConfigError: by how much it is off.
+        Retryable: by how much it is off; or the exchange does not answer.
     """
     broker.look_at_clock()
     off_ms, (ahead_ms, behind_ms) = broker.clock_off_ms(), broker.clock_allowance_ms()
     if -behind_ms <= off_ms <= ahead_ms:
         return
     word, allowed_ms = ("ahead of", ahead_ms) if off_ms > 0 else ("behind", behind_ms)
-    raise ConfigError(
+    raise Retryable(
         f"this machine's clock is {abs(off_ms) / 1000:.1f} s {word} {broker.name}'s, which allows "
         f"{allowed_ms / 1000:.1f} s: set it (timedatectl set-ntp true)"
     )
