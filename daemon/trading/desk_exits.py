@@ -97,22 +97,31 @@ class DeskExits:
         for order in trade.alive(Leg.ENTRY, Leg.EXIT):
             if trade.pair not in look.quotes or not order.exchange_id:
                 continue
-            check = check_waiting(
-                order,
-                self._ground.shown(trade),
-                rate=self._ground.rate(order.intent.side, trade.pair, look),
-                now_ms=look.now_ms,
-                newest_close_ms=look.candle_ms + self._ground.rules.timeframe.ms,
-                terms=self._ground.terms(trade.pair),
-            )
-            if check.fault:
-                faults.append(check.fault)
-            if check.verdict is Waiting.KEEP:
-                continue
+            try:
+                faults.append(self._look_at_waiting(trade, order, look))
+            except Refused as exc:  # of this order; the position is looked after all the same
+                faults.append(str(exc))
+        return [fault for fault in faults if fault]
+
+    def _look_at_waiting(self, trade: TradeRecord, order: OrderRecord, look: Look) -> str:
+        """Cancel or replace an order whose time is over; what a callback did wrong.
+
+        Raises:
+            Refused: there is no price now, or the exchange would not take the order at its new price.
+        """
+        check = check_waiting(
+            order,
+            self._ground.shown(trade),
+            rate=self._ground.rate(order.intent.side, trade.pair, look),
+            now_ms=look.now_ms,
+            newest_close_ms=look.candle_ms + self._ground.rules.timeframe.ms,
+            terms=self._ground.terms(trade.pair),
+        )
+        if check.verdict is not Waiting.KEEP:
             ended = self._orders.cancel(order, check.detail)
             if check.verdict is Waiting.REPLACE and check.price is not None and ended.settled:
                 self._replace(ended, check.price, look)
-        return faults
+        return check.fault
 
     def _replace(self, order: OrderRecord, price: Decimal, look: Look) -> None:
         """Send what is left of a cancelled order anew at another price."""
@@ -239,7 +248,9 @@ class DeskExits:
     def _adjust(self, trade: TradeRecord, rate: Decimal, look: Look) -> None:
         """Let the strategy add to a position or take some of it out."""
         rules = self._ground.rules
-        if not rules.position_adjustment_enable or trade.alive(Leg.ENTRY, Leg.EXIT):
+        if not rules.position_adjustment_enable or trade.exit_reason == FORCED.reason:
+            return
+        if trade.alive(Leg.ENTRY, Leg.EXIT) or trade.incomplete:
             return
         entry_rate = self._ground.rate(Side.BUY, trade.pair, look)
         found, why = adjustment(
@@ -257,9 +268,6 @@ class DeskExits:
         if found.decision is None:
             self._entries.add(trade, found.stake, look, tag=found.tag)
             return
-        self._cancel(trade, found.decision.detail, Leg.STOP)
-        if self._ledger.trade(trade.trade_id).alive():
-            return
         plan = plan_exit(
             ExitWish(
                 pair=trade.pair,
@@ -272,4 +280,9 @@ class DeskExits:
             ),
             self._ground.terms(trade.pair),
         )
-        self._orders.add(trade, plan, look.candle_ms)
+        held = position_of(trade).amount
+        self._cancel(self._ledger.trade(trade.trade_id), found.decision.detail, Leg.STOP)
+        now = self._ledger.trade(trade.trade_id)
+        if now.alive() or now.incomplete or position_of(now).amount != held:
+            return  # the strategy will be asked again
+        self._orders.add(now, plan, look.candle_ms)

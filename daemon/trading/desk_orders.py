@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MINUTE_MS = 60_000
 OVERLAP_MS = 60_000
 """Fills are fetched from so long before an order was sent: clocks differ."""
 
@@ -64,8 +65,10 @@ class DeskOrders:
         self._unknown: dict[str, int] = {}
         self._whys: dict[str, str] = {}
         self._faults: dict[str, str] = {}
-        self.sent_ms: list[int] = []
-        """When orders left within the last minute of market time."""
+        self.sent_ms = list(ledger.sent_ms(clock.now_ms() - MINUTE_MS))
+        """When orders left within the last minute of market time, also before a restart."""
+        self.moves = 0
+        """Counts what may have changed the account."""
 
     @property
     def trouble(self) -> str:
@@ -138,6 +141,9 @@ class DeskOrders:
         for known in (self._asked_s, self._unknown, self._whys):
             for name in [each for each in known if each not in alive]:
                 del known[name]
+        if not alive:  # whatever went wrong with orders is over with them
+            for what in self._faults.keys() - {"news"}:
+                del self._faults[what]
 
     def _hear(self) -> None:
         """Take what the exchange has pushed."""
@@ -159,6 +165,7 @@ class DeskOrders:
         """Commit what the exchange said, and log what is new in it."""
         told = [replace(each, detail=each.detail or self._whys.get(each.client_id, "")) for each in reports]
         taken = self._ledger.take(told, fills, self._clock.now_ms())
+        self.moves += bool(taken.changed or taken.fills)
         for fill in taken.fills:
             fields = {"pair": fill.pair, "side": fill.side.value, "amount": fill.amount, "price": fill.price}
             log.info(
@@ -197,7 +204,8 @@ class DeskOrders:
         now_ms = self._clock.now_ms()
         self._ledger.sending(intent.client_id, now_ms)
         self._asked_s[intent.client_id] = self._clock.monotonic_s()
-        self.sent_ms = [ms for ms in self.sent_ms if ms > now_ms - 60_000] + [now_ms]
+        self.sent_ms = [ms for ms in self.sent_ms if ms > now_ms - MINUTE_MS] + [now_ms]
+        self.moves += 1
         log.info("order", extra={"fields": {**_named(intent), "reason": intent.reason}})
         try:
             report = self._broker.send(intent)
@@ -212,7 +220,9 @@ class DeskOrders:
             return self._ledger.absent(intent.client_id, self._clock.now_ms())
         self._faults.pop("send", None)
         self.take([report])
-        return self._known(intent.client_id)
+        order = self._known(intent.client_id)
+        # Most answers carry no executions; what this one has cost decides what the next one may cost.
+        return self._ask(order) if order.state.final and not order.settled else order
 
     def _is_due(self, order: OrderRecord) -> bool:
         """Whether to ask: what is doubtful at once, what is open now and then."""

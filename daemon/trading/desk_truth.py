@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import ConfigError, Refused, Retryable
@@ -27,8 +26,8 @@ EVERY_S = 180.0
 """Real seconds between two reconciliations while all is well."""
 AGAIN_S, AGAIN_MOST_S = 2.0, 20.0
 """Real seconds to the next one where the last failed or found a difference: at first, and after doublings at most."""
-BALANCES_S = 30.0
-"""Real seconds after which balances of an exchange are asked for again."""
+BALANCES_S, BALANCES_AGAIN_S = 30.0, 10.0
+"""Real seconds after which balances of an exchange are asked for again: while it answers, and while it does not."""
 
 
 class DeskTruth:
@@ -64,8 +63,11 @@ class DeskTruth:
         )
         self._noted: set[str] = set()
         self._due_s = clock.monotonic_s()
-        self._balances: Mapping[str, Balance] = MappingProxyType({})
+        self._balances: Mapping[str, Balance] | None = None
         self._balances_s: float | None = None
+        self._balances_moves = 0
+        self.account_fault = ""
+        """Why the account is not known as it is now; empty if it is."""
         self._found: tuple[str, ...] = ("the ledger has not been held against the exchange yet",)
         self._doubted = False
         self._again_s = AGAIN_S
@@ -73,7 +75,7 @@ class DeskTruth:
     @property
     def obstacles(self) -> tuple[str, ...]:
         """Why nothing may be entered; empty if ledger and exchange agree, and no order is in doubt."""
-        return *self._found, *self._doubts()
+        return *self._found, *self._doubts(), *filter(None, [self.account_fault])
 
     def take(self, pairs: Sequence[Pair]) -> None:
         """Compare for other pairs from now on."""
@@ -101,23 +103,30 @@ class DeskTruth:
         self._due_s = self._clock.monotonic_s()
         self._orders.ask_again()
 
-    def balances(self) -> Mapping[str, Balance]:
-        """The account: by the ledger on paper, else as the exchange told it last.
+    def doubt(self, why: str) -> None:
+        """Let nothing be entered before the next reconciliation, which is due at once."""
+        self._found, self._doubted = (why,), False
+        self.soon()
 
-        Raises:
-            Retryable: it never has.
+    def balances(self) -> Mapping[str, Balance]:
+        """The account: by the ledger on paper, else as the exchange tells it.
+
+        It is asked again after every order and fill. While it does not answer (`account_fault`), the account is what
+        it told last, or (if it never has) what the ledger says.
         """
         if self._on_paper:
             return self._ledger.wallet()
-        now_s = self._clock.monotonic_s()
-        if self._balances_s is None or now_s - self._balances_s >= BALANCES_S:
-            self._balances = self._broker.balances()
-            self._balances_s = now_s
-        return self._balances
-
-    def stale(self) -> None:
-        """Something was filled: the balances are others now."""
-        self._balances_s = None
+        now_s, moves = self._clock.monotonic_s(), self._orders.moves
+        patience_s = BALANCES_AGAIN_S if self.account_fault else BALANCES_S
+        fresh = self._balances_s is not None and now_s - self._balances_s < patience_s
+        if not fresh or (moves != self._balances_moves and not self.account_fault):
+            try:
+                self._balances = self._broker.balances()
+                self.account_fault = ""
+            except (Retryable, Refused, ConfigError) as exc:
+                self.account_fault = f"the balances could not be asked: {exc}"
+            self._balances_s, self._balances_moves = self._clock.monotonic_s(), moves
+        return self._ledger.wallet() if self._balances is None else self._balances
 
     def _reconciled(self) -> tuple[str, ...]:
         """Take what the exchange knows; return what does not add up."""

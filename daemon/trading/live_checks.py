@@ -62,17 +62,26 @@ def check_start(broker: LiveBroker, plan: Plan) -> None:
     check_stake(plan, {pair: broker.rules(pair) for pair in plan.pairs}, broker.quotes(plan.pairs), free)
 
 
+def check_supported(exchange: str) -> None:
+    """Whether this exchange is one to trade on; nobody has to be asked for that.
+
+    Raises:
+        ConfigError: which exchanges are.
+    """
+    if exchange not in PROVED | READ:
+        raise ConfigError(
+            f"exchange.name: live trading on {exchange} is not supported, because there an order whose answer was "
+            f"lost cannot be asked for by our own id; supported: {', '.join(sorted(PROVED | READ))}"
+        )
+
+
 def check_exchange(broker: LiveBroker) -> None:
     """Whether this exchange is one to trade on, and all keys that it wants are there.
 
     Raises:
         ConfigError: which exchanges are, or which keys are missing.
     """
-    if broker.name not in PROVED | READ:
-        raise ConfigError(
-            f"exchange.name: live trading on {broker.name} is not supported, because there an order whose answer was "
-            f"lost cannot be asked for by our own id; supported: {', '.join(sorted(PROVED | READ))}"
-        )
+    check_supported(broker.name)
     missing = broker.missing_credentials()
     if missing:
         keys = ", ".join(f"exchange.{name}" for name in missing)
