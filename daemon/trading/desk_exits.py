@@ -166,11 +166,13 @@ class DeskExits:
             self._ground.terms(trade.pair),
         )
         trade = self._ledger.note(trade.trade_id, stop=check.stop, highest=check.highest, lowest=check.lowest)
+        if any(order.state.final and not order.settled for order in trade.orders):
+            # Executions are not listed yet. What seems to be held may be sold: it must not be sold twice.
+            return list(check.faults)
         leaving, faults = self._leaves(trade, self._wishes(trade, check), rate, look)
         if not leaving:
-            trade = self._ledger.trade(trade.trade_id)
-            self._stops.keep_at_exchange(trade, look)
-            self._adjust(trade, rate, look)
+            self._stops.keep_at_exchange(self._ledger.trade(trade.trade_id), look)
+            self._adjust(self._ledger.trade(trade.trade_id), rate, look)
         return [*check.faults, *faults]
 
     def _wishes(self, trade: TradeRecord, check: ExitCheck) -> tuple[ExitDecision, ...]:

@@ -97,6 +97,7 @@ class DeskOrders:
     def cancel(self, order: OrderRecord, why: str) -> OrderRecord:
         """Ask for the end of an order; how it ends is known when its state is final."""
         intent = order.intent
+        order = self._known(intent.client_id)  # it may have ended since the caller looked
         if order.state is OrderState.INTENDED:
             return self._ledger.drop(intent.client_id, self._clock.now_ms(), why)
         if order.state.final or order.state is OrderState.UNKNOWN:

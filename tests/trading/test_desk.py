@@ -1,5 +1,6 @@
 """The desk: from signals to orders to closed trades, whatever fails on the way."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -14,6 +15,7 @@ from daemon.trading.orders import Leg, OrderState
 from daemon.trading.positions import position_of
 
 D = Decimal
+ON_EXCHANGE = {"entry": "limit", "exit": "limit", "stoploss": "market", "stoploss_on_exchange": True}
 
 
 @pytest.fixture
@@ -185,13 +187,7 @@ def test_a_stop_loss_does_not_wait_for_an_exit_that_rests(scene):
 
 def test_a_stop_order_lies_at_the_exchange_follows_and_closes_the_trade(scene):
     here = scene(
-        order_types={
-            "entry": "limit",
-            "exit": "limit",
-            "stoploss": "market",
-            "stoploss_on_exchange": True,
-            "stoploss_on_exchange_interval": 60,
-        },
+        order_types={**ON_EXCHANGE, "stoploss_on_exchange_interval": 60},
         trailing_stop=True,
     )
     trade = here.enter()
@@ -208,6 +204,47 @@ def test_a_stop_order_lies_at_the_exchange_follows_and_closes_the_trade(scene):
     assert reason == "stoploss_on_exchange"
     assert "stop 99" in rule
     assert position_of(here.trade(trade.trade_id)).amount == 0
+
+
+def test_nothing_more_is_sold_while_the_executions_of_an_exit_are_not_listed(scene):
+    here = scene(order_types=ON_EXCHANGE)
+    here.enter()
+    here.looks()
+    broker = flaky(here)
+    listed = broker.send
+    broker.send = lambda order: replace(listed(order), fills=())
+    broker.fills = lambda *_: ()
+    broker.order = lambda *_: replace(here.desk._broker._broker.order(*_), fills=())
+    here.tick("exit_long")
+    here.tick()
+    here.looks(3)
+    (trade,) = here.trades(is_open=True)
+    assert [order.intent.leg for order in trade.orders] == [Leg.ENTRY, Leg.STOP, Leg.EXIT]
+    assert "executions tell 0" in here.desk._truth.obstacles[0]
+    del broker.send, broker.order, broker.fills
+    here.looks(2)
+    assert closed(here)[0] == "exit_signal"
+
+
+def test_a_stop_order_that_was_moved_makes_room_for_a_partial_exit_at_the_same_look(scene):
+    here = scene(
+        """
+    trailing_stop = True
+    position_adjustment_enable = True
+
+    def adjust_trade_position(self, trade, current_exit_profit, **named):
+        return -40 if current_exit_profit > 0.04 and trade.nr_of_successful_exits == 0 else None
+""",
+        order_types={**ON_EXCHANGE, "stoploss_on_exchange_interval": 0},
+    )
+    trade = here.enter()
+    here.looks()
+    here.desk._shown_s = -1
+    here.go("105")
+    assert here.desk.view.trouble == ""
+    here.looks()
+    legs = [order.intent.leg for order in here.trade(trade.trade_id).orders]
+    assert legs == [Leg.ENTRY, Leg.STOP, Leg.STOP, Leg.EXIT, Leg.STOP]
 
 
 def test_an_exit_takes_the_stop_order_back_first(scene):
