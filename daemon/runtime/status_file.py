@@ -25,8 +25,15 @@ if TYPE_CHECKING:
     from daemon.state.queue import PairEntry
 
 
+FRESH_S = 5.0
+"""Real seconds after which figures are made anew though nothing has happened: for what nobody tells of (the queue)."""
+
+
 class Published:
     """The newest figures, for whoever asks in another thread.
+
+    To make the figures of 50 pairs takes milliseconds, to write them as much again: every second, that would be more
+    than all the ticks. So they are made when something has happened, and now and then.
 
     Args:
         clock: tells how old they are.
@@ -35,15 +42,27 @@ class Published:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._newest: tuple[Mapping[str, Any], float] = ({}, clock.monotonic_s())
+        self._made_s = clock.monotonic_s()
+        self._changes = 0
 
-    def put(self, figures: Mapping[str, Any]) -> None:
-        """Show these from now on."""
-        self._newest = figures, self._clock.monotonic_s()
+    def put(self, figures: Mapping[str, Any], changes: int = 0) -> None:
+        """Show these from now on; ``changes`` is how much had happened when they were made (`Tally.changes`)."""
+        self._made_s = self._clock.monotonic_s()
+        self._newest, self._changes = (figures, self._made_s), changes
+
+    def again(self, state: str, changes: int) -> dict[str, Any] | None:
+        """The newest figures as of now, if they need not be made anew: nothing has happened, and they are fresh."""
+        figures, now_s = self._newest[0], self._clock.monotonic_s()
+        if figures.get("state") != state or changes != self._changes or now_s - self._made_s >= FRESH_S:
+            return None
+        figures = {**figures, "now_ms": self._clock.now_ms()}
+        self._newest = figures, now_s
+        return figures
 
     def __call__(self) -> tuple[Mapping[str, Any], float]:
-        """The newest figures, empty before the first, and how many real seconds old they are."""
-        figures, made_s = self._newest
-        return figures, self._clock.monotonic_s() - made_s
+        """The newest figures, empty before the first, and how many real seconds ago they were looked at."""
+        figures, looked_s = self._newest
+        return figures, self._clock.monotonic_s() - looked_s
 
 
 def status(
