@@ -2,7 +2,10 @@
 
 import os
 
+from daemon.runtime.allocators import keep_memory_level
+
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `candled run` does, before numpy comes in
+keep_memory_level()
 
 import shutil
 import tempfile

@@ -1,0 +1,300 @@
+"""W7: the whole daemon over 30 simulated days, 50 pairs, a retrain of every pair each day, as fast as it goes.
+
+  python benchmarks/soak.py [--pairs 50] [--days 30]
+
+It is `candled run` with all its threads, on the simulated exchange, but for the clock: market time moves on by one
+candle as soon as the engine asks to sleep, and at the end of each day it waits for the trainer to have nothing left
+to do. What is reduced is the work per tick and training, not their number: a strategy of three features, 5m and 1h, a
+window of three days, 20 trees. Each simulated day what may only grow by design (the record of predictions, the candle
+files) is measured apart from what must not grow: memory, open files, threads, the rest of the state folder, the time
+of a tick. The line through the days from the second on must not rise by more than its own noise.
+"""
+
+import os
+
+from daemon.runtime.allocators import keep_memory_level
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `candled run` does, before numpy comes in
+keep_memory_level()
+
+import argparse
+import gc
+import json
+import logging
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import meters
+import numpy as np
+
+from daemon import app
+from daemon.config import load_settings
+from daemon.core.clock import SystemClock
+from daemon.state.folder import StateFolder
+from daemon.state.history import PredictionHistory
+
+DAY = 288
+COINS = [
+    "BTC",
+    "ETH",
+    "SOL",
+    "XRP",
+    "DOGE",
+    "LINK",
+    "ATOM",
+    "LTC",
+    "AVAX",
+    "DOT",
+    "TRX",
+    "NEAR",
+    "BNB",
+    "ADA",
+]
+STRATEGY = """
+import numpy as np
+import talib.abstract as ta
+from freqtrade.strategy import IStrategy
+
+
+class Soak(IStrategy):
+    timeframe = "5m"
+    minimal_roi = {"0": 0.02}
+    stoploss = -0.05
+
+    def feature_engineering_expand_all(self, dataframe, period, metadata, **kwargs):
+        dataframe["%-rsi-period"] = ta.RSI(dataframe["close"], timeperiod=period)
+        return dataframe
+
+    def feature_engineering_expand_basic(self, dataframe, metadata, **kwargs):
+        dataframe["%-volume"] = np.log(dataframe["volume"].to_numpy())
+        return dataframe
+
+    def feature_engineering_standard(self, dataframe, metadata, **kwargs):
+        dataframe["%-body"] = dataframe["close"].to_numpy() / dataframe["open"].to_numpy()
+        return dataframe
+
+    def set_freqai_targets(self, dataframe, metadata, **kwargs):
+        dataframe["&-s_close"] = dataframe["close"].shift(-12) / dataframe["close"] - 1
+        return dataframe
+
+    def populate_indicators(self, dataframe, metadata):
+        return self.freqai.start(dataframe, metadata, self)
+
+    def populate_entry_trend(self, dataframe, metadata):
+        sure = dataframe["do_predict"].to_numpy() == 1
+        dataframe["enter_long"] = sure & (dataframe["&-s_close"].to_numpy() > 0.001)
+        return dataframe
+
+    def populate_exit_trend(self, dataframe, metadata):
+        sure = dataframe["do_predict"].to_numpy() == 1
+        dataframe["exit_long"] = sure & (dataframe["&-s_close"].to_numpy() < 0)
+        return dataframe
+"""
+
+
+def settings_in(folder, pairs):
+    coins = [*COINS, *(f"C{number:02}" for number in range(pairs))][:pairs]
+    (folder / "soak_strategy.py").write_text(STRATEGY)
+    config = {
+        "timeframe": "5m",
+        "stake_currency": "USDT",
+        "strategy": "Soak",
+        "strategy_path": str(folder),
+        "user_data_dir": str(folder / "user_data"),
+        "freqaimodel": "LightGBMRegressor",
+        "exchange": {"name": "simulated", "pair_whitelist": [f"{coin}/USDT" for coin in coins]},
+        "freqai": {
+            "enabled": True,
+            "identifier": "soak",
+            "train_period_days": 3,
+            "live_retrain_hours": 24,
+            "expiration_hours": 72,
+            "write_metrics_to_disk": True,
+            "feature_parameters": {
+                "include_timeframes": ["5m", "1h"],
+                "include_corr_pairlist": [],
+                "label_period_candles": 12,
+                "include_shifted_candles": 1,
+                "indicator_periods_candles": [14],
+                "DI_threshold": 5.0,
+            },
+            "data_split_parameters": {"test_size": 0.2},
+            "model_training_parameters": {"n_estimators": 20},
+        },
+        "candled": {"training": {"threads": 1}, "simulated": {"speed": 2}},
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=1))
+    return load_settings([folder / "config.json"])
+
+
+class SoakClock(SystemClock):
+    """Market time that moves on by a candle as soon as the engine asks to sleep; others sleep shortly.
+
+    Args:
+        start_ms: market time at the beginning.
+        step_ms: length of a candle.
+        stop: waiting for it is no sleep.
+        after_candle: called in the engine's thread before the next candle.
+    """
+
+    HOUSEKEEPING_S = 0.5
+
+    def __init__(self, start_ms, step_ms, stop, after_candle):
+        self.ms = start_ms
+        self.step_ms = step_ms
+        self.stop = stop
+        self.after_candle = after_candle
+        self.trainer_idle = threading.Event()
+
+    def now_ms(self):
+        return self.ms
+
+    def wait(self, event, timeout_s):
+        who = threading.current_thread().name
+        if event is self.stop or event.is_set():
+            return super().wait(event, timeout_s)
+        if who == "engine":
+            self.after_candle()
+            self.ms += self.step_ms
+            return False
+        if who == "trainer":
+            self.trainer_idle.set()
+        return super().wait(event, min(timeout_s, 0.1 if who == "trainer" else self.HOUSEKEEPING_S))
+
+
+class Days(logging.Handler):
+    """Hears of ticks and trainings by the daemon's own log; measures everything at the end of each day."""
+
+    def __init__(self, folder, days, stop, probe=lambda _: None):
+        super().__init__(logging.INFO)
+        self.folder, self.days, self.stop, self.probe = folder, days, stop, probe
+        self.rows, self.ticks_ms, self.cpu_ms = [], [], []
+        self.events = {}
+        self.clock = self.cpu_s = self.record = None
+        self.process_cpu_s = meters.cpu_s()
+
+    def emit(self, record):
+        self.events[record.msg] = self.events.get(record.msg, 0) + 1
+        if record.msg == "tick":
+            self.ticks_ms.append(record.fields["ms"])
+        elif record.levelno >= logging.ERROR:
+            print(record.getMessage(), getattr(record, "fields", ""), record.exc_info, file=sys.stderr)
+
+    def after_candle(self):
+        cpu_s = time.thread_time()
+        if self.cpu_s is not None:
+            self.cpu_ms.append(1e3 * (cpu_s - self.cpu_s))
+        if len(self.ticks_ms) >= DAY:
+            self.clock.trainer_idle.clear()
+            self.clock.trainer_idle.wait(600)
+            self.probe(len(self.rows) + 1)
+            self.rows.append(self.measured())
+            self.ticks_ms, self.cpu_ms = [], []
+            print(json.dumps(self.rows[-1]), file=sys.stderr)
+            if len(self.rows) == self.days:
+                self.stop.set()
+        self.cpu_s = time.thread_time()
+
+    def measured(self):
+        if self.record is None:
+            self.record = next(found for found in gc.get_objects() if isinstance(found, PredictionHistory))
+        folder, cpu_s = StateFolder(self.folder / "user_data" / "models" / "soak"), meters.cpu_s()
+        history = [path for path in folder.path.glob("historic_predictions*") if path.is_file()]
+        row = {
+            "day": len(self.rows) + 1,
+            "rss_kb": memory_kb("self", "Rss"),
+            "anonymous_kb": memory_kb("self", "Anonymous"),
+            "record_in_memory_kb": round(record_bytes(self.record) / 1024),
+            "training_pss_kb": sum(memory_kb(pid, "Pss") for pid in children()),
+            "objects": len(gc.get_objects()),
+            "open_files": count("/proc/self/fd"),
+            "threads": count("/proc/self/task"),
+            "record_on_disk_kb": kb(history),
+            "state_kb": kb(path for path in folder.path.rglob("*") if path.is_file() and path not in history),
+            "state_files": sum(path.is_file() for path in folder.path.rglob("*")),
+            "candles_kb": kb((self.folder / "user_data" / "data").rglob("*.feather")),
+            "tick_wall_ms": meters.summary(self.ticks_ms, 1),
+            "tick_cpu_ms": {"mean": round(float(np.mean(self.cpu_ms)), 1), **meters.summary(self.cpu_ms, 1)},
+            "daemon_cpu_s": round(cpu_s - self.process_cpu_s, 1),
+            "events": self.events,
+        }
+        self.process_cpu_s, self.events = meters.cpu_s(), {}
+        return row
+
+
+def memory_kb(pid, name):
+    with Path(f"/proc/{pid}/smaps_rollup").open() as rollup:
+        return next(int(line.split()[1]) for line in rollup if line.startswith(f"{name}:"))
+
+
+def children():
+    found = []
+    for task in Path("/proc/self/task").iterdir():
+        found += (task / "children").read_text().split()
+    return found
+
+
+def count(folder):
+    return sum(1 for _ in Path(folder).iterdir())
+
+
+def kb(paths):
+    return round(sum(path.stat().st_size for path in paths) / 1024)
+
+
+def record_bytes(history):
+    """What the resident rows take: the arrays of every pair, their spare room included."""
+    return sum(
+        pair._times.nbytes + sum(column.array.nbytes for column in pair._columns.values())
+        for pair in list(history._pairs.values())
+    )
+
+
+def line(values):
+    """Slope per day of the line through the values, and its standard error."""
+    days = np.arange(len(values))
+    slope, level = np.polyfit(days, values, 1)
+    scatter = np.std(np.asarray(values) - slope * days - level, ddof=2)
+    return {
+        "slope_per_day": round(float(slope), 2),
+        "standard_error": round(float(scatter / (days.std() * len(days) ** 0.5)), 2),
+        "first": values[0],
+        "last": values[-1],
+        "most": max(values),
+    }
+
+
+def run(pairs, days, probe=lambda _: None):
+    with tempfile.TemporaryDirectory(prefix="candled-soak-") as name:
+        folder, here = Path(name), Path.cwd()
+        os.chdir(folder)
+        settings, stop = settings_in(folder, pairs), threading.Event()
+        heard = Days(folder, days, stop, probe)
+        start_ms = app.market_clock(settings, 0).now_ms() // 300_000 * 300_000 + 10_000
+        heard.clock = clock = SoakClock(start_ms, 300_000, stop, heard.after_candle)
+        logging.getLogger("daemon").setLevel(logging.INFO)
+        logging.getLogger().addHandler(heard)
+        try:
+            status = app.run(settings, stop, app.Options(clock=clock))
+        finally:
+            os.chdir(here)
+            logging.getLogger().removeHandler(heard)
+    assert status == 0, f"the daemon ended with status {status}"
+    return heard.rows
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pairs", type=int, default=50)
+    parser.add_argument("--days", type=int, default=30)
+    given = parser.parse_args()
+    meters.emit({"daily": run(given.pairs, given.days)})
+
+
+if __name__ == "__main__":
+    main()
