@@ -1,14 +1,15 @@
 # Two commands do everything on a machine with Python 3.11 to 3.13, pip, git and make:
 #   make run    the daemon on the embedded simulated exchange, with config.example.json
 #   make test   linters, types and the whole test suite
-# And one for patience: make crash, the long version of the fault tests (some minutes).
+# And two for patience: make crash, the long version of the fault tests (some minutes);
+#   make storm, 2,000 orders at a local exchange under faults and kills (half an hour).
 PYTHON ?= python3
 CONFIG ?= config.example.json
 ARGS ?=
 UV := .tools/bin/uv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: run test crash install lint clean
+.PHONY: run test crash storm install lint clean
 
 run: .venv/.installed
 	.venv/bin/candled run -c $(CONFIG) $(ARGS)
@@ -18,6 +19,9 @@ test: .venv/.installed-dev lint
 
 crash: .venv/.installed-dev
 	CANDLED_LONG=1 .venv/bin/pytest tests/crash --timeout 7200 $(ARGS)
+
+storm: .venv/.installed-dev
+	CANDLED_LONG=1 .venv/bin/pytest tests/trading_live/test_storm.py -s $(ARGS)
 
 lint: .venv/.installed-dev
 	.venv/bin/ruff check

@@ -45,6 +45,9 @@ LIGHTGBM = {
     "random_state": 1,
     "n_jobs": 1,
     "verbosity": -1,
+    # Left to itself LightGBM times two orders of summation and takes the faster: ties fall now so, now so.
+    "deterministic": True,
+    "force_row_wise": True,
 }
 XGBOOST = {
     "n_estimators": 100,

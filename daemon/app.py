@@ -4,47 +4,37 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from daemon.app_history import prepared, read_beside, save_config
+from daemon.app_options import Options
+from daemon.app_threads import daemon_of
 from daemon.core.clock import SystemClock
-from daemon.core.errors import Retryable
-from daemon.core.market import CandleKey
-from daemon.core.pair import Pair
-from daemon.core.timeframe import Timeframe
-from daemon.features.compute import BlockComputer
 from daemon.features.findings import TruthFindings
 from daemon.features.store import FeatureStore
 from daemon.interface.notifications import notifier
 from daemon.interface.server import health_server
 from daemon.market.feed import Feed
-from daemon.market.replay import ReplayMarket
 from daemon.market.store import CandleStore
-from daemon.runtime import preparation
 from daemon.runtime.engine import Engine
 from daemon.runtime.forecaster import Forecaster
-from daemon.runtime.housekeeping import Housekeeping
-from daemon.runtime.lifecycle import Daemon
 from daemon.runtime.live_statistics import LiveStatistics
 from daemon.runtime.logs import EventCounter
-from daemon.runtime.metrics_log import MetricsLog
 from daemon.runtime.recipe import (
-    DAY_MS,
     engine_options,
     expiration_ms,
     feature_plan,
     scorer_options,
     trainer_options,
 )
-from daemon.runtime.runner import Heartbeat, Runner
+from daemon.runtime.runner import Heartbeat
 from daemon.runtime.scorer import Scorer
 from daemon.runtime.status_file import Published, status, status_line, write_status
 from daemon.runtime.strategy_view import StrategyView
 from daemon.runtime.tally import Tally
-from daemon.runtime.ticker import Ticker
+from daemon.runtime.trading_room import desk_of
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
-from daemon.runtime.truth import anew, sampled
 from daemon.runtime.user_models import use_model
 from daemon.runtime.world import (
     candle_folder,
@@ -58,47 +48,26 @@ from daemon.state import atomic
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
 from daemon.state.history import PredictionHistory
-from daemon.state.metric_tracker import MetricTracker
 from daemon.state.pair_dictionary import PairDictionary
 from daemon.strategy.hooks import Hooks
 from daemon.strategy.loader import load_strategy
 from daemon.strategy.ports import bind
+from daemon.trading.messages import Inbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from daemon.config import Settings
     from daemon.core.candles import CandleFrame
-    from daemon.core.clock import Clock
-    from daemon.core.market import Market
+    from daemon.core.market import CandleKey
+    from daemon.core.pair import Pair
+    from daemon.features.compute import BlockComputer
     from daemon.learning.live import LiveModel
     from daemon.learning.models.user import UserClass
-    from daemon.runtime.runner import Steps
+    from daemon.runtime.lifecycle import Daemon
+    from daemon.trading.desk import Desk
+
+__all__ = ["Options", "run"]
 
 log = logging.getLogger(__name__)
-
-HOUSEKEEPING_S = 30.0
-IDLE_S = 5.0
-"""Longest sleep of a thread between two looks at the clock, real seconds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the command line adds to the settings, and what tests replace.
-
-    Attributes:
-        ticks: stop after so many; None: run on.
-        progress: called with (key, candles so far, candles wanted) while history is fetched.
-        show: called now and then with the daemon's figures, for a live view.
-        clock: instead of the one that the settings ask for.
-        market: instead of the one that the settings ask for.
-    """
-
-    ticks: int | None = None
-    progress: Callable[[CandleKey, int, int], None] | None = None
-    show: Callable[[dict[str, Any]], None] | None = None
-    clock: Clock | None = None
-    market: Market | None = None
 
 
 def run(settings: Settings, stop: threading.Event, options: Options | None = None) -> int:
@@ -140,20 +109,17 @@ class _Assembly:
         self.book = PairDictionary.open(folder)
         self.artifacts = ArtifactStore(folder)
         self.artifacts.clear_staging()
-        self._save_config()
+        save_config(self)
         recorded = recorded_ms(settings, self.history, self.book)
         self.clock = options.clock or market_clock(settings, recorded)
         warn_of_the_future(recorded - self.clock.now_ms(), settings.timeframe)
         self.market = options.market or market_of(settings, self.clock)
         self.plan = feature_plan(settings)
         self.view = StrategyView(
-            frame_of=self._frame,
-            history=self.history,
-            pairs=settings.pairs,
-            base=self.plan.base,
+            frame_of=self._frame, history=self.history, pairs=settings.pairs, base=self.plan.base
         )
         bind(self.strategy, predictions=self.view, candles=self.view, clock=self.clock)
-        self.keys = list(dict.fromkeys([*self.plan.candle_keys(settings.pairs), *_read_beside(self)]))
+        self.keys = list(dict.fromkeys([*self.plan.candle_keys(settings.pairs), *read_beside(self)]))
         self.feed = Feed(
             market=self.market,
             store=CandleStore(candle_folder(settings), atomic.write_atomic, atomic.set_aside),
@@ -161,14 +127,16 @@ class _Assembly:
             clock=self.clock,
         )
         self.tally = Tally(self.clock, options.ticks, stop)
+        self.inbox = Inbox(threading.Event())
+        self.desk: Desk | None = None
         self.between_ticks = threading.Event()
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
+        self.heartbeats = {name: Heartbeat(self.clock) for name in ("engine", "trainer", "desk")}
         self.truth = TruthFindings()
         self.figures = Published(self.clock)
         self.events = EventCounter()
         self.notifier = notifier(settings, self.figures, self.clock)
-        self.heartbeats = {name: Heartbeat(self.clock) for name in ("engine", "trainer")}
         self.scorer = Scorer(
             scorer_options(settings),
             history=self.history,
@@ -196,7 +164,7 @@ class _Assembly:
         if self.notifier is not None:
             self.notifier.start()
         try:
-            computer = self._prepared()
+            computer = prepared(self)
             if self.stop.is_set():
                 return 0
             return self._daemon(computer).run()
@@ -212,120 +180,27 @@ class _Assembly:
 
     def _hang_up(self) -> None:
         self.stop.wait()
-        self.market.close()
-
-    def _save_config(self) -> None:
-        name = self.settings.config_files[0].name if self.settings.config_files else "config"
-        try:
-            self.folder.save_config(name, self.settings.document)
-        except Retryable as exc:  # a copy for people: the daemon does its work without it
-            log.warning("config_not_saved", extra={"fields": {"error": str(exc)}})
-
-    def _prepared(self) -> BlockComputer:
-        """History in memory and the strategy's warm-up measured on it."""
-        computer = BlockComputer(self.hooks, self.plan, preparation.FIRST_GUESS)
-        self._fetch(computer)
-        if self.stop.is_set():
-            return computer
-        self.hooks.bot_start()
-        tried = preparation.tried_strategy(
-            self.hooks,
-            computer,
-            self.plan,
-            pairs=self.settings.pairs,
-            model=self.settings.freqaimodel,
-            feed=self.feed,
-            extra_returns=self.settings.freqai.extra_returns_per_train,
-        )
-        self.view.expect(tried.labels, self.settings.freqai.extra_returns_per_train)
-        computer.warm_up, computer.reads = tried.warm_up, tried.reads
-        if computer.warm_up > preparation.FIRST_GUESS or computer.reads.any:
-            self._fetch(computer)
-        if self.stop.is_set():
-            return computer
-        self.truth = sampled(
-            anew(self.settings, self.clock),
-            self.plan,
-            tried,
-            frame_of=self.feed.frame,
-            pairs=self.settings.pairs,
-            extra_returns=self.settings.freqai.extra_returns_per_train,
-            clock=self.clock,
-        )
-        return computer
-
-    def _fetch(self, computer: BlockComputer) -> None:
-        preparation.fetch_history(
-            self.feed,
-            self.keys,
-            self.plan,
-            now_ms=self.clock.now_ms(),
-            train_period_ms=self.settings.freqai.train_period_days * DAY_MS,
-            warm_up=computer.warm_up,
-            nested=computer.reads.any,
-            stop=self.stop,
-            progress=self.options.progress,
-        )
+        if not self.settings.cancel_open_orders_on_exit:  # else the desk has something to say yet
+            self.market.close()
 
     def _daemon(self, computer: BlockComputer) -> Daemon:
         features = FeatureStore(self.plan, computer, self.feed.frame)
         self.view.show(features.handed_on)
         trainer = self._trainer(features)
         trainer.load_models()
-        engine = self._engine(features)
-        metrics = self._metrics()
-        engine_runner = self._runner("engine", engine, IDLE_S)
-        trainer_runner = self._runner("trainer", trainer, IDLE_S)
-        end_ms = self.market.span_ms()[1] if isinstance(self.market, ReplayMarket) else None
-        return Daemon(
-            runners=[
-                engine_runner,
-                trainer_runner,
-                self._runner(
-                    "housekeeping", Housekeeping(self.history, self.scorer, metrics), HOUSEKEEPING_S
-                ),
-            ],
-            ticker=Ticker(
-                clock=self.clock,
-                base=self.plan.base,
-                grace_ms=engine_options(self.settings).grace_ms,
-                engine=engine_runner.wake,
-                trainer=trainer_runner.wake,
-            ),
-            clock=self.clock,
-            tally=self.tally,
-            stop=self.stop,
-            finished=lambda: end_ms is not None and (engine.handled_ms or 0) >= end_ms,
-            show=self._show,
-            closings=[
-                ("history", self.history.close),
-                ("candles", self.feed.flush),
-                *([] if metrics is None else [("metrics", metrics.close)]),
-            ],
-        )
+        self.desk = self._desk()
+        return daemon_of(self, engine=self._engine(features), trainer=trainer, desk=self.desk)
 
-    def _metrics(self) -> MetricsLog | None:
-        if not self.settings.freqai.write_metrics_to_disk:
-            return None
-        return MetricsLog(
-            MetricTracker.open(self.folder),
+    def _desk(self) -> Desk:
+        return desk_of(
+            self.settings,
+            strategy=self.strategy,
+            market=self.market,
+            frame_of=self._frame,
             clock=self.clock,
-            pairs=self.settings.pairs,
-            tally=self.tally,
-            entries=lambda: self.book.entries,
-            models=self.models,
-            scores=self.scorer.scores,
-        )
-
-    def _runner(self, name: str, steps: Steps, idle_s: float) -> Runner:
-        return Runner(
-            name,
-            steps,
-            clock=self.clock,
+            inbox=self.inbox,
             stop=self.stop,
-            idle_s=idle_s,
-            patience_s=self.settings.candled.patience_s,
-            heartbeat=self.heartbeats.get(name),
+            beat=self.heartbeats["desk"].beat,
         )
 
     def _engine(self, features: FeatureStore) -> Engine:
@@ -355,6 +230,7 @@ class _Assembly:
             between_ticks=self.between_ticks,
             stop=self.stop,
             statistics=statistics if candles else None,
+            trade=self.inbox.put,
             barred=self.truth.reason,
             beat=self.heartbeats["engine"].beat,
         )
@@ -386,7 +262,7 @@ class _Assembly:
         """The strategy is bound before the feed knows what to fetch, because the strategy says what."""
         return self.feed.frame(key)
 
-    def _show(self, state: str) -> str:
+    def show(self, state: str) -> str:
         """Publish the figures: to other processes by status.json, to this one's view; return them in one line."""
         changes = self.tally.changes
         if (known := self.figures.again(state, changes)) is not None:
@@ -403,6 +279,7 @@ class _Assembly:
             barred=self.truth.reason,
             base=self.plan.base,
             expiration_ms=expiration_ms(self.settings),
+            trading=None if self.desk is None else self.desk.view,
         ) | {"events": self.events.counts()}
         self.figures.put(figures, changes)
         write_status(self.folder.status, figures)
@@ -412,9 +289,3 @@ class _Assembly:
         if self.options.show is not None:
             self.options.show(figures)
         return status_line(figures)
-
-
-def _read_beside(parts: _Assembly) -> list[CandleKey]:
-    """Candles that the strategy reads beside its features."""
-    asked = parts.hooks.candles_read([str(pair) for pair in parts.settings.pairs])
-    return [CandleKey(Pair(pair), Timeframe(timeframe)) for pair, timeframe in asked]

@@ -1,6 +1,7 @@
 """The order of the rooms, held against the imports."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,7 @@ def test_only_atomic_renames_and_syncs():
         ("prometheus_client", {"interface"}),
         ("rich", {"cli", "runtime"}),
         ("pickle", {"state"}),
+        ("sqlite3", {"trading"}),
     ],
 )
 def test_a_library_stays_in_its_room(library, places):
@@ -126,11 +128,26 @@ def test_a_library_stays_in_its_room(library, places):
     assert found or library in {"ccxt", "pickle"}
 
 
+def test_ccxt_stays_in_the_files_for_exchanges():
+    found = {
+        str(file.relative_to(PACKAGE))
+        for file in FILES
+        for _, name in imports(file)
+        if name.split(".")[0] == "ccxt"
+    }
+    assert all(re.fullmatch(r"market/ccxt_\w+\.py|trading/live\w*\.py", name) for name in found)
+
+
 # scikit-learn is more than a model library: pipeline steps use it too.
 @pytest.mark.parametrize("library", ["catboost", "lightgbm", "xgboost"])
 def test_each_model_library_is_imported_by_one_file(library):
     found = {file for file in FILES for _, name in imports(file) if name.split(".")[0] == library}
     assert found == {PACKAGE / "learning" / "models" / f"{library}.py"}
+
+
+def test_only_the_ledgers_files_know_sqlite():
+    found = {file.name for file in FILES for _, name in imports(file) if name.split(".")[0] == "sqlite3"}
+    assert {name for name in found if not name.startswith("ledger")} == {"schema.py"}
 
 
 def test_freqtrade_is_never_imported():

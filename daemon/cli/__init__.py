@@ -14,14 +14,17 @@ from daemon.cli import (
     backup,
     check,
     config,
+    control,
     doctor,
     explain,
     models,
     predictions,
+    profit,
     queue,
     run,
     service,
     status,
+    trades,
     train,
 )
 from daemon.core.errors import CandledError, ConfigError, FolderInUse
@@ -44,6 +47,16 @@ app.command("explain")(explain.explain)
 app.command("check")(check.check)
 app.command("train")(train.train)
 app.command("predictions")(predictions.predictions)
+app.command("trades")(trades.trades)
+app.command("orders")(trades.orders)
+app.command("balance")(trades.balance)
+app.command("profit")(profit.profit)
+app.command("enter")(control.enter)
+app.command("exit")(control.leave)
+app.command("pause")(control.pause)
+app.command("resume")(control.resume)
+app.command("stop")(control.stop)
+app.command("reconcile")(control.reconcile)
 app.command("doctor")(doctor.doctor)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from daemon.state.artifacts import Artifact
     from daemon.state.doctor import Diagnosis
     from daemon.state.report import Loss
+    from daemon.trading.ledger_files import Health
 
 _ROWS = 16
 
@@ -29,17 +30,25 @@ def doctor(
     """Check every file of the state folder. Exit status: 0 healthy, 1 repairable or repaired, 2 something is lost."""
     from daemon.core.clock import SystemClock  # noqa: PLC0415
     from daemon.core.errors import ConfigError  # noqa: PLC0415
-    from daemon.state.doctor import diagnose  # noqa: PLC0415
+    from daemon.state import atomic  # noqa: PLC0415
+    from daemon.state.doctor import HEALTHY, LOST, REPAIRABLE, diagnose  # noqa: PLC0415
     from daemon.state.folder import StateFolder  # noqa: PLC0415
+    from daemon.trading.ledger_files import ledger_health, open_ledger  # noqa: PLC0415
 
-    folder = StateFolder(settings_of(config).identifier_folder)
+    settings = settings_of(config)
+    folder = StateFolder(settings.identifier_folder)
     if not folder.path.is_dir():
         raise ConfigError(f"{folder.path} does not exist: there is nothing to examine yet")
     now_ms = SystemClock().now_ms()
     with folder.acquire(now_ms) if repair else contextlib.nullcontext():
         found = diagnose(folder, now_ms, repair=repair, predictions=predictions_digest if as_json else None)
-    typer.echo(json.dumps(found.document(), indent=2, sort_keys=True) if as_json else _text(found))
-    raise typer.Exit(found.status)
+        ledger = ledger_health(settings.ledger_file)
+        if repair and ledger.repairable:
+            open_ledger(settings.ledger_file, now_ms, atomic.set_aside).close()
+    document = found.document() | {"ledger": ledger.document()}
+    text = f"{_ledger(ledger)}\n{_text(found)}"
+    typer.echo(json.dumps(document, indent=2, sort_keys=True) if as_json else text)
+    raise typer.Exit(max(found.status, LOST if ledger.fault else REPAIRABLE if ledger.damaged else HEALTHY))
 
 
 def predictions_digest(artifact: Artifact) -> str:
@@ -69,6 +78,16 @@ def _text(found: Diagnosis) -> str:
         f"{found.document()['status']}: {len(found.intact)} files and models intact, {len(found.damages)} damaged"
     )
     return "\n".join(lines)
+
+
+def _ledger(health: Health) -> str:
+    backups = ", ".join(f"{path.name} of {utc(made_ms)}" for path, made_ms in health.backups) or "no backup"
+    lines = [f"damaged  {path.name}: a start sets it aside and writes it anew" for path in health.damaged]
+    if health.fault:
+        lines.append(
+            f"damaged  {health.path.name}: {health.fault}; a start puts its newest backup in its place"
+        )
+    return "\n".join([*lines, f"ledger   {health.path.name}: {health.trades} trades, {backups}"])
 
 
 def _loss(loss: Loss) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of, span, utc
+from daemon.cli.trading_lines import trading_lines
 
 if TYPE_CHECKING:
     from daemon.state.folder import StateFolder
@@ -81,6 +82,8 @@ def status(
             ),
         )
     console.print(table)
+    for line in trading_lines(figures.get("trading", {})):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _check(folder: StateFolder, figures: dict[str, Any], held: bool) -> None:

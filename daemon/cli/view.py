@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from daemon.cli.options import span, utc
+from daemon.cli.trading_lines import trading_lines
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -71,7 +72,8 @@ class LiveView:
             table.add_column(name, justify=side, no_wrap=True)  # type: ignore[arg-type]  # a literal
         for pair, row in figures["pairs"].items():
             table.add_row(pair, *self._cells(row, figures["now_ms"]))
-        self._live.update(Group(Text(self._headline(figures), style="bold"), table))
+        trading = [Text(line) for line in trading_lines(figures.get("trading", {}))]
+        self._live.update(Group(Text(self._headline(figures), style="bold"), table, *trading))
 
     def _headline(self, figures: dict[str, Any]) -> str:
         now_ms = figures["now_ms"]

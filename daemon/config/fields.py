@@ -76,6 +76,11 @@ def _secret(value: object) -> object:
     return value
 
 
+def given_secret(value: object) -> bool:
+    """Whether a value of the document is a secret, not its placeholder."""
+    return isinstance(value, str) and _secret(value) is not None
+
+
 def described(default: Any, description: str, *, unit: str | None = None, **limits: Any) -> Any:
     """A field with its line of documentation; ``default`` ``...`` makes it required.
 

@@ -187,7 +187,12 @@ class FreqaiSettings(Section):
     write_metrics_to_disk: bool = described(
         False, "Write timings, load, test metrics and live skill to `metric_tracker.json`."
     )
-    data_kitchen_thread_count: int | None = described(None, "Threads of data preparation.", ge=1)
+    data_kitchen_thread_count: int | None = described(
+        None,
+        "Threads of the pipeline before a fit (distances, components). Left out: those of the fit, candled.training.threads.",
+        unit="threads",
+        ge=1,
+    )
     activate_tensorboard: bool = described(True, "Write TensorBoard logs, where the model can.")
     wait_for_training_iteration_on_reload: bool = described(True, "Finish a training before a reload.")
     multitarget_parallel_training: bool = described(False, "Train the targets of one pair side by side.")

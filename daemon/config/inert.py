@@ -43,24 +43,12 @@ def _static_list_only(value: object) -> bool:
     return value in (None, [], [{"method": "StaticPairList"}])
 
 
-_TRADES = Inert("signals are logged, orders are not placed yet", _never)
 _SERVICE = Inert("there is no such service yet")
 _MESSAGES = Inert("messages are sent by candled.notify, whose urls know Telegram, Discord and webhooks")
 _BACKTEST = Inert("there is no back-test yet")
 _HYPEROPT = Inert("there is no hyperopt")
 _CLIENT = Inert("settings of the client go to exchange.ccxt_config", _never)
 
-_TRADING_KEYS = """
-max_open_trades stake_amount tradable_balance_ratio available_capital amend_last_stake_amount
-last_stake_amount_min_ratio dry_run_wallet cancel_open_orders_on_exit minimal_roi amount_reserve_percent
-stoploss trailing_stop trailing_stop_positive trailing_stop_positive_offset trailing_only_offset_is_reached
-use_exit_signal exit_profit_only exit_profit_offset fee ignore_roi_if_entry_signal
-ignore_buying_expired_candle_after unfilledtimeout entry_pricing exit_pricing
-custom_price_max_distance_ratio order_types order_time_in_force position_adjustment_enable
-max_entry_position_adjustment protections initial_state force_entry_enable db_url proxy_coin
-minimum_trade_amount targeted_trade_amount fiat_display_currency liquidation_buffer liquidation_warn_ratio
-skip_wallet_history_migration
-"""
 _MESSAGE_KEYS = "telegram webhook discord"
 _SERVICE_KEYS = "api_server external_message_consumer coingecko"
 _BACKTEST_KEYS = """
@@ -74,11 +62,17 @@ hyperopt_random_state hyperopt_min_trades hyperopt_loss disableparamexport
 """
 
 TOP_LEVEL: Mapping[KeyPath, Inert] = {
-    **{(key,): _TRADES for key in _TRADING_KEYS.split()},
     **{(key,): _MESSAGES for key in _MESSAGE_KEYS.split()},
     **{(key,): _SERVICE for key in _SERVICE_KEYS.split()},
     **{(key,): _BACKTEST for key in _BACKTEST_KEYS.split()},
     **{(key,): _HYPEROPT for key in _HYPEROPT_KEYS.split()},
+    ("fiat_display_currency",): Inert("amounts are shown in the stake currency"),
+    ("proxy_coin",): Inert("spot only in this version"),
+    ("liquidation_buffer",): Inert("spot only in this version", _always),
+    ("liquidation_warn_ratio",): Inert("spot only in this version", _always),
+    ("minimum_trade_amount",): Inert("it belongs to freqtrade's look-ahead analysis", _always),
+    ("targeted_trade_amount",): Inert("it belongs to freqtrade's look-ahead analysis", _always),
+    ("skip_wallet_history_migration",): Inert("there is no history of freqtrade's to migrate", _always),
     ("$schema",): Inert("it is for editors", _always),
     ("margin_mode",): Inert("spot only in this version"),
     ("process_only_new_candles",): Inert("each candle is handled once, when it has closed", _unless(True)),
@@ -91,7 +85,6 @@ TOP_LEVEL: Mapping[KeyPath, Inert] = {
     ("download_trades",): Inert("trades are not downloaded"),
     ("orderflow",): Inert("trades are not downloaded"),
     ("new_pairs_days",): Inert("the history that training needs is downloaded", _never),
-    ("internals",): Inert("nothing is polled: candles are fetched when they close", _never),
     ("log_config",): Inert("logs go to standard output; see candled.log_format", _never),
     ("logfile",): Inert("logs go to standard output; see candled.log_format"),
     ("verbosity",): Inert("see candled.log_format"),
@@ -105,13 +98,13 @@ TOP_LEVEL: Mapping[KeyPath, Inert] = {
 EXCHANGE: Mapping[KeyPath, Inert] = {
     ("exchange", "log_responses"): Inert("answers of the exchange are not logged"),
     ("exchange", "enable_ws"): Inert("candles are fetched by requests"),
-    ("exchange", "unknown_fee_rate"): _TRADES,
+    ("exchange", "unknown_fee_rate"): Inert("fees are kept in the currency in which they were paid"),
     ("exchange", "outdated_offset"): Inert("see candled.grace_s", _never),
     ("exchange", "markets_refresh_interval"): Inert("markets are loaded at the start", _never),
     ("exchange", "use_public_trades"): Inert("trades are not downloaded"),
     ("exchange", "skip_pair_validation"): Inert("pairs are always checked"),
-    ("exchange", "skip_open_order_update"): _TRADES,
-    ("exchange", "demo_trading"): _TRADES,
+    ("exchange", "skip_open_order_update"): Inert("open orders are always asked for at the start"),
+    ("exchange", "demo_trading"): Inert("there is no demo mode; use dry_run"),
     ("exchange", "only_from_ccxt"): _CLIENT,
     ("exchange", "block_bad_exchanges"): Inert("no exchange is refused by name", _always),
     ("exchange", "_ft_has_params"): _CLIENT,
@@ -119,9 +112,9 @@ EXCHANGE: Mapping[KeyPath, Inert] = {
 """The same, of freqtrade's ``exchange`` section."""
 
 NOT_ACTING: Mapping[KeyPath, Inert] = {
-    ("freqai", "data_kitchen_thread_count"): Inert(
-        "candled.training.thread_count caps all threads of a training"
-    ),
+    ("internals", "heartbeat_interval"): Inert("see candled status", _always),
+    ("internals", "sd_notify"): Inert("systemd is told whenever it asks", _always),
+    ("order_types", "stoploss_price_type"): Inert("spot only in this version"),
     ("freqai", "multitarget_parallel_training"): Inert(
         "targets are fitted one after the other, each with all threads of candled.training.thread_count"
     ),

@@ -185,11 +185,11 @@ def _spelled(parts: list[str], root: type[Section], below: Mapping[str, Any]) ->
 
 
 def section_of(annotation: Any) -> type[Section] | None:
-    """The section that an annotation names, alone or beside None."""
-    for kind in (annotation, *get_args(annotation)):
-        if isinstance(kind, type) and issubclass(kind, Section):
-            return kind
-    return None
+    """The section that an annotation names, alone, beside None or as the entries of a list."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    found = (section_of(kind) for kind in get_args(annotation))
+    return next((section for section in found if section is not None), None)
 
 
 def _is_text(annotation: Any) -> bool:
@@ -198,7 +198,7 @@ def _is_text(annotation: Any) -> bool:
     if get_origin(annotation) is Annotated:
         return _is_text(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
-        return any(_is_text(kind) for kind in get_args(annotation))
+        return all(_is_text(kind) for kind in get_args(annotation) if kind is not type(None))
     return isinstance(annotation, type) and issubclass(annotation, _TEXT_TYPES)
 
 

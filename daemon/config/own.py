@@ -128,6 +128,33 @@ class RetrainSettings(Section):
     )
 
 
+class RiskSettings(Section):
+    """Limits that no strategy can move; what they have found is kept in the ledger."""
+
+    max_stake_per_pair: float | None = described(
+        None, "Most that the trades of one pair may bind. Stake currency. Left out: no limit.", gt=0
+    )
+    max_stake: float | None = described(
+        None, "Most that all trades may bind together. Stake currency. Left out: no limit.", gt=0
+    )
+    max_daily_loss: float | None = described(
+        None,
+        "Loss of a day (UTC), as a share of what the account was worth at its start, after which nothing is entered "
+        "until the day is over. Left out: no limit.",
+        gt=0, le=1,
+    )  # fmt: skip
+    max_drawdown: float | None = described(
+        None,
+        "Loss from the account's highest worth, as a share of it, after which nothing is entered until "
+        "`candled resume --risk`. Left out: no limit.",
+        gt=0, le=1,
+    )  # fmt: skip
+    max_orders_per_minute: int | None = described(
+        None, "Most orders that are sent within a minute of market time; exits count, but are never held back. Left "
+        "out: no limit.", unit="orders", ge=1,
+    )  # fmt: skip
+
+
 class CandledSettings(Section):
     """candled's own settings."""
 
@@ -136,6 +163,7 @@ class CandledSettings(Section):
     health: HealthSettings = described(HealthSettings(), "Health and metrics over HTTP.")
     notify: NotifySettings = described(NotifySettings(), "Messages to people.")
     retrain: RetrainSettings = described(RetrainSettings(), "When live skill asks for a training.")
+    risk: RiskSettings = described(RiskSettings(), "Limits that no strategy can move.")
     skill_window: int = described(
         288, "Newest predictions with a known label that live skill is measured on.", unit="predictions", ge=2
     )

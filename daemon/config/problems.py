@@ -102,7 +102,7 @@ def _dotted(place: Place) -> str:
 
 def _nearest(place: Place, root: type[Section]) -> str:
     """A hint to the key that was meant: one of the same section, else one that belongs elsewhere."""
-    *above, name = (str(key) for key in place)
+    *above, name = (str(key) for key in place if not isinstance(key, int))
     section = next(keys for path, keys in known_keys(root) if path == tuple(above))
     likeness = {key: difflib.SequenceMatcher(None, key.lower(), name.lower()).ratio() for key in section}
     # Of equals the first counts: a key that acts stands before one without effect.

@@ -75,7 +75,8 @@ def _sections(
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
     yield path, schema
     for name, entry in schema["properties"].items():
-        for section in (entry, *entry.get("anyOf", ())):
+        kinds = (entry, *entry.get("anyOf", ()))
+        for section in (*kinds, *(kind["items"] for kind in kinds if "items" in kind)):
             if "properties" in section:
                 yield from _sections(section, (*path, name))
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
@@ -19,21 +18,16 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from daemon.config.exchange import ExchangeSettings
-from daemon.config.fields import PathField, Section, TimeframeField, described
+from daemon.config.fields import PathField, TimeframeField, described
 from daemon.config.freqai import FreqaiSettings
 from daemon.config.inert import inert_warnings, without_inert
 from daemon.config.models import AVAILABLE
 from daemon.config.own import CandledSettings
 from daemon.config.redaction import masked, secret_values
+from daemon.config.trading import TradingSettings
 from daemon.config.view import strategy_view
 from daemon.config.whole import base_timeframe_in_front, matches, model_folders, whole_doubts, whole_faults
 from daemon.core.pair import Pair
-
-
-def _dry(value: bool) -> bool:
-    if not value:
-        raise ValueError("live trading is not part of this version; set dry_run to true")
-    return value
 
 
 def _spot(value: object) -> object:
@@ -53,7 +47,7 @@ class _Reading:
     files: tuple[Path, ...] = ()
 
 
-class Settings(Section):
+class Settings(TradingSettings):
     """Everything that a user may configure.
 
     Built by `load_settings`; ``Settings.model_validate(document)`` takes a document as it stands in a
@@ -66,7 +60,9 @@ class Settings(Section):
         "Currency of the account; every pair of the whitelist is quoted in it.",
         pattern=r"^[A-Za-z0-9]+$",
     )
-    dry_run: Annotated[bool, AfterValidator(_dry)] = described(True, "Must be true: nothing is sent.")
+    dry_run: bool = described(
+        True, "`true`: trades are made on paper. `false`: orders go to the exchange, with real money."
+    )
     trading_mode: Annotated[Literal["spot"], BeforeValidator(_spot)] = described(
         "spot", "Spot only in this version."
     )
@@ -147,6 +143,14 @@ class Settings(Section):
     def identifier_folder(self) -> Path:
         """State folder of this deployment."""
         return self.user_data_dir / "models" / self.freqai.identifier
+
+    @property
+    def ledger_file(self) -> Path:
+        """File of the trades; those of a dry run have their own."""
+        if self.db_url is not None:
+            return Path(self.db_url.removeprefix("sqlite:///")).expanduser()
+        ending = ".dryrun.sqlite" if self.dry_run else ".sqlite"
+        return self.user_data_dir / f"{self.freqai.identifier}{ending}"
 
     @property
     def model_folders(self) -> tuple[Path, ...]:

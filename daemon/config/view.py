@@ -13,18 +13,26 @@ if TYPE_CHECKING:
 
     from daemon.config.settings import Settings
 
-# What freqtrade asks every user for or fills in, so that strategies read it without a default of their own.
+# What freqtrade asks every user for or fills in, so that strategies read it without a default of their own. What a
+# strategy may set by an attribute is not among them: it would win over the strategy.
 _FREQTRADE_DEFAULTS = {
-    "max_open_trades": 3,
-    "stake_amount": "unlimited",
-    "tradable_balance_ratio": 0.99,
-    "dry_run_wallet": 1000,
-    "cancel_open_orders_on_exit": False,
     "margin_mode": "",
     "candle_type_def": "spot",
-    "unfilledtimeout": {"entry": 10, "exit": 10, "unit": "minutes"},
     "internals": {},
 }
+_OF_SETTINGS = (
+    "dry_run",
+    "trading_mode",
+    "freqaimodel",
+    "bot_name",
+    "tradable_balance_ratio",
+    "amend_last_stake_amount",
+    "last_stake_amount_min_ratio",
+    "dry_run_wallet",
+    "cancel_open_orders_on_exit",
+    "custom_price_max_distance_ratio",
+    "initial_state",
+)
 
 
 def strategy_view(document: dict[str, Any], settings: Settings, files: Sequence[Path]) -> dict[str, Any]:
@@ -41,7 +49,9 @@ def strategy_view(document: dict[str, Any], settings: Settings, files: Sequence[
     parameters = settings.freqai.feature_parameters
     defaults = {
         **_FREQTRADE_DEFAULTS,
-        **{key: getattr(settings, key) for key in ("dry_run", "trading_mode", "freqaimodel", "bot_name")},
+        **{key: getattr(settings, key) for key in _OF_SETTINGS},
+        "entry_pricing": settings.entry_pricing.model_dump(mode="json"),
+        "exit_pricing": settings.exit_pricing.model_dump(mode="json"),
         "exchange": {"pair_blacklist": [], "ccxt_config": {}, "ccxt_async_config": {}},
         "freqai": freqai,
     }

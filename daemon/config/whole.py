@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from daemon.config.fields import given_secret
 from daemon.config.models import FORESTS, model_fault
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
@@ -26,6 +27,7 @@ _TIMEFRAMES = (*_FEATURES, "include_timeframes")
 _CORRELATED = (*_FEATURES, "include_corr_pairlist")
 _WHITELIST = ("exchange", "pair_whitelist")
 # Lists whose entries name models or features: the same name twice would collide.
+_LIVE_KEYS = (("key", "secret"), ("wallet_address", "private_key"))
 _SETS = (_WHITELIST, _CORRELATED, _TIMEFRAMES, (*_FEATURES, "indicator_periods_candles"))
 
 
@@ -34,6 +36,7 @@ def whole_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _doubled(document)
     yield from _timeframe_faults(document)
     yield from _pair_faults(document)
+    yield from _live_faults(document)
     yield from _model_faults(document)
 
 
@@ -110,6 +113,27 @@ def _pair_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     patterns = [p for p in blacklist if isinstance(p, str)] if isinstance(blacklist, list | tuple) else []
     if pairs and all(any(_safely_matches(pattern, pair) for pattern in patterns) for _, pair in pairs):
         yield ("exchange", "pair_blacklist"), "leaves no pair of the whitelist; take a pattern out of it"
+
+
+def _live_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """Real money: what must be there before a daemon may send an order, and what would be misunderstood."""
+    if document.get("dry_run") is not False:
+        return
+    exchange = document.get("exchange")
+    exchange = exchange if isinstance(exchange, Mapping) else {}
+    if str(exchange.get("name", "")).lower() == "simulated":
+        yield ("dry_run",), "the simulated exchange takes no real orders; set dry_run to true"
+        return
+    if exchange.get("demo_trading"):
+        yield (
+            ("exchange", "demo_trading"),
+            "there is no demo mode: with dry_run false, orders would be real; set dry_run to true",
+        )
+    if not any(all(given_secret(exchange.get(key)) for key in keys) for keys in _LIVE_KEYS):
+        yield (
+            ("exchange",),
+            "live trading (dry_run false) needs key and secret, or wallet_address and private_key",
+        )
 
 
 def _model_faults(document: Mapping[str, Any]) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from daemon.core.errors import Refused
 from daemon.learning.continuation import start_of
@@ -115,9 +116,10 @@ def _trained(
     weights = recency_weights(len(clean.labels), job.weight_factor)
     kept = () if start is None else start.transforms
     kinds = own_transforms(job.model, job.pipeline) or None
-    with _guard(job):  # a step may be the user's own
-        made = prepared(_points(clean, weights, rows.train), job.pipeline, job.seed, kept, kinds)
-    test = _test(made.pipeline, _points(clean, weights, rows.test))
+    with threadpool_limits(job.preparation_threads or None):
+        with _guard(job):  # a step may be the user's own
+            made = prepared(_points(clean, weights, rows.train), job.pipeline, job.seed, kept, kinds)
+        test = _test(made.pipeline, _points(clean, weights, rows.test))
     prepared_s = monotonic_s()
 
     raw = clean.labels[rows.train]

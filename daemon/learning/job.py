@@ -47,6 +47,7 @@ class TrainingJob:
         pipeline: steps between features and model.
         extra_returns: ``extra_returns_per_train``, a column each beside the predictions.
         plot_feature_importances: how many features, best and worst, are plotted beside the model; 0: no plot.
+        preparation_threads: how many the numerical libraries may use before the fit; 0: as many as ``threads``.
         start: name of the artifact that the training goes on from; empty: from nothing.
         start_files: its files: part (``model``, ``pipeline``, ...) -> absolute path.
         model_file: file of the user's own model class; empty: it is one of ours.
@@ -73,6 +74,7 @@ class TrainingJob:
     extra_returns: Mapping[str, float | str] = field(default_factory=dict)
     plot_feature_importances: int = 0
     train_size: float | None = None
+    preparation_threads: int = 0
     start: str = ""
     start_files: Mapping[str, str] = field(default_factory=dict)
     model_file: str = ""

@@ -1,4 +1,4 @@
-"""One ccxt exchange for candles: its settings, its answers as they were served, its errors as ours.
+"""One ccxt exchange, for candles and orders: its settings, its answers as they were served, its errors as ours.
 
 The only file that constructs a ccxt client. Importing it costs about a second, so it is imported where
 an exchange is really used.
@@ -34,12 +34,13 @@ Row = list[Any] | None
 """A candle as ccxt reads it, ``[open_ms, open, high, low, close, volume]``; None if it cannot."""
 
 _DEFAULT_PAGE = 500
-_CREDENTIALS = {
+CREDENTIALS = {
     "key": "apiKey",
     "account_id": "accountId",
     "wallet_address": "walletAddress",
     "private_key": "privateKey",
 }
+"""Names of secrets: freqtrade's, where they are not ccxt's own, and ccxt's."""
 
 
 class CcxtClient:
@@ -50,8 +51,9 @@ class CcxtClient:
         layers: settings for ccxt's constructor, later ones win; merged, at every depth, over what ccxt
             itself says about the exchange.
         credentials: by freqtrade's names or ccxt's.
+        stream: whether it shall be able to watch what happens on the account, where ccxt.pro can.
         silence: is told when the exchange refuses requests as too many.
-        time: is told what the exchange's clock says.
+        time: is told what the exchange's clock says; signed requests are stamped by it.
         clock: real time.
 
     Raises:
@@ -67,12 +69,17 @@ class CcxtClient:
         silence: Silence,
         time: ExchangeTime,
         clock: Clock,
+        stream: bool = False,
     ) -> None:
-        secrets = {_CREDENTIALS.get(name, name): value for name, value in credentials.items()}
+        secrets = {CREDENTIALS.get(name, name): value for name, value in credentials.items()}
         self.name = exchange_id
         self._silence = silence
-        self._ccxt = _constructed(exchange_id, [{"enableRateLimit": True}, secrets, *layers])
+        self._ccxt = _constructed(exchange_id, [{"enableRateLimit": True}, secrets, *layers], stream=stream)
         self._ccxt.parse_ohlcvs = self._as_served
+        # Amounts and prices as the text that was served: a float would not be exact.
+        self._ccxt.number = str
+        # What a signed request is stamped with, whatever our own clock says.
+        self._ccxt.milliseconds = time.now_ms
         self._wire = Wire(self._ccxt, silence=silence, time=time, clock=clock)
         self._time = time
         self._timeout_s = float(self._ccxt.timeout) / 1000
@@ -96,8 +103,8 @@ class CcxtClient:
             deadline_s: monotonic; silence that lasts longer is not waited for. So for the other calls.
         """
         what = f"markets of {self.name}"
-        trip = Trip(deadline_s=deadline_s, timeout_s=self._timeout_s)
-        await self._asked(lambda: self._ccxt.load_markets(True), trip, what)
+        trip = self.trip(deadline_s)
+        await self.asked(lambda ccxt: ccxt.load_markets(True), trip, what)
         pairs = frozenset(_parsed(Pair, self._ccxt.markets or ()))
         if not pairs:
             raise Retryable(f"{what}: the answer holds none")
@@ -120,9 +127,9 @@ class CcxtClient:
             raise Refused(f"{what}: there is no such pair")
         if timeframe not in self.timeframes():
             raise Refused(f"{what}: there are none of this length")
-        trip = Trip(deadline_s=deadline_s, timeout_s=min(timeout_s, self._timeout_s))
-        rows = await self._asked(
-            lambda: self._ccxt.fetch_ohlcv(str(pair), str(timeframe), request.since_ms, limit), trip, what
+        trip = self.trip(deadline_s, timeout_s)
+        rows = await self.asked(
+            lambda ccxt: ccxt.fetch_ohlcv(str(pair), str(timeframe), request.since_ms, limit), trip, what
         )
         if not isinstance(rows, list):
             raise Retryable(
@@ -140,23 +147,45 @@ class CcxtClient:
         if not self._ccxt.has.get("fetchTime"):
             return
         what = f"time of {self.name}"
-        trip = Trip(deadline_s=deadline_s, timeout_s=self._timeout_s, json=False)
-        time_ms = await self._asked(self._ccxt.fetch_time, trip, what)
+        trip = self.trip(deadline_s, json=False)
+        time_ms = await self.asked(lambda ccxt: ccxt.fetch_time(), trip, what)
         if isinstance(time_ms, bool) or not isinstance(time_ms, (int, float)):
             raise Retryable(f"{what}: malformed answer")
         if not self._time.take(int(time_ms), trip.sent_ms, trip.received_ms):
             raise Retryable(f"{what}: the answer took {trip.received_ms - trip.sent_ms} ms")
 
+    @property
+    def ccxt(self) -> Any:
+        """The ccxt client itself, for what it knows without asking anybody."""
+        return self._ccxt
+
+    def trip(self, deadline_s: float, timeout_s: float | None = None, *, json: bool = True) -> Trip:
+        """The limits of one call.
+
+        Args:
+            deadline_s: monotonic; silence that lasts longer is not waited for.
+            timeout_s: real seconds for the answer; None: ccxt's own ``timeout``, which no other exceeds.
+            json: whether an answer that is no JSON is malformed.
+        """
+        longest_s = self._timeout_s if timeout_s is None else min(timeout_s, self._timeout_s)
+        return Trip(deadline_s=deadline_s, timeout_s=longest_s, json=json)
+
     async def close(self) -> None:
         """Let go of the connections."""
         await self._wire.close()
 
-    async def _asked(self, call: Callable[[], Awaitable[Any]], trip: Trip, what: str) -> Any:
-        """The result of a call of ccxt; whatever it raises is raised as ours."""
+    async def asked(self, call: Callable[[Any], Awaitable[Any]], trip: Trip, what: str) -> Any:
+        """The result of a call of ccxt; whatever it raises is raised as ours, and is the cause of that.
+
+        Args:
+            call: gets the ccxt client.
+            trip: its limits; it tells afterwards how far the request has come.
+            what: what is asked for, as a message begins with it.
+        """
         try:
             with trip.taken():
                 self._wire.open()
-                answer = await call()
+                answer = await call(self._ccxt)
         except CandledError:
             raise  # the wire's own
         except RATE_LIMITS as exc:
@@ -173,7 +202,11 @@ class CcxtClient:
         """In the place of ccxt's own, which sorts, cuts, and fails as a whole over one unsound row."""
         if not isinstance(ohlcvs, list):
             raise TypeError(f"{type(ohlcvs).__name__} where a list of candles belongs")
-        return [self._row(row, market) for row in ohlcvs]
+        self._ccxt.number = float  # candles are no money, and nothing else runs in between
+        try:
+            return [self._row(row, market) for row in ohlcvs]
+        finally:
+            self._ccxt.number = str
 
     def _row(self, row: Any, market: Any) -> Row:
         try:
@@ -183,14 +216,14 @@ class CcxtClient:
         return parsed if isinstance(parsed, list) else None
 
 
-def _constructed(exchange_id: str, layers: list[Mapping[str, Any]]) -> Any:
+def _constructed(exchange_id: str, layers: list[Mapping[str, Any]], *, stream: bool) -> Any:
     if exchange_id not in ccxt.exchanges:
         near = difflib.get_close_matches(exchange_id, ccxt.exchanges, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "see ccxt's list of exchanges"
         raise ConfigError(f"exchange.name: ccxt knows no exchange {exchange_id!r}; {hint}")
     settings = ccxt.Exchange.deep_extend(*layers)
     try:
-        client = getattr(ccxt, exchange_id)(settings)
+        client = _kind(exchange_id, stream=stream)(settings)
     except FOREIGN as exc:
         raise ConfigError(
             f"exchange.ccxt_config: ccxt's {exchange_id} does not take it: {said(exc)}"
@@ -201,15 +234,26 @@ def _constructed(exchange_id: str, layers: list[Mapping[str, Any]]) -> Any:
     return client
 
 
+def _kind(exchange_id: str, *, stream: bool) -> Any:
+    """The class of clients, with the means to listen where they are wanted and there."""
+    if stream:
+        import ccxt.pro as listening  # noqa: PLC0415 - a second of import, for those who trade only
+
+        if exchange_id in listening.exchanges:
+            return getattr(listening, exchange_id)
+    return getattr(ccxt, exchange_id)
+
+
 def _ask_for_less(client: Any, chosen: Mapping[str, Any]) -> None:
     """Have only those markets loaded that are wanted, unless the user chose himself.
 
-    By default ccxt asks three hosts of Binance, and with a key for the user's coins as well: slower,
-    and unreachable where the user has pointed only one of the hosts elsewhere.
+    By default ccxt asks three hosts of Binance, and with a key for the user's coins and margin pairs as well:
+    slower, and unreachable where the user has pointed only one of the hosts elsewhere.
     """
     options = client.options
-    if "fetchCurrencies" in options and "fetchCurrencies" not in chosen:
-        options["fetchCurrencies"] = False
+    for extra in ("fetchCurrencies", "fetchMargins"):
+        if extra in options and extra not in chosen:
+            options[extra] = False
     markets = options.get("fetchMarkets")
     if (
         options.get("defaultType", "spot") != "spot"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import aiohttp
 from ccxt.base import errors as theirs
 
@@ -14,12 +16,16 @@ _HUMAN_ACTS = (
     theirs.AuthenticationError,  # PermissionDenied, AccountSuspended... are kinds of it
     theirs.RestrictedLocation,
     theirs.InvalidProxySettings,
+    theirs.ManualInteractionNeeded,
 )
 _NEVER_SUCCEEDS = (
-    theirs.BadRequest,
+    theirs.BadRequest,  # BadSymbol is a kind of it
     theirs.ArgumentsRequired,
     theirs.NotSupported,
-)  # BadSymbol is a BadRequest
+    theirs.InvalidOrder,  # OrderNotFound, OrderImmediatelyFillable... are kinds of it
+    theirs.InsufficientFunds,
+    theirs.OperationRejected,  # MarketClosed is a kind of it
+)
 
 FOREIGN = (
     theirs.BaseError,
@@ -35,6 +41,8 @@ FOREIGN = (
 """Everything that a call of ccxt is known to raise."""
 
 _LONGEST = 300
+# Of a signed request's address, which ccxt puts into its messages: for some seconds it is as good as a key.
+_SIGNATURE = re.compile(r"(signature=)[^&\s]+", re.IGNORECASE)
 
 
 def as_ours(exc: BaseException, what: str) -> CandledError:
@@ -56,7 +64,7 @@ def as_ours(exc: BaseException, what: str) -> CandledError:
 
 def said(exc: BaseException) -> str:
     """An error in one line: its kind, its words (an answer's body may be pages long), its cause."""
-    words = " ".join(str(exc).split())
+    words = _SIGNATURE.sub(r"\1***", " ".join(str(exc).split()))
     if len(words) > _LONGEST:
         words = words[:_LONGEST] + "..."
     cause = f" ({said(exc.__cause__)})" if exc.__cause__ is not None else ""

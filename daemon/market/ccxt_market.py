@@ -1,4 +1,4 @@
-"""Candles from any exchange that ccxt knows."""
+"""Candles from any exchange that ccxt knows, and the way to it for orders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from daemon.market.rows import sifted
 from daemon.market.silence import Silence
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
     from concurrent.futures import Future
 
     from daemon.core.candles import CandleFrame
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from daemon.core.market import CandleKey, CandleRequest
     from daemon.core.pair import Pair
     from daemon.core.timeframe import Timeframe
+    from daemon.market.ccxt_client import CcxtClient
+    from daemon.market.silence import SilenceMemory
 
 T = TypeVar("T")
 
@@ -63,6 +65,8 @@ class CcxtMarket:
         clock: market time, to which the difference to the exchange's clock is added, and real time.
         credentials: by freqtrade's names (``key``, ``secret``, ``password``, ``uid``...) or ccxt's. Candles
             need none on most exchanges.
+        memory: keeps a silence that the exchange asks for over a restart; None: nothing does.
+        stream: whether what happens on the account can be listened to, where ccxt.pro can.
 
     Raises:
         ConfigError: no such exchange (the nearest are named), one without candles, or settings that
@@ -77,6 +81,8 @@ class CcxtMarket:
         ccxt_async_config: Mapping[str, Any],
         clock: Clock,
         credentials: Mapping[str, str] | None = None,
+        memory: SilenceMemory | None = None,
+        stream: bool = False,
     ) -> None:
         # A second of import, which only those pay who use it.
         from daemon.market.ccxt_client import CcxtClient  # noqa: PLC0415 - as said above
@@ -89,9 +95,10 @@ class CcxtMarket:
             exchange_id,
             layers=(ccxt_config, ccxt_async_config),
             credentials=credentials or {},
-            silence=Silence(exchange_id, clock),
+            silence=Silence(exchange_id, clock, memory),
             time=self._time,
             clock=clock,
+            stream=stream,
         )
         self.name = exchange_id
         self.page_limit = self._client.page_limit()
@@ -129,6 +136,59 @@ class CcxtMarket:
             return self._result(self._thread.submit(self._answers(requests, deadline_s, budget_s)), budget_s)
         except Retryable as exc:
             return [exc] * len(requests)
+
+    def clock_off_ms(self) -> int:
+        """By how many ms our clock is ahead of the exchange's; asks nobody, 0 as long as that was never seen."""
+        return -self._time.offset_ms
+
+    def exchange_ms(self) -> int:
+        """The exchange's time as far as it is known; asks nobody."""
+        return self._time.now_ms()
+
+    def doubt_time(self) -> None:
+        """Have the exchange's clock looked at again before the next request; in the market's own loop only."""
+        self._time.doubt()
+
+    @property
+    def client(self) -> CcxtClient:
+        """What asks the exchange; for `run`."""
+        return self._client
+
+    def run(self, work: Callable[[float], Awaitable[T]], budget_s: float, *, again: bool) -> T:
+        """What a coroutine of ours gives: one client, one pace and one silence for candles and orders.
+
+        Markets are loaded and the exchange's time is known before it begins.
+
+        Args:
+            work: is called with the deadline (monotonic) in the market's own loop.
+            budget_s: real seconds for all of it.
+            again: whether it is repeated while its faults may pass. Never for what changes something.
+
+        Raises:
+            CandledError: what the work raises; `Retryable` if there was no time left for it.
+        """
+        deadline_s = self._clock.monotonic_s() + budget_s
+
+        async def prepared() -> T:
+            await self.ready()
+            return await work(deadline_s)
+
+        async def whole() -> T:
+            if again:
+                return await self._retried(prepared, deadline_s)
+            return await prepared()
+
+        return self._result(self._thread.submit(whole()), budget_s)
+
+    async def ready(self) -> None:
+        """Have markets and time known; in the market's own loop."""
+        if self._pairs is None:
+            await self._load()
+        await self._see_time()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something in the market's own loop until the market is closed."""
+        self._thread.submit(work)
 
     def close(self) -> None:
         """See `Market`."""

@@ -119,9 +119,9 @@ class Wire:
 
     async def close(self) -> None:
         """Let go of the connections."""
+        await self._client.close()  # what listens goes first
         if self._session is not None:
             await self._session.close()
-        await self._client.close()
 
     async def throttle(self, cost: float | None = None) -> None:
         """Wait for one's turn; first come, first served, and who gives up takes no place."""

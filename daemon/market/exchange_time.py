@@ -65,6 +65,10 @@ class ExchangeTime:
         self._try_s = self._clock.monotonic_s() + _AFTER_FAILURE_S
         self._asked_lead_ms = self._lead()
 
+    def doubt(self) -> None:
+        """Have it measured again at once: the exchange has refused a request for its time."""
+        self._lead_ms = self._asked_lead_ms = self._due_s = self._try_s = -math.inf
+
     def take(self, server_ms: int, sent_ms: int, received_ms: int) -> bool:
         """Take the exchange's answer; return whether it told anything new.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,11 +11,12 @@ from daemon.core.candles import CandleFrame
 from daemon.core.errors import CandledError, ConfigError, Corrupt, Refused
 from daemon.core.market import CandleKey
 from daemon.market.feather import candle_path, read_candles
+from daemon.market.path import Piece, Standing, pieces, standing
 from daemon.market.resample import resampled, unfinished
 from daemon.market.simulated import COMMON_TIMEFRAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from daemon.core.clock import Clock
@@ -80,6 +82,36 @@ class ReplayMarket:
 
     def close(self) -> None:
         """See `Market`; there is nothing to let go of."""
+
+    def path(
+        self, pair: Pair, after_ms: int, until_ms: int, *, at_or_below: Decimal | None = None
+    ) -> Iterator[Piece]:
+        """See `daemon.market.path.pieces`, of the shortest candles recorded; what lies ahead is not told."""
+        shortest = self._shortest(pair)
+        until_ms = min(until_ms, self._clock.now_ms())
+        final = self._files[pair][shortest].between(shortest.floor(after_ms), until_ms)
+        return pieces(final, shortest, after_ms, until_ms, at_or_below=at_or_below)
+
+    def standing(self, pair: Pair, at_ms: int) -> Standing | None:
+        """The newest of the shortest candles recorded, as it stood at a moment; None before the first."""
+        if pair not in self._files:
+            return None
+        shortest = self._shortest(pair)
+        at_ms = min(at_ms, self._clock.now_ms())
+        frame = self._files[pair][shortest]
+        i = int(np.searchsorted(frame.open_ms, at_ms, side="right")) - 1
+        if i < 0:
+            return None
+        return standing(frame.values[i], min(1.0, (at_ms - int(frame.open_ms[i])) / shortest.ms))
+
+    def steps(self, pair: Pair) -> tuple[Decimal, Decimal]:
+        """Smallest steps of an amount and of a price: as fine as exchanges write, a recording has no filters."""
+        if pair not in self._files:
+            raise KeyError(pair)
+        return Decimal("1E-8"), Decimal("1E-8")
+
+    def _shortest(self, pair: Pair) -> Timeframe:
+        return min(self._files[pair], key=lambda timeframe: timeframe.ms)
 
     def _answer(self, request: CandleRequest, now_ms: int) -> CandleFrame | CandledError:
         pair, timeframe = request.key

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from daemon.core.errors import RateLimited
 
@@ -25,18 +25,33 @@ _LONGEST_DEFAULT_S = 3600.0
 _LONGEST_S = 7 * 86_400.0
 
 
+class SilenceMemory(Protocol):
+    """Keeps a silence for the next process: an exchange does not care that ours was killed meanwhile."""
+
+    def recall(self) -> int:
+        """Until when (market time, ms UTC) no request may leave; 0 if nothing is known."""
+        ...
+
+    def remember(self, until_ms: int) -> None:
+        """Have that on the disk when it returns; what cannot be written is not raised."""
+        ...
+
+
 class Silence:
     """A gate for all requests of one adapter. It is used by one event loop only.
 
     Args:
         name: the exchange, for logs and messages.
         clock: its monotonic time decides; a system clock that is set changes nothing.
+        memory: where it outlives the process; None: nowhere.
     """
 
-    def __init__(self, name: str, clock: Clock) -> None:
+    def __init__(self, name: str, clock: Clock, memory: SilenceMemory | None = None) -> None:
         self._name = name
         self._clock = clock
-        self._until_s = -math.inf
+        self._memory = memory
+        left_s = 0.0 if memory is None else (memory.recall() - clock.now_ms()) / 1000 / clock.speed
+        self._until_s = clock.monotonic_s() + min(left_s, _LONGEST_S) if left_s > 0 else -math.inf
         self._asked_s = -math.inf
         self._in_a_row = 0
 
@@ -65,7 +80,10 @@ class Silence:
         if now_s >= self._until_s:
             fields = {"market": self._name, "status": status, "wait_s": round(wait_s, 1)}
             log.warning("exchange_asks_for_silence", extra={"fields": fields})
-        self._until_s = max(self._until_s, now_s + wait_s)
+        if now_s + wait_s > self._until_s:
+            self._until_s = now_s + wait_s
+            if self._memory is not None:
+                self._memory.remember(self._clock.now_ms() + math.ceil(wait_s * 1000 * self._clock.speed))
 
     def answered(self, sent_s: float) -> None:
         """Note that a request which left after the last refusal was served: the next one is a first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,11 +12,12 @@ from daemon.core.candles import CandleFrame
 from daemon.core.errors import CandledError, ConfigError, Refused
 from daemon.core.timeframe import Timeframe
 from daemon.market import simulation
+from daemon.market.path import Piece, Standing, pieces, standing
 from daemon.market.resample import resampled, unfinished
 from daemon.market.simulation import CHUNK, Chunks, Noise, PairChunk, PairModel, PairState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -95,6 +97,31 @@ class SimulatedMarket:
 
     def close(self) -> None:
         """See `Market`; there is nothing to let go of."""
+
+    def path(
+        self, pair: Pair, after_ms: int, until_ms: int, *, at_or_below: Decimal | None = None
+    ) -> Iterator[Piece]:
+        """See `daemon.market.path.pieces`; what has not happened by the clock is not told."""
+        until_ms = min(until_ms, self._clock.now_ms())
+        first_ms = self._base.floor(max(after_ms, ORIGIN_MS))
+        if until_ms <= first_ms:
+            return iter(())
+        final = self._base_candles(pair, first_ms, self._base.floor(until_ms - 1))
+        return pieces(final, self._base, after_ms, until_ms, at_or_below=at_or_below)
+
+    def standing(self, pair: Pair, at_ms: int) -> Standing | None:
+        """The base candle that was in progress at a moment that is not in the future."""
+        at_ms = min(at_ms, self._clock.now_ms())
+        opened_ms = self._base.floor(at_ms)
+        if pair not in self._models or opened_ms < ORIGIN_MS:
+            return None
+        final = self._base_candles(pair, opened_ms, opened_ms)
+        return standing(final.values[0], (at_ms - opened_ms) / self._base.ms)
+
+    def steps(self, pair: Pair) -> tuple[Decimal, Decimal]:
+        """Smallest steps of an amount (base currency) and of a price (quote currency)."""
+        model = self._models[pair]
+        return Decimal(1).scaleb(-model.volume_decimals), Decimal(1).scaleb(-model.price_decimals)
 
     def expected_return(self, pair: Pair, open_ms: NDArray[np.int64], horizon: int) -> NDArray[np.float64]:
         """The best possible prediction: ``E[log(close[t + horizon] / close[t]) | candles up to t]``.

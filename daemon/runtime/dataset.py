@@ -45,6 +45,7 @@ class TrainingOptions:
         pipeline: steps between features and model.
         extra_returns: ``extra_returns_per_train``.
         plot_feature_importances: see FreqAI; it changes no model.
+        preparation_threads: ``data_kitchen_thread_count``; 0: not set.
         continual_learning: go on from the pair's present model.
         model_file: file of the user's own model class; empty: it is one of ours.
         model_digest: of that file and its helpers.
@@ -66,6 +67,7 @@ class TrainingOptions:
     pipeline: PipelineOptions = field(default_factory=PipelineOptions)
     extra_returns: Mapping[str, float | str] = field(default_factory=dict)
     plot_feature_importances: int = 0
+    preparation_threads: int = 0
     continual_learning: bool = False
     train_size: float | None = None
     model_file: str = ""
@@ -144,6 +146,7 @@ def data_set(
         pipeline=options.pipeline,
         extra_returns=dict(options.extra_returns),
         plot_feature_importances=options.plot_feature_importances,
+        preparation_threads=options.preparation_threads,
         model_file=options.model_file,
         model_digest=options.model_digest,
         config=options.config,

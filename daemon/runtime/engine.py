@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from daemon.core.market import CandleKey
 from daemon.core.prediction import Abstention, Prediction
 from daemon.runtime.tally import Laps
 from daemon.state.history import HistoryRow
+from daemon.trading.messages import Tick
 from daemon.trading.signals import SignalKind, signals
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ class Engine:
 
     ``between_ticks`` is unset while candles are handled: the trainer, which shares the interpreter with the
     engine, waits for it before each piece of Python work. ``statistics``, if given, replace those of the training.
+    ``trade`` is told of each tick that may trade; it must not wait.
     ``barred`` says why the strategy may enter nothing: it was found to look ahead. Predictions and exits go on.
     ``beat`` is called when a candle was handled.
     """
@@ -94,12 +97,14 @@ class Engine:
         between_ticks: threading.Event,
         stop: threading.Event,
         statistics: LiveStatistics | None = None,
+        trade: Callable[[Tick], None] | None = None,
         barred: str = "",
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._options = options
         self._barred = barred
         self._statistics = statistics
+        self._trade = trade
         self._clock = clock
         self._feed = feed
         self._forecaster = forecaster
@@ -111,6 +116,7 @@ class Engine:
         self._stop = stop
         self._beat = beat
         self._strategy_faults: dict[Pair, str] = {}
+        self._loop_fault = ""
         self._handled_ms = self._last_recorded_close()
 
     @property
@@ -184,8 +190,11 @@ class Engine:
         laps.lap("record")
         found: list[Signal] = []
         if not late:
+            self._begin_loop(close_ms)
             for outcome in outcomes:
                 found.extend(self._signals(outcome, recorded=recorded))
+            if self._trade is not None:  # whatever it does, the predictions are on the disk
+                self._trade(Tick(close_ms=close_ms, candle_ms=close_ms - base.ms, signals=tuple(found)))
         self._forecaster.forget_before(close_ms - self._options.keep_ms)
         for key, message in faults.items():
             log.debug("feature_hook_failed", extra={"fields": {"block": str(key), "error": message}})
@@ -224,6 +233,17 @@ class Engine:
             "abstention": _words(outcome) if isinstance(outcome, Abstention) else "",
         }
         return HistoryRow(pair=outcome.pair, candle_ms=outcome.candle_ms, values=values)
+
+    def _begin_loop(self, close_ms: int) -> None:
+        """The strategy's ``bot_loop_start``; its faults stop nothing."""
+        try:
+            self._hooks.bot_loop_start(datetime.fromtimestamp(close_ms / 1000, UTC))
+        except StrategyError as exc:
+            if self._loop_fault != str(exc):  # the first of a streak
+                log.error("strategy_failed", extra={"fields": {"error": str(exc)}})  # noqa: TRY400
+            self._loop_fault = str(exc)
+        else:
+            self._loop_fault = ""
 
     def _signals(self, outcome: Outcome, *, recorded: bool) -> list[Signal]:
         """What the strategy asks for at the newest candle; its own faults stop only this pair."""

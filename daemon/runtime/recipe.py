@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 DEFAULT_SEED = 1
-_NO_PART = {"threads", "plot_feature_importances", "model_file"}
+_NO_PART = {"threads", "preparation_threads", "plot_feature_importances", "model_file"}
 """Options of a training that change no bit of its model."""
 _OF_USERS = {"model_digest", "config"}
 """Options that only a user's own model class has."""
@@ -61,6 +61,7 @@ def training_options(settings: Settings, user: UserClass | None = None) -> Train
         pipeline=pipeline_options(parameters),
         extra_returns=freqai.extra_returns_per_train,
         plot_feature_importances=parameters.plot_feature_importances,
+        preparation_threads=freqai.data_kitchen_thread_count or 0,
         continual_learning=freqai.continual_learning,
         model_file="" if user is None else str(user.file.resolve()),
         model_digest="" if user is None else user.digest,

@@ -52,6 +52,7 @@ class Runner(threading.Thread):
         idle_s: longest wait between two steps, real seconds: a missed wake-up costs no more than this.
         patience_s: real seconds without a beat, after which a step is taken to hang.
         heartbeat: that the steps beat by themselves, where one step may rightly take long.
+        wake: ends a wait; its own by default.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Runner(threading.Thread):
         idle_s: float,
         patience_s: float = 100.0,
         heartbeat: Heartbeat | None = None,
+        wake: threading.Event | None = None,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._steps = steps
@@ -71,7 +73,7 @@ class Runner(threading.Thread):
         self._stopping = stop
         self._idle_s = idle_s
         self.patience_s = patience_s + idle_s
-        self.wake = threading.Event()
+        self.wake = wake or threading.Event()
         self.failure: BaseException | None = None
         self.heartbeat = heartbeat or Heartbeat(clock)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.core.errors import Corrupt
 from daemon.core.prediction import Prediction
 from daemon.runtime.tally import iso
+from daemon.runtime.trading_report import trading_figures
 from daemon.state import atomic
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from daemon.runtime.scores import PairScores
     from daemon.runtime.tally import Tally
     from daemon.state.queue import PairEntry
+    from daemon.trading.messages import DeskView
 
 
 FRESH_S = 5.0
@@ -77,6 +79,7 @@ def status(
     scores: Callable[[Pair], PairScores],
     base: Timeframe,
     expiration_ms: int | None = None,
+    trading: DeskView | None = None,
     barred: str = "",
 ) -> dict[str, Any]:
     """The daemon's state as JSON values; times are market time, ms UTC.
@@ -92,6 +95,7 @@ def status(
         "timeframe_ms": base.ms,
         "expiration_ms": expiration_ms,
         **tally.snapshot(),
+        **({} if trading is None else {"trading": trading_figures(trading)}),
         **({"entries_blocked": barred} if barred else {}),
         "pairs": {
             str(pair): _pair(pair, tally, feed, models, entries) | _skill(scores(pair)) for pair in pairs

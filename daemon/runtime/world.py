@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from daemon.config.exchange import SECRETS
 from daemon.core.clock import FastClock, SystemClock
 from daemon.market.ccxt_market import CcxtMarket
 from daemon.market.replay import ReplayMarket
 from daemon.market.simulated import SimulatedMarket
 from daemon.runtime.preparation import FIRST_GUESS
 from daemon.runtime.recipe import DAY_MS, HOUR_MS, feature_plan
+from daemon.state.silence import SilenceFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from daemon.state.pair_dictionary import PairDictionary
 
 log = logging.getLogger(__name__)
+
+SILENCE = "exchange_silence"
+"""File of the state folder: until when the exchange wants no request, ms UTC."""
 
 
 def strategy_folders(settings: Settings) -> list[Path]:
@@ -79,7 +84,7 @@ def market_of(settings: Settings, clock: Clock) -> Market:
     """
     exchange, simulated = settings.exchange, settings.candled.simulated
     if exchange.name != SimulatedMarket.name:
-        secrets = {name: getattr(exchange, name) for name in ("key", "secret", "password", "uid")}
+        secrets = {name: getattr(exchange, name) for name in SECRETS}
         return CcxtMarket(
             exchange_id=exchange.name,
             ccxt_config=exchange.ccxt_config,
@@ -88,6 +93,8 @@ def market_of(settings: Settings, clock: Clock) -> Market:
             credentials={
                 name: value.get_secret_value() for name, value in secrets.items() if value is not None
             },
+            memory=SilenceFile(settings.identifier_folder / SILENCE),
+            stream=not settings.dry_run,
         )
     if simulated.replay is not None:
         return ReplayMarket(folder=simulated.replay, pairs=settings.feature_pairs, clock=clock)

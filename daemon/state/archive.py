@@ -6,14 +6,17 @@ SHA-256, so an archive that was cut off or damaged is never put back.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
 import shutil
 import tarfile
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from daemon.core.errors import ConfigError, Corrupt, Refused
@@ -24,7 +27,7 @@ from daemon.state.pair_dictionary import PairDictionary
 from daemon.state.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from daemon.state.folder import StateFolder
@@ -34,9 +37,12 @@ _MANIFEST = "candled-backup.json"
 _MEMBER = re.compile(r"[\w][\w.\-]*(/[\w][\w.\-]*)?")
 _ATTEMPTS = 5
 _CHUNK = 1 << 20
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def write_backup(folder: StateFolder, target: Path, now_ms: int) -> dict[str, Any]:
+def write_backup(
+    folder: StateFolder, target: Path, now_ms: int, *, beside: Mapping[str, Path] = _NOTHING
+) -> dict[str, Any]:
     """Write one consistent archive of a folder, whether a daemon runs on it or not.
 
     Published files never change, they are only replaced, so each is copied as it was at one moment; the
@@ -48,6 +54,7 @@ def write_backup(folder: StateFolder, target: Path, now_ms: int) -> dict[str, An
         folder: which.
         target: the archive; ``.gz`` or ``.xz`` at its end compresses it.
         now_ms: time of the backup, ms UTC.
+        beside: further files that do not change any more, by the names that they get in the archive.
 
     Returns:
         The manifest: ``created_ms``, ``identifier``, ``files`` (name -> sha256, bytes).
@@ -64,9 +71,10 @@ def write_backup(folder: StateFolder, target: Path, now_ms: int) -> dict[str, An
             "created_ms": now_ms,
             "files": {},
         }
+        members = itertools.chain(_members(folder), beside.items())
         try:
             atomic.write_atomic(
-                target, functools.partial(_write, target=target, folder=folder, manifest=manifest)
+                target, functools.partial(_write, target=target, members=members, manifest=manifest)
             )
         except FileNotFoundError as exc:
             if attempt == _ATTEMPTS - 1 or not target.parent.is_dir():
@@ -78,10 +86,12 @@ def write_backup(folder: StateFolder, target: Path, now_ms: int) -> dict[str, An
     return manifest
 
 
-def _write(stream: BinaryIO, target: Path, folder: StateFolder, manifest: dict[str, Any]) -> None:
+def _write(
+    stream: BinaryIO, target: Path, members: Iterable[tuple[str, Path]], manifest: dict[str, Any]
+) -> None:
     kind = {".gz": "w|gz", ".xz": "w|xz"}.get(target.suffix, "w|")
     with tarfile.open(fileobj=stream, mode=cast("Any", kind), format=tarfile.PAX_FORMAT) as archive:
-        for name, path in _members(folder):
+        for name, path in members:
             with os.fdopen(documents.open_regular(path), "rb") as source:
                 _add(archive, name, source, manifest)
         sealed = io.BytesIO(documents.encoded(manifest | {"checksum": documents.digest(manifest)}))
@@ -171,7 +181,13 @@ def _readable(path: Path) -> bool:
         return False
 
 
-def restore_backup(archive: Path, folder: StateFolder, now_ms: int) -> Path | None:
+def restore_backup(
+    archive: Path,
+    folder: StateFolder,
+    now_ms: int,
+    *,
+    beside: Mapping[str, Callable[[Path], None]] = _NOTHING,
+) -> Path | None:
     """Put an archive's content in a folder's place.
 
     It is unpacked beside the folder and verified as a whole; only then the folder that was there is moved
@@ -181,6 +197,8 @@ def restore_backup(archive: Path, folder: StateFolder, now_ms: int) -> Path | No
         archive: from `write_backup`.
         folder: where to.
         now_ms: ms UTC, for the lock.
+        beside: what takes over files that do not belong into the folder, by their names in the archive; called
+            before the folder is replaced, with where the file lies.
 
     Returns:
         Where the old folder lies now; None if there was none.
@@ -197,8 +215,12 @@ def restore_backup(archive: Path, folder: StateFolder, now_ms: int) -> Path | No
         shutil.rmtree(staging, ignore_errors=True)
         atomic.make_folder(staging)
         _unpack(archive, staging)
-        if folder.path.exists():
-            with folder.acquire(now_ms):
+        with folder.acquire(now_ms) if folder.path.exists() else contextlib.nullcontext():
+            for name, take in beside.items():
+                if (staging / name).exists():
+                    take(staging / name)
+                    atomic.remove(staging / name)
+            if folder.path.exists():
                 aside = _free(folder.path.with_name(f"{folder.path.name}.before-restore"))
                 atomic.rename(folder.path, aside)
         atomic.publish_folder(staging, folder.path)

@@ -107,10 +107,17 @@ def diagnose(
 
 
 def _files(folder: StateFolder) -> list[str]:
-    """What a state folder consists of, but for lock, staging, set-aside files and leftovers of a kill."""
+    """What a state folder consists of, but for lock, socket, staging, set-aside files and leftovers of a kill."""
     beside = {
         path.name
-        for path in (folder.lock, folder.staging, folder.set_aside, folder.predictions, folder.requests)
+        for path in (
+            folder.lock,
+            folder.staging,
+            folder.set_aside,
+            folder.predictions,
+            folder.requests,
+            folder.control,
+        )
     }
     leftovers = {path.name for path in atomic.temporaries(folder.path)}
     return sorted(path.name for path in folder.path.iterdir() if path.name not in beside | leftovers)

@@ -26,9 +26,9 @@ _ATTRIBUTES: dict[str, Any] = {
     "order_types": None,
     "order_time_in_force": None,
     "stake_currency": None,
-    "stake_amount": None,
+    "stake_amount": "unlimited",
     "startup_candle_count": 0,
-    "unfilledtimeout": None,
+    "unfilledtimeout": {"entry": 10, "exit": 10, "unit": "minutes"},
     "use_exit_signal": True,
     "exit_profit_only": False,
     "exit_profit_offset": 0.0,
@@ -37,7 +37,7 @@ _ATTRIBUTES: dict[str, Any] = {
     "ignore_buying_expired_candle_after": 0,
     "position_adjustment_enable": False,
     "max_entry_position_adjustment": -1,
-    "max_open_trades": math.inf,
+    "max_open_trades": 3,
 }
 
 

@@ -49,8 +49,9 @@ class Hooks:
         self._targets = instance.set_freqai_targets
 
     def expand_all(self, frame: DataFrame, period: int, metadata: dict[str, Any]) -> DataFrame:
-        """``feature_engineering_expand_all`` for one period; ``metadata`` has ``pair`` and ``tf``."""
-        return self._feature("feature_engineering_expand_all", self._expand_all, frame, metadata, period)
+        """``feature_engineering_expand_all`` for one period; ``metadata`` has ``pair``, ``tf`` and ``period``."""
+        known = {**metadata, "period": period}
+        return self._feature("feature_engineering_expand_all", self._expand_all, frame, known, period)
 
     def expand_basic(self, frame: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """``feature_engineering_expand_basic``; ``metadata`` has ``pair`` and ``tf``."""

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
 from daemon.core.clock import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from daemon.core.clock import Clock
+    from daemon.strategy.ports import LockStore
 
 __all__ = ["PairLock", "PairLocks"]
 
@@ -37,10 +43,30 @@ class PairLock:
         )
 
 
-class PairLocks:
-    """Locks that strategies set. They live as long as the process."""
+class MemoryLocks:
+    """Locks that live as long as the process, for strategies that do not trade."""
 
-    locks: ClassVar[tuple[PairLock, ...]] = ()
+    def __init__(self) -> None:
+        self._locks: tuple[PairLock, ...] = ()
+
+    def locks(self) -> tuple[PairLock, ...]:
+        """See `LockStore`."""
+        return self._locks
+
+    def add(self, lock: PairLock) -> None:
+        """See `LockStore`; ended locks go, or a strategy that locks at every candle would fill the memory in months."""
+        self._locks = (*(old for old in self._locks if old.lock_end_time > lock.lock_time), lock)
+
+    def lift(self, locks: Sequence[PairLock]) -> None:
+        """See `LockStore`."""
+        self._locks = tuple(replace(lock, active=False) if lock in locks else lock for lock in self._locks)
+
+
+class PairLocks:
+    """Locks of pairs, whoever set them."""
+
+    store: LockStore = MemoryLocks()
+    clock: Clock = SystemClock()
 
     @classmethod
     def lock_pair(
@@ -56,10 +82,9 @@ class PairLocks:
         for lock in cls.get_pair_locks(pair, now, side):
             if (lock.reason, lock.lock_end_time, lock.side) == (reason, until, side):
                 return lock
-        start = _now(now)
+        start = now or cls._now()
         lock = PairLock(pair=pair, lock_time=start, lock_end_time=until, reason=reason, side=side)
-        # Ended locks go, or a strategy that locks at every candle would fill the memory in months.
-        cls.locks = (*(old for old in cls.locks if old.lock_end_time > start), lock)
+        cls.store.add(lock)
         return lock
 
     @classmethod
@@ -67,8 +92,8 @@ class PairLocks:
         cls, pair: str | None, now: datetime | None = None, side: str | None = None
     ) -> list[PairLock]:
         """Locks in force for a pair (None: for all)."""
-        moment = _now(now)
-        return [lock for lock in cls.locks if lock.covers(pair, moment, side)]
+        moment = now or cls._now()
+        return [lock for lock in cls.store.locks() if lock.covers(pair, moment, side)]
 
     @classmethod
     def get_pair_longest_lock(
@@ -80,19 +105,12 @@ class PairLocks:
     @classmethod
     def unlock_pair(cls, pair: str, now: datetime | None = None, side: str = "*") -> None:
         """Lift the locks of a pair."""
-        moment = _now(now)
-        cls.locks = tuple(
-            replace(lock, active=False) if lock.covers(pair, moment, side) else lock for lock in cls.locks
-        )
+        cls.store.lift(cls.get_pair_locks(pair, now, side))
 
     @classmethod
     def unlock_reason(cls, reason: str, now: datetime | None = None) -> None:
         """Lift the locks that were set for a reason."""
-        moment = _now(now)
-        cls.locks = tuple(
-            replace(lock, active=False) if lock.reason == reason and lock.covers(None, moment, None) else lock
-            for lock in cls.locks
-        )
+        cls.store.lift([lock for lock in cls.get_pair_locks(None, now) if lock.reason == reason])
 
     @classmethod
     def is_global_lock(cls, now: datetime | None = None, side: str = "*") -> bool:
@@ -106,9 +124,15 @@ class PairLocks:
 
     @classmethod
     def get_all_locks(cls) -> list[PairLock]:
-        """Every lock that is kept; ended ones go when the next is set."""
-        return list(cls.locks)
+        """Every lock that is kept."""
+        return list(cls.store.locks())
+
+    @classmethod
+    def _now(cls) -> datetime:
+        return datetime.fromtimestamp(cls.clock.now_ms() / 1000, tz=UTC)
 
 
-def _now(moment: datetime | None) -> datetime:
-    return moment or datetime.fromtimestamp(SystemClock().now_ms() / 1000, tz=UTC)
+def use_locks(store: LockStore, clock: Clock | None = None) -> None:
+    """Keep locks in a store from now on; ``clock`` tells market time, by which they end."""
+    PairLocks.store = store
+    PairLocks.clock = clock or SystemClock()

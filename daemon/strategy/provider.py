@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from daemon.core.clock import SystemClock
 from daemon.core.errors import StrategyError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from daemon.core.clock import Clock
-    from daemon.strategy.ports import CandleSource, PredictionSource
+    from daemon.strategy.ports import AccountSource, CandleSource, MarketSource, PredictionSource
 
 __all__ = ["DataProvider", "FreqaiDoor", "Wallets"]
 
@@ -27,10 +27,7 @@ log = logging.getLogger(__name__)
 _CANDLE_TYPES = ("", "spot", "futures")
 _NOT_SERVED = frozenset(
     [
-        "orderbook",
-        "ticker",
         "funding_rate",
-        "market",
         "trades",
         "get_producer_df",
         "get_producer_pairs",
@@ -63,6 +60,7 @@ class DataProvider:
         self._clock = clock or SystemClock()
         self._sent_in_ms = 0
         self._sent: set[str] = set()
+        self._market: MarketSource | None = None
 
     def __getattr__(self, name: str) -> NoReturn:
         if name in _NOT_SERVED:
@@ -125,6 +123,33 @@ class DataProvider:
             self._sent.add(message)
             log.info("strategy message", extra={"fields": {"message": str(message)}})
 
+    def use_market(self, market: MarketSource | None) -> None:
+        """Answer `orderbook`, `ticker` and `market` from there."""
+        self._market = market
+
+    def orderbook(self, pair: str, maximum: int) -> dict[str, Any]:
+        """``bids`` and ``asks`` of a pair, each a list of [price, amount], best first, at most ``maximum`` of them."""
+        return dict(self._present("orderbook").order_book(pair, maximum))
+
+    def ticker(self, pair: str) -> dict[str, Any]:
+        """``bid``, ``ask`` and ``last`` price of a pair now; empty if there is none."""
+        return dict(self._present("ticker").ticker(pair))
+
+    def market(self, pair: str) -> dict[str, Any] | None:
+        """The exchange's rules for a pair, as ccxt names them; None if it does not trade it."""
+        found = self._present("market").market(pair)
+        return None if found is None else dict(found)
+
+    def _present(self, method: str) -> MarketSource:
+        """The market as it is now, which no feature and no signal of a past candle may depend on."""
+        if feature_hook.name:
+            raise StrategyError(
+                f"self.dp.{method} is not open to {feature_hook.name}: a past candle has no such value"
+            )
+        if self._market is None:
+            raise StrategyError(f"self.dp.{method} is not served here: nothing trades")
+        return self._market
+
     def _open(self, method: str) -> CandleSource:
         if feature_hook.name:
             raise StrategyError(
@@ -139,54 +164,88 @@ class DataProvider:
         return self._source
 
 
-class Wallets:
-    """The account, as far as it is known before the first trade.
+class Wallet(NamedTuple):
+    """What the account holds of one currency."""
 
-    In dry-run it is the configured ``dry_run_wallet``. A live account is known to the exchange only;
-    this version does not ask for it.
+    currency: str
+    free: float = 0.0
+    used: float = 0.0
+    total: float = 0.0
+
+
+class Wallets:
+    """The account: amounts in each currency's own units.
+
+    Where nothing trades (tests of a strategy, commands), it is the dry run's account before its first trade.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], account: AccountSource | None = None) -> None:
         self._config = config
+        self._account = account
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"candled's wallets have no {name!r}")
 
-    def get_total(self, currency: str) -> float:
-        """Balance of a currency, in that currency."""
+    def get_all_balances(self) -> dict[str, Wallet]:
+        """Every currency that the account holds."""
+        if self._account is not None:
+            return {
+                currency: Wallet(currency, free, used, free + used)
+                for currency, (free, used) in self._account.balances().items()
+            }
         if self._config.get("dry_run", True) is False:
-            raise StrategyError(
-                "self.wallets: this version of candled does not read a live account's balance"
-            )
+            raise StrategyError("self.wallets: the account is not known before trading has begun")
         wallet = self._config.get("dry_run_wallet", 1000)
-        if isinstance(wallet, dict):
-            return float(wallet.get(currency, 0.0))
-        return float(wallet) if currency == self._config.get("stake_currency") else 0.0
+        amounts = wallet if isinstance(wallet, dict) else {self._config["stake_currency"]: wallet}
+        return {name: Wallet(name, float(amount), 0.0, float(amount)) for name, amount in amounts.items()}
+
+    def get_total(self, currency: str) -> float:
+        """Balance of a currency."""
+        return self._of(currency).total
 
     def get_free(self, currency: str) -> float:
-        """What is not bound in orders or trades: everything."""
-        return self.get_total(currency)
+        """What is not bound in orders."""
+        return self._of(currency).free
 
-    def get_used(self, currency: str) -> float:  # noqa: ARG002 - nothing of any currency
-        """What is bound in orders: nothing."""
-        return 0.0
+    def get_used(self, currency: str) -> float:
+        """What is bound in orders."""
+        return self._of(currency).used
+
+    def get_owned(self, pair: str, base_currency: str) -> float:  # noqa: ARG002 - freqtrade's interface
+        """Balance of the coin that is held."""
+        return self.get_total(base_currency)
 
     def get_starting_balance(self) -> float:
         """Stake currency that the account began with."""
+        if self._account is not None:
+            return self._account.starting_balance()
         capital = self._config.get("available_capital")
-        return float(capital) if capital is not None else self.get_total(self._config["stake_currency"])
+        return float(capital) if capital is not None else self._tradable()
 
     def get_total_stake_amount(self) -> float:
         """Stake currency that may be traded with, bound or free."""
-        capital = self._config.get("available_capital")
-        if capital is not None:
-            return float(capital)
-        ratio = float(self._config.get("tradable_balance_ratio", 0.99))
-        return self.get_total(self._config["stake_currency"]) * ratio
+        return self.get_starting_balance() if self._account is None else self._account.total_stake_amount()
 
     def get_available_stake_amount(self) -> float:
         """Stake currency that a new trade may use."""
+        if self._account is not None:
+            return self._account.available_stake_amount()
         return min(self.get_total_stake_amount(), self.get_free(self._config["stake_currency"]))
+
+    def get_trade_stake_amount(self, pair: str, max_open_trades: float, update: bool = True) -> float:  # noqa: ARG002 - freqtrade's interface
+        """Stake that a new trade would have, stake currency."""
+        if self._account is not None:
+            return self._account.trade_stake_amount()
+        stake = self._config.get("stake_amount", "unlimited")
+        share = self.get_available_stake_amount() / max_open_trades if max_open_trades else 0.0
+        return share if stake == "unlimited" else float(stake)
+
+    def _tradable(self) -> float:
+        ratio = float(self._config.get("tradable_balance_ratio", 0.99))
+        return self.get_free(self._config["stake_currency"]) * ratio
+
+    def _of(self, currency: str) -> Wallet:
+        return self.get_all_balances().get(currency, Wallet(currency))
 
 
 class FreqaiDoor:

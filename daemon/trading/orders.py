@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from daemon.core.pair import Pair
 
 ZERO = Decimal(0)
+EXACT = Context(prec=80)
+"""Sums and products of money are exact in it; the usual context rounds to 28 digits."""
 
 
 class Side(enum.StrEnum):
@@ -101,7 +103,16 @@ TRANSITIONS: Mapping[OrderState, frozenset[OrderState]] = MappingProxyType(
         OrderState.OPEN: frozenset(
             {OrderState.CANCELLING, OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED}
         ),
-        OrderState.CANCELLING: frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED}),
+        # It may be cancelled while it is unknown, and then turn out never to have been taken.
+        OrderState.CANCELLING: frozenset(
+            {
+                OrderState.FILLED,
+                OrderState.CANCELLED,
+                OrderState.EXPIRED,
+                OrderState.REJECTED,
+                OrderState.ABSENT,
+            }
+        ),
         OrderState.FILLED: frozenset(),
         OrderState.CANCELLED: frozenset(),
         OrderState.EXPIRED: frozenset(),

@@ -7,9 +7,11 @@ whether it is open are sums over fills and states, computed when they are asked 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from daemon.trading.orders import EXACT, ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,12 +50,12 @@ class OrderRecord:
     @cached_property
     def filled(self) -> Decimal:
         """Amount filled, base currency."""
-        return sum((fill.amount for fill in self.fills), self.intent.amount * 0)
+        return reduce(EXACT.add, (fill.amount for fill in self.fills), ZERO)
 
     @cached_property
     def value(self) -> Decimal:
         """What the fills cost or brought, quote currency, without fees."""
-        return sum((fill.amount * fill.price for fill in self.fills), self.intent.amount * 0)
+        return reduce(EXACT.add, (EXACT.multiply(fill.amount, fill.price) for fill in self.fills), ZERO)
 
     @property
     def average(self) -> Decimal | None:
@@ -68,17 +70,21 @@ class OrderRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopState:
-    """Where a trade's stop-loss stands; it only ever rises (freqtrade's rule for long trades).
+    """Where a trade's stop-loss stands. It only ever rises, except when `custom_stoploss` is asked after a fill.
 
     Attributes:
         price: the trade is closed at or below it, quote currency.
         initial: what it was at first.
+        ratio: by how much it lay below the price that it was computed from: -0.05 is 5 %; 0 for unknown.
+        initial_ratio: the same of the first one.
         trailing: whether it has been raised.
         rule: what set it: ``stoploss``, ``trailing_stop``, ``custom_stoploss``.
     """
 
     price: Decimal
     initial: Decimal
+    ratio: float = 0.0
+    initial_ratio: float = 0.0
     trailing: bool = False
     rule: str = "stoploss"
 

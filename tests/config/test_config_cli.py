@@ -17,11 +17,11 @@ def no_variables(monkeypatch):
 
 
 def test_check_says_ok_and_what_will_be_done(written, document):
-    document["max_open_trades"] = 3
+    document["fiat_display_currency"] = "USD"
     result = runner.invoke(app, ["check", "-c", str(written(document))])
     assert result.exit_code == 0
     warning, verdict = result.output.splitlines()
-    assert warning.startswith("warning: max_open_trades has no effect")
+    assert warning.startswith("warning: fiat_display_currency has no effect")
     assert verdict.startswith("OK: 2 pairs on simulated, 5m 1h, Mine with CatboostRegressor")
 
 

@@ -18,7 +18,7 @@ SECRETS = {
     "api_server": {"enabled": True, "password": "S1-oooooo", "jwt_secret_key": "S1-pppppp", "ws_token": ["S1-qqqqqq"]},
     "webhook": {"enabled": True, "url": "https://hook/S1-rrrrrr"},
     "discord": {"enabled": True, "webhook_url": "https://discord/S1-ssssss"},
-    "db_url": "postgresql://u:S1-tttttt@db/x",
+    "log_config": {"handlers": {"db": "postgresql://u:S1-tttttt@db/x"}},
 }  # fmt: skip
 
 

@@ -42,7 +42,9 @@ def test_the_schema_has_every_key_that_is_accepted_and_refuses_others():
         section = top
         for name in path:
             entry = section["properties"][name]
-            section = next(kind for kind in (entry, *entry.get("anyOf", ())) if "properties" in kind)
+            kinds = [entry, *entry.get("anyOf", ())]
+            kinds += [kind["items"] for kind in kinds if "items" in kind]
+            section = next(kind for kind in kinds if "properties" in kind)
         assert set(section["properties"]) == set(keys)
 
 

@@ -92,9 +92,9 @@ def test_settings_survive_the_way_to_another_process(loaded, document):
 
 
 def test_a_document_is_checked_as_a_whole_without_files_too(document):
-    document["max_open_trades"] = 3
+    document["proxy_coin"] = "BNFCR"
     settings = Settings.model_validate(document)
-    assert settings.warnings[0].startswith("max_open_trades")
+    assert settings.warnings[0].startswith("proxy_coin")
     document["freqai"]["feature_parameters"]["include_timeframes"] = ["1m"]
     with pytest.raises(ValidationError, match="must not be shorter"):
         Settings.model_validate(document)
@@ -129,7 +129,8 @@ def test_strategies_see_what_the_user_wrote_over_freqtrades_defaults(loaded, doc
     document["stake_amount"] = 10
     raw = loaded(document).raw
     assert raw["stake_amount"] == 10
-    assert raw["max_open_trades"] == 3
+    assert raw["tradable_balance_ratio"] == 0.99
+    assert raw["entry_pricing"]["price_side"] == "same"
     assert raw["dry_run"] is True
     assert raw["timeframe"] == "5m"
     assert raw["user_data_dir"] == Path("user_data")
@@ -210,6 +211,52 @@ def test_a_key_that_cannot_matter_says_why(loaded, document, key, value, words):
     (warning,) = loaded(document).warnings
     assert words in warning
     assert "later" not in warning
+
+
+LIVE = {"name": "binance", "key": "k-abcdef", "secret": "s-abcdef"}
+
+
+def test_live_trading_needs_the_account_of_the_exchange(loaded, document, refusal):
+    document["dry_run"] = False
+    document["exchange"] |= {**LIVE, "secret": "your_exchange_secret"}
+    assert "exchange: live trading (dry_run false) needs key and secret" in refusal(document)
+    document["exchange"] |= LIVE
+    assert loaded(document).dry_run is False
+
+
+def test_live_trading_in_a_demo_mode_that_is_not_there_is_refused(document, refusal):
+    document["dry_run"] = False
+    document["exchange"] |= {**LIVE, "demo_trading": True}
+    assert "orders would be real" in refusal(document)
+
+
+def test_the_ledger_of_a_dry_run_has_a_file_of_its_own(loaded, document):
+    document["exchange"] |= LIVE
+    assert loaded(document).ledger_file == Path("user_data/one.dryrun.sqlite")
+    assert loaded({**document, "dry_run": False}).ledger_file == Path("user_data/one.sqlite")
+    assert loaded({**document, "db_url": "sqlite:////x/y.sqlite"}).ledger_file == Path("/x/y.sqlite")
+
+
+def test_trading_keys_that_the_strategy_may_have_are_left_to_it(loaded, document):
+    settings = loaded(document)
+    assert (settings.stoploss, settings.max_open_trades, settings.unfilledtimeout) == (None, None, None)
+    assert not {"max_open_trades", "stake_amount", "unfilledtimeout", "stoploss"} & set(settings.raw)
+
+
+def test_trading_keys_are_read_as_freqtrade_reads_them(loaded, document):
+    document |= {
+        "minimal_roi": {"60": 0.01, "0": 0.04}, "max_open_trades": -1, "stake_amount": "unlimited",
+        "dry_run_wallet": {"USDT": 5, "BTC": 0.1}, "order_time_in_force": {"entry": "gtc", "exit": "fok"},
+        "unfilledtimeout": {"entry": 30, "unit": "seconds"},
+        "protections": [{"method": "CooldownPeriod", "unlock_at": "7:30"}],
+    }  # fmt: skip
+    settings = loaded(document)
+    assert list(settings.minimal_roi.items()) == [(0, 0.04), (60, 0.01)]
+    assert (settings.max_open_trades, settings.stake_amount) == (-1, "unlimited")
+    assert settings.order_time_in_force.exit == "FOK"
+    assert settings.unfilledtimeout.wait_ms(entry=True) == 30_000
+    assert settings.protections[0].unlock_time.minute == 30
+    assert settings.warnings == ()
 
 
 def test_a_model_of_the_users_own_is_looked_for_in_its_folder_then_among_the_users_files(

@@ -2,10 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from daemon.core.clock import SystemClock
 from daemon.core.errors import ConfigError, Corrupt, Refused
 from daemon.core.pair import Pair
+from daemon.learning import fit
 from daemon.learning.evaluate import beats_naive
 from daemon.learning.fit import train
 from daemon.learning.job import Target, TrainingJob, TrainingResult
@@ -266,6 +268,16 @@ def test_reversed_the_oldest_rows_judge(numbers, tmp_path):
     assert result.label_mean["&-s_close"] == pytest.approx(labels[480:].mean())
 
 
+def test_with_a_weight_factor_new_rows_count_for_more(numbers, tmp_path):
+    features, labels = numbers
+    turned = (features, np.where(np.arange(600) < 240, -labels, labels))  # the market has changed
+    plain = trained(replace(JOB, parameters={}), turned, tmp_path).metrics["&-s_close"]["ic"]
+    weighted = trained(replace(JOB, parameters={}, weight_factor=0.1), turned, tmp_path).metrics["&-s_close"][
+        "ic"
+    ]
+    assert weighted > plain + 0.2
+
+
 def test_without_a_test_all_rows_train(numbers, tmp_path):
     result = trained(replace(JOB, test_size=0, reverse_train_test_order=True), numbers, tmp_path)
     assert (result.rows, result.test_rows, result.metrics) == (600, 0, {})
@@ -314,3 +326,27 @@ def test_every_step_at_once_writes_the_same_bytes_again(numbers, tmp_path):
     assert first == files_of(job, numbers, tmp_path)[1]
     endings = [name.removeprefix("cb_btc_1700000000_") for name in first]
     assert sorted(endings) == ["model.cbm", "pca.npy", "pipeline.json", "trained.npy"]
+
+
+@pytest.mark.parametrize(("wanted", "seen"), [(1, 1), (0, 2)])
+def test_threads_of_preparation_are_capped_and_those_of_the_fit_are_not(
+    numbers, tmp_path, monkeypatch, wanted, seen
+):
+    counts = {}
+
+    def noting(name):
+        real = getattr(fit, name)
+
+        def noted(*given, **more):
+            counts[name] = max(
+                pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"
+            )
+            return real(*given, **more)
+
+        monkeypatch.setattr(fit, name, noted)
+
+    noting("prepared")
+    noting("fitted_head")
+    with threadpool_limits(2):
+        trained(replace(JOB, preparation_threads=wanted), numbers, tmp_path)
+    assert counts == {"prepared": seen, "fitted_head": 2}

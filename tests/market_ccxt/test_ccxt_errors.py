@@ -28,6 +28,10 @@ def test_every_error_of_ccxts_has_a_remedy(kind):
         (theirs.BadSymbol("x"), Refused),
         (theirs.BadRequest("x"), Refused),
         (theirs.NotSupported("x"), Refused),
+        (theirs.InsufficientFunds("x"), Refused),
+        (theirs.OrderNotFound("x"), Refused),
+        (theirs.MarketClosed("x"), Refused),
+        (theirs.ManualInteractionNeeded("x"), ConfigError),
         (theirs.AuthenticationError("x"), ConfigError),
         (theirs.PermissionDenied("x"), ConfigError),
         (aiohttp.ClientPayloadError("x"), Retryable),
@@ -42,6 +46,12 @@ def test_errors_by_remedy(exc, ours):
 
 def test_a_page_of_html_is_cut():
     assert len(str(as_ours(theirs.ExchangeNotAvailable("<p>\n" * 9999), "candles"))) < 400
+
+
+def test_a_signature_is_not_told():
+    text = str(as_ours(theirs.RequestTimeout("GET http://x/order?a=1&signature=0123abc&b=2"), "order"))
+    assert "0123abc" not in text
+    assert "signature=***&b=2" in text
 
 
 def test_the_cause_is_named():

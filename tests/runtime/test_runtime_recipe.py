@@ -7,10 +7,11 @@ import pytest
 
 from daemon.config.freqai import DataSplitParameters, FeatureParameters, FreqaiSettings
 from daemon.config.own import CandledSettings
+from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 from daemon.learning.models.user import UserClass
 from daemon.learning.options import PipelineOptions
-from daemon.runtime.recipe import recipe, scorer_options, training_options
+from daemon.runtime.recipe import feature_plan, recipe, scorer_options, training_options
 
 DEFAULTS = {"train_period_days": 30, "identifier": "test"}
 
@@ -28,6 +29,49 @@ def settings(split=None, freqai=None, **parameters):
         timeframe=Timeframe("5m"),
         candled=SimpleNamespace(training=SimpleNamespace(thread_count=1)),
     )
+
+
+@pytest.mark.parametrize(
+    ("parameter", "given", "name", "planned"),
+    [
+        ("include_timeframes", ["5m", "1h"], "timeframes", (Timeframe("5m"), Timeframe("1h"))),
+        ("include_corr_pairlist", ["BTC/USDT"], "correlated", (Pair("BTC/USDT"),)),
+        ("indicator_periods_candles", [10, 20], "periods", (10, 20)),
+        ("include_shifted_candles", 2, "shifts", 2),
+    ],
+)
+def test_a_parameter_of_the_features_reaches_the_plan_and_changes_the_recipe(parameter, given, name, planned):
+    base = {"include_timeframes": ["5m"]}
+    made = settings(**{**base, parameter: given})
+    assert getattr(feature_plan(made), name) == planned
+    assert recipe(made, "same") != recipe(settings(**base), "same")
+
+
+@pytest.mark.parametrize(
+    ("where", "parameter", "value", "name"),
+    [
+        ("features", "label_period_candles", 24, "label_period_candles"),
+        ("features", "buffer_train_data_candles", 5, "buffer_train_data_candles"),
+        ("features", "weight_factor", 0.9, "weight_factor"),
+        ("freqai", "model_training_parameters", {"depth": 5}, "parameters"),
+        ("split", "test_size", 0.25, "test_size"),
+    ],
+)
+def test_a_parameter_reaches_the_training_and_changes_the_recipe(where, parameter, value, name):
+    given = {parameter: value}
+    made = settings(**given) if where == "features" else settings(**{where: given})
+    assert getattr(training_options(made), name) == value
+    assert recipe(made, "same") != recipe(settings(), "same")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"conv_width": 5}, {"reduce_df_footprint": True}, {"keras": True}, {"model_save_type": "joblib"}],
+)
+def test_what_speaks_of_networks_and_formats_changes_no_model_as_in_freqai(given):
+    made = settings(freqai=given)
+    assert training_options(made) == training_options(settings())
+    assert recipe(made, "same") == recipe(settings(), "same")
 
 
 def test_by_default_the_pipeline_is_freqais_default():
@@ -93,6 +137,13 @@ def test_extra_returns_reach_the_training_and_change_the_recipe():
 def test_a_plot_reaches_the_training_and_changes_no_model():
     made = settings(plot_feature_importances=7)
     assert training_options(made).plot_feature_importances == 7
+    assert recipe(made, "same") == recipe(settings(), "same")
+
+
+def test_threads_of_preparation_reach_the_training_and_change_no_model():
+    made = settings(freqai={"data_kitchen_thread_count": 3})
+    assert training_options(made).preparation_threads == 3
+    assert training_options(settings()).preparation_threads == 0
     assert recipe(made, "same") == recipe(settings(), "same")
 
 

@@ -15,8 +15,11 @@ from daemon.core.pair import Pair
 from daemon.learning.fit import train
 from daemon.learning.job import Target, TrainingJob
 from daemon.state.artifacts import ArtifactStore
+from daemon.state.atomic import set_aside
 from daemon.state.folder import StateFolder
 from daemon.state.history import PredictionHistory
+from daemon.trading.ledger import LedgerReader
+from daemon.trading.ledger_files import RESTORED, open_ledger
 
 T = 1_732_000_000
 app = typer.Typer()
@@ -140,3 +143,34 @@ def test_the_digest_of_a_model_is_that_of_its_predictions(folder):
         digests.append(predictions_digest(store.open(name)))
     assert digests[0] == digests[1] != digests[2]
     assert len(digests[0]) == 64
+
+
+def test_the_ledger_goes_into_the_archive_and_comes_back(config, folder, tmp_path):
+    path = tmp_path / f"{folder.path.name}.dryrun.sqlite"
+    ledger = open_ledger(path, 1, set_aside)
+    ledger.put("risk", {"orders": 3})
+    run("backup", *config, tmp_path / "state.tar")
+    ledger.put("risk", {"orders": 4})
+    ledger.close()
+    result = run("restore", *config, tmp_path / "state.tar")
+    assert f"{path} is as" in result.stdout
+    ledger = LedgerReader.open(path)
+    assert ledger.get("risk") == {"orders": 3}
+    assert ledger.get(RESTORED)["fault"] == "put back by hand"
+    ledger.close()
+    assert not (folder.path / "ledger.dryrun.sqlite").exists()
+    assert not list(tmp_path.glob(".ledger-copy*"))
+
+
+def test_the_doctor_looks_at_the_ledger(config, folder, tmp_path):
+    path = tmp_path / f"{folder.path.name}.dryrun.sqlite"
+    open_ledger(path, 1, set_aside).close()
+    result = run("doctor", *config)
+    assert result.exit_code == 0
+    assert f"{path.name}: 0 trades, {path.stem}.backup-1.sqlite of 1970-01-01" in result.stdout
+    path.write_bytes(b"damage" * 1000)
+    result = run("doctor", *config)
+    assert result.exit_code == 2
+    assert "file is not a database; a start puts its newest backup in its place" in result.stdout
+    assert run("doctor", "--repair", *config).exit_code == 2
+    assert run("doctor", *config).exit_code == 0

@@ -24,11 +24,11 @@ def test_hooks_return_the_frames_of_the_strategy(sound):
 def test_the_period_and_the_metadata_reach_the_hook(sound):
     body = """
         def feature_engineering_expand_all(self, dataframe, period, metadata, **kwargs):
-            dataframe["%-seen"] = f"{period} {metadata['pair']} {metadata['tf']}"
+            dataframe["%-seen"] = f"{period} {metadata['pair']} {metadata['tf']} {metadata['period']}"
             return dataframe
         """
     seen = Hooks(sound(body)).expand_all(made_candles(3), 14, META)["%-seen"]
-    assert set(seen) == {"14 ETH/USDT 5m"}
+    assert set(seen) == {"14 ETH/USDT 5m 14"}
 
 
 def test_hooks_of_the_time_before_metadata_are_called_too(sound):

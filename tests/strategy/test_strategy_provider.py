@@ -9,7 +9,7 @@ from strategy_fakes import Candles, Predictions, made_candles
 from daemon.core.clock import FakeClock
 from daemon.core.errors import StrategyError
 from daemon.strategy.compat.enums import RunMode
-from daemon.strategy.provider import DataProvider, FreqaiDoor, Wallets
+from daemon.strategy.provider import DataProvider, FreqaiDoor, Wallets, feature_hook
 
 CONFIG = {"timeframe": "5m", "stake_currency": "USDT", "dry_run": True, "runmode": "dry_run"}
 
@@ -56,10 +56,18 @@ def test_the_run_mode_is_an_enumeration(mode, expected):
     assert DataProvider({**CONFIG, "runmode": mode}).runmode is expected
 
 
-@pytest.mark.parametrize("method", ["orderbook", "ticker", "funding_rate", "market"])
-def test_what_is_not_served_is_said_by_name(source, method):
-    with pytest.raises(StrategyError, match=rf"self\.dp\.{method} is not served by this version"):
-        getattr(DataProvider(CONFIG, source), method)("ETH/USDT")
+@pytest.mark.parametrize(
+    ("method", "more"), [("orderbook", (1,)), ("ticker", ()), ("funding_rate", ()), ("market", ())]
+)
+def test_what_is_not_served_is_said_by_name(source, method, more):
+    with pytest.raises(StrategyError, match=rf"self\.dp\.{method} is not served"):
+        getattr(DataProvider(CONFIG, source), method)("ETH/USDT", *more)
+
+
+def test_the_present_market_is_closed_to_feature_hooks(source, monkeypatch):
+    monkeypatch.setattr(feature_hook, "name", "feature_engineering_standard")
+    with pytest.raises(StrategyError, match=r"self\.dp\.ticker is not open to feature_engineering_standard"):
+        DataProvider(CONFIG, source).ticker("ETH/USDT")
 
 
 def test_other_candles_than_those_traded_on_are_refused(source):
@@ -110,7 +118,7 @@ def test_a_dry_run_account_holds_what_is_configured(settings, total, stake):
 
 
 def test_a_live_account_is_not_made_up():
-    with pytest.raises(StrategyError, match="does not read a live account's balance"):
+    with pytest.raises(StrategyError, match="the account is not known"):
         Wallets({**CONFIG, "dry_run": False}).get_total_stake_amount()
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daemon.strategy.locks import PairLocks
+from daemon.strategy.locks import MemoryLocks, PairLocks
 from daemon.strategy.persistence import Order, Trade
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -12,7 +12,7 @@ NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 
 @pytest.fixture
 def locks(monkeypatch):
-    monkeypatch.setattr(PairLocks, "locks", ())
+    monkeypatch.setattr(PairLocks, "store", MemoryLocks())
     return PairLocks
 
 

@@ -21,21 +21,42 @@ if TYPE_CHECKING:
     from daemon.learning.models.port import FitOptions, Rows
 
 DEFAULTS: Mapping[str, Any] = {
-    # Weak signals in many correlated features: shallow trees that each look at a tenth of the features fit
-    # five to ten times faster than CatBoost's own defaults, and generalise no worse.
-    "iterations": 300,
+    # Labels overlap and features are many, so a month of candles is worth some hundred independent rows. Shallow trees
+    # on a third of the features, with noise on the choice of splits and leaves shrunk as if 100 rows of the mean
+    # stood in each, learn most of what such data teach (docs/skill.md).
     "learning_rate": 0.03,
     "depth": 4,
-    "rsm": 0.1,
+    "rsm": 0.3,
+    "random_strength": 10,
+    "l2_leaf_reg": 100,
     "border_count": 32,
-    "early_stopping_rounds": 50,
 }
+TREES: Mapping[str, Any] = {"iterations": 100, "use_best_model": False}
+"""How many, and all are kept: test rows that hold a few dozen independent labels stop a fit early by chance."""
+STOPPED: Mapping[str, Any] = {"iterations": 300, "early_stopping_rounds": 50}
+"""The same where the user sets how far a fit goes: the test rows then decide when it is enough."""
+_REACH = frozenset(
+    {
+        *(
+            "iterations",
+            "n_estimators",
+            "num_boost_round",
+            "num_trees",
+            "learning_rate",
+            "eta",
+            "use_best_model",
+        ),
+        *("early_stopping_rounds", "od_wait", "od_pval", "od_type"),
+    }
+)
+"""Parameters that say how far a fit goes."""
 # CatBoost knows one parameter by several names and refuses two of them at once.
 _ALIASES = (
     {"iterations", "n_estimators", "num_boost_round", "num_trees"},
     {"learning_rate", "eta"},
     {"depth", "max_depth"},
     {"rsm", "colsample_bylevel"},
+    {"l2_leaf_reg", "reg_lambda"},
     {"border_count", "max_bin"},
     {"early_stopping_rounds", "od_wait", "od_pval", "od_type"},
     {"random_seed", "random_state"},
@@ -122,6 +143,7 @@ class _Catboost:
         """The user's parameters over our defaults, aliases respected."""
         own: dict[str, Any] = {
             **DEFAULTS,
+            **(STOPPED if _REACH & options.parameters.keys() else TREES),
             "loss_function": cls._loss,
             "random_seed": options.seed,
             "thread_count": options.threads,

@@ -31,8 +31,8 @@ class CandledExampleStrategy(IStrategy):  # type: ignore[misc]  # its base is kn
     startup_candle_count = DAY
 
     # How far above the usual a prediction must be, in standard deviations of the target. A model that
-    # knows a little predicts far smaller swings than the market makes, so half of one is a lot.
-    entry_strength = DecimalParameter(0.1, 1.0, default=0.5, decimals=2, space="buy")
+    # knows a little predicts far smaller swings than the market makes, so a fifth of one is a lot.
+    entry_strength = DecimalParameter(0.1, 1.0, default=0.2, decimals=2, space="buy")
     exit_strength = DecimalParameter(0.0, 1.0, default=0.2, decimals=2, space="sell")
 
     # --- what the model sees --------------------------------------------------------------------

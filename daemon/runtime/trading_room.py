@@ -1,0 +1,272 @@
+"""Builds everything that trades, from the settings."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+from typing import TYPE_CHECKING, cast
+
+from daemon.core.errors import ConfigError
+from daemon.core.market import CandleKey
+from daemon.market.ccxt_market import CcxtMarket
+from daemon.state import atomic
+from daemon.strategy.ports import bind_trading
+from daemon.trading.beating import beating
+from daemon.trading.callbacks import Callbacks
+from daemon.trading.desk import Desk
+from daemon.trading.desk_commands import DeskCommands
+from daemon.trading.desk_entries import DeskEntries
+from daemon.trading.desk_exits import DeskExits
+from daemon.trading.desk_ground import Ground
+from daemon.trading.desk_options import DeskOptions
+from daemon.trading.desk_orders import DeskOrders
+from daemon.trading.desk_risk import DeskRisk
+from daemon.trading.desk_stops import DeskStops
+from daemon.trading.desk_strategy import DeskStrategy
+from daemon.trading.desk_truth import DeskTruth
+from daemon.trading.ledger_files import make_backup, open_ledger
+from daemon.trading.live import LiveBroker
+from daemon.trading.live_checks import Plan, check_start
+from daemon.trading.orders import ZERO
+from daemon.trading.paper import PaperBroker
+from daemon.trading.paper_market import CandleMarket
+from daemon.trading.prices import Book
+from daemon.trading.rules import trade_rules
+from daemon.trading.strategy_market import StrategyMarket
+from daemon.trading.strategy_sources import StrategySources
+from daemon.trading.watched_market import WatchedMarket
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from daemon.config import Settings
+    from daemon.core.candles import CandleFrame
+    from daemon.core.clock import Clock
+    from daemon.core.market import Market
+    from daemon.core.pair import Pair
+    from daemon.strategy.loader import LoadedStrategy
+    from daemon.trading.broker import Broker
+    from daemon.trading.ledger import Ledger
+    from daemon.trading.messages import Inbox
+    from daemon.trading.paper_market import CandleSource, PaperMarket
+    from daemon.trading.rules import TradeRules
+
+log = logging.getLogger(__name__)
+
+ACCOUNT = "account"
+"""Fact: whose trades a ledger holds."""
+BEGINNING = "dry_run_wallet"
+
+
+def desk_of(
+    settings: Settings,
+    *,
+    strategy: LoadedStrategy,
+    market: Market,
+    frame_of: Callable[[CandleKey], CandleFrame],
+    clock: Clock,
+    inbox: Inbox,
+    stop: threading.Event,
+    beat: Callable[[], None],
+) -> Desk:
+    """Build the desk and what it needs.
+
+    Args:
+        settings: the configuration.
+        strategy: whose callbacks are asked; it is bound to what is traded.
+        market: where candles come from.
+        frame_of: candles in memory.
+        clock: market and real time.
+        inbox: the way to the desk.
+        stop: set when everything was sold on command.
+        beat: called when the exchange has answered, or has not in its time.
+
+    Raises:
+        ConfigError: a rule does not fit, the ledger is another market's, or damaged without a backup.
+    """
+    rules = trade_rules(settings, strategy.instance)
+    ledger = opened_ledger(settings, clock.now_ms())
+    try:
+        known = _broker(settings, rules, market, ledger, frame_of=frame_of, clock=clock)
+    except BaseException:
+        ledger.close()
+        raise
+    broker = beating(known, beat)
+    callbacks = Callbacks(strategy)
+    orders = DeskOrders(ledger, broker, clock=clock, account=_account(settings))
+    truth = DeskTruth(ledger, broker, orders, clock=clock, pairs=settings.pairs, on_paper=settings.dry_run)
+    books = _books(known, market)
+    ground = Ground(
+        ledger,
+        broker,
+        rules=rules,
+        callbacks=callbacks,
+        balances=truth.balances,
+        order_book=books,
+    )
+    sources = StrategySources(rules, broker.name, broker.rules)
+    told = DeskStrategy(ledger, ground=ground, sources=sources)
+    risk = DeskRisk(ledger, settings.candled.risk)
+    entries = DeskEntries(ledger, broker, orders, ground=ground, risk=risk, truth=truth, clock=clock)
+    stops = DeskStops(ledger, orders, ground=ground, after_close=told.after_close)
+    exits = DeskExits(ledger, orders, ground=ground, entries=entries, stops=stops)
+    commands = DeskCommands(
+        ledger,
+        entries=entries,
+        exits=exits,
+        truth=truth,
+        pairs=settings.pairs,
+        may_enter=settings.force_entry_enable,
+    )
+    bind_trading(
+        strategy,
+        trades=sources,
+        locks=sources,
+        account=sources,
+        market=StrategyMarket(broker, books),
+        clock=clock,
+    )
+    return Desk(
+        desk_options(settings),
+        clock=clock,
+        ledger=ledger,
+        broker=broker,
+        orders=orders,
+        exits=exits,
+        entries=entries,
+        commands=commands,
+        truth=truth,
+        risk=risk,
+        strategy=told,
+        inbox=inbox,
+        backup=lambda ledger, now_ms: make_backup(ledger, now_ms, _set_aside),
+        stop=stop,
+    )
+
+
+def desk_options(settings: Settings) -> DeskOptions:
+    """The part of the settings that decides how often the desk looks."""
+    return DeskOptions(
+        pairs=settings.pairs,
+        base=settings.timeframe,
+        stake_currency=settings.stake_currency,
+        throttle_s=settings.internals.process_throttle_secs,
+        cancel_on_exit=settings.cancel_open_orders_on_exit,
+        start=settings.initial_state,
+    )
+
+
+def opened_ledger(settings: Settings, now_ms: int) -> Ledger:
+    """The ledger of this account; a new dry-run account gets its money.
+
+    Raises:
+        ConfigError: it belongs to another exchange or currency, or is damaged without a backup.
+    """
+    path = settings.ledger_file
+    atomic.make_folder(path.parent)
+    ledger = open_ledger(path, now_ms, _set_aside)
+    try:
+        _claim(ledger, path, settings)
+        if settings.dry_run and not ledger.deposits():
+            wallet = settings.dry_run_wallet
+            amounts = wallet if isinstance(wallet, dict) else {settings.stake_currency: wallet}
+            with ledger.together():
+                for currency, amount in amounts.items():
+                    ledger.deposit(currency, Decimal(str(amount)), now_ms, BEGINNING)
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
+
+
+def _set_aside(path: Path) -> Path:
+    return atomic.set_aside(path, path.parent / "set-aside")
+
+
+def _claim(ledger: Ledger, path: Path, settings: Settings) -> None:
+    """Let nobody mix the trades of two markets."""
+    mine = _account(settings)
+    known = ledger.get(ACCOUNT)
+    if known is None:
+        ledger.put(ACCOUNT, mine)
+    elif known != mine:
+        raise ConfigError(
+            f"{path} holds the trades of {known}, and this configuration trades on {mine}: choose another "
+            "freqai.identifier, or name another file in db_url"
+        )
+
+
+def _account(settings: Settings) -> str:
+    """What tells this account from all others."""
+    name = settings.exchange.name
+    simulated = settings.candled.simulated
+    if name == "simulated":
+        made_of = simulated.replay.resolve().name if simulated.replay else f"seed {simulated.seed}"
+        name = f"{name} ({made_of})"
+    kind = "dry run" if settings.dry_run else "live"
+    return f"{name}, {kind}, {settings.stake_currency}, {settings.freqai.identifier}"
+
+
+def _plan(settings: Settings, rules: TradeRules) -> Plan:
+    """What a live start is checked for."""
+    return Plan(
+        pairs=settings.pairs,
+        stake=rules.stake_amount,
+        trades=rules.most_trades,
+        stake_currency=rules.stake_currency,
+        tradable=rules.tradable_balance_ratio,
+        reserve=rules.amount_reserve_percent,
+        stoploss=Decimal(str(rules.stoploss)),
+    )
+
+
+def _broker(
+    settings: Settings,
+    rules: TradeRules,
+    market: Market,
+    ledger: Ledger,
+    *,
+    frame_of: Callable[[CandleKey], CandleFrame],
+    clock: Clock,
+) -> Broker:
+    if not settings.dry_run:
+        if not isinstance(market, CcxtMarket):
+            raise ConfigError(
+                f"dry_run is false, but there is no real money on {market.name}: set it to true"
+            )
+        live = LiveBroker(market)
+        check_start(live, _plan(settings, rules))
+        return live
+    fee = None if settings.fee is None else Decimal(str(settings.fee))
+    meets: PaperMarket
+    if isinstance(market, CcxtMarket):
+        meets = WatchedMarket(
+            LiveBroker(market),
+            frame_of=lambda pair: frame_of(CandleKey(pair, settings.timeframe)),
+            base=settings.timeframe,
+            fee=fee,
+        )
+    else:
+        meets = CandleMarket(cast("CandleSource", market), clock=clock, fee=fee)
+    broker = PaperBroker(meets, clock=clock, account=ledger.wallet)
+    broker.restore(ledger.orders(alive=True))
+    return broker
+
+
+def _books(broker: Broker, market: Market) -> Callable[[Pair], Book | None]:
+    """The order book of a pair: the exchange's, or what its candles let paper orders meet."""
+    if isinstance(market, CcxtMarket):
+        return LiveBroker(market).order_book
+
+    def book(pair: Pair) -> Book | None:
+        if not isinstance(broker, PaperBroker):
+            return None
+        depth = broker.depth(pair)
+        asks, bids = (
+            tuple((price, amount or ZERO) for price, amount in side) for side in (depth.asks, depth.bids)
+        )
+        return Book(bids=bids, asks=asks, at_ms=depth.quote.at_ms)
+
+    return book

@@ -1,0 +1,275 @@
+"""The desk: the one thread that owns the ledger and acts on it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from daemon.core.errors import CandledError, Refused, Retryable, StrategyError
+from daemon.trading import pauses
+from daemon.trading.book import Contradiction
+from daemon.trading.desk_entries import entering
+from daemon.trading.desk_exits import FORCED
+from daemon.trading.desk_view import Showing
+from daemon.trading.look import Look
+from daemon.trading.messages import Command, DeskView, Tick
+from daemon.trading.positions import position_of
+from daemon.trading.risk import worth_of
+from daemon.trading.troubles import Troubles
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping, Sequence
+
+    from daemon.core.clock import Clock
+    from daemon.core.pair import Pair
+    from daemon.trading.broker import Broker, Quote
+    from daemon.trading.desk_commands import DeskCommands
+    from daemon.trading.desk_entries import DeskEntries
+    from daemon.trading.desk_exits import DeskExits
+    from daemon.trading.desk_options import DeskOptions
+    from daemon.trading.desk_orders import DeskOrders
+    from daemon.trading.desk_risk import DeskRisk
+    from daemon.trading.desk_strategy import DeskStrategy
+    from daemon.trading.desk_truth import DeskTruth
+    from daemon.trading.ledger import Ledger
+    from daemon.trading.messages import Inbox
+    from daemon.trading.records import TradeRecord
+
+log = logging.getLogger(__name__)
+
+SHOWN_S = 0.5
+"""Longest time between two views, real seconds."""
+PAUSED, STOPPED = "initial_state is paused", "initial_state is stopped"
+BACKUP_S = 86_400.0
+"""Real seconds between two backups of the ledger; another is made at each start."""
+
+
+class Desk:
+    """Looks at the market, at open trades and at what it was told, and acts; see docs/trading.md.
+
+    Whatever fails (exchange, disk, strategy) leaves a state from which the next look goes on. A damaged ledger ends
+    the daemon: the next start puts its backup in its place.
+
+    Args:
+        options: see `DeskOptions`.
+        clock: market and real time.
+        ledger: nobody else writes to it while the desk runs.
+        broker: where prices come from.
+        orders: sends, cancels and asks.
+        exits: looks after open trades.
+        entries: opens new ones.
+        commands: does what humans ask for.
+        truth: holds the ledger against the exchange.
+        risk: watches what the account is worth.
+        strategy: shows strategies what is so, and keeps what they write.
+        inbox: ticks and commands.
+        backup: makes a backup of the ledger.
+        stop: set when everything is sold after ``candled stop --exit-all``.
+    """
+
+    def __init__(
+        self,
+        options: DeskOptions,
+        *,
+        clock: Clock,
+        ledger: Ledger,
+        broker: Broker,
+        orders: DeskOrders,
+        exits: DeskExits,
+        entries: DeskEntries,
+        commands: DeskCommands,
+        truth: DeskTruth,
+        risk: DeskRisk,
+        strategy: DeskStrategy,
+        inbox: Inbox,
+        backup: Callable[[Ledger, int], object],
+        stop: threading.Event,
+    ) -> None:
+        self._options = options
+        self._clock = clock
+        self._ledger = ledger
+        self._broker = broker
+        self._orders = orders
+        self._exits = exits
+        self._entries = entries
+        self._commands = commands
+        self._truth = truth
+        self._risk = risk
+        self._strategy = strategy
+        self._inbox = inbox
+        self._backup = backup
+        self._backed_up_s = clock.monotonic_s()
+        self._stop = stop
+        self._tick: Tick | None = None
+        self._begun = False
+        self._unanswered: list[Command] = []
+        self._troubles = Troubles()
+        self._showing = Showing(ledger, options.stake_currency)
+        self._shown_s = -SHOWN_S
+        self.view = DeskView()
+
+    def step(self) -> bool:
+        """One look."""
+        for message in self._inbox.take():
+            if isinstance(message, Tick):
+                self._tick = message
+            else:
+                self._unanswered.append(message)
+        try:
+            self._look()
+        except (
+            Retryable
+        ) as exc:  # the ledger cannot be written: nothing has left, and the next look tries again
+            self._troubles.put("ledger", str(exc))
+            self._entries.ledger_fault = str(exc)
+            self._answer_all(exc)
+        else:
+            self._troubles.put("ledger", "")
+            self._entries.ledger_fault = ""
+        self._show()
+        return False
+
+    def close(self) -> None:
+        """Put the desk away when its thread has ended."""
+        if self._options.cancel_on_exit:
+            try:
+                for order in self._ledger.orders(alive=True):
+                    self._exits.cancel_at_the_end(order)
+            except Retryable as exc:
+                log.warning("orders_not_cancelled", extra={"fields": {"error": str(exc)}})
+        self._answer_all(Retryable("the daemon stops"))
+        self._broker.close()
+        self._ledger.close()
+
+    def _look(self) -> None:
+        if not self._begun:
+            self._begin()
+        self._orders.pull()
+        self._truth.look()
+        look = self._looked(self._ledger.trades(is_open=True))
+        self._obey(look)
+        stopped = pauses.paused(self._ledger) == STOPPED
+        trades = self._ledger.trades(is_open=True)
+        self._troubles.keep("trade ", {_about(trade) for trade in trades})
+        for trade in trades:
+            if not stopped or trade.exit_reason == FORCED.reason:
+                self._keep(trade, look)
+        self._entries.look(look)
+        still = self._strategy.publish(look.now_ms)
+        self._weigh(still, look)
+        self._back_up(look.now_ms)
+        if not still and self._ledger.get(pauses.EXIT_ALL):
+            self._ledger.put(pauses.EXIT_ALL, value=False)
+            log.info("all_sold")
+            self._stop.set()
+
+    def _begin(self) -> None:
+        """What is done before the first look."""
+        now_ms = self._clock.now_ms()
+        self._orders.recover()
+        if self._options.start != "running":
+            pauses.pause(self._ledger, STOPPED if self._options.start == "stopped" else PAUSED, now_ms)
+        self._strategy.publish(now_ms)
+        self._begun = True
+
+    def _weigh(self, trades: Sequence[TradeRecord], look: Look) -> None:
+        """Let the limits of risk see what the account is worth, if all that is held has a price."""
+        held = [(position_of(trade).amount, look.quotes.get(trade.pair)) for trade in trades]
+        priced = [(amount, quote.bid) for amount, quote in held if quote is not None]
+        if len(priced) == len(held):
+            worth = worth_of(self._options.stake_currency, self._truth.balances(), priced)
+            self._risk.look(worth, look.now_ms)
+
+    def _back_up(self, now_ms: int) -> None:
+        """Once a day."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._backed_up_s < BACKUP_S:
+            return
+        self._backed_up_s = now_s
+        try:
+            self._backup(self._ledger, now_ms)
+        except OSError as exc:  # the one before it is whole
+            raise Retryable(f"no backup of the ledger: {exc}") from exc
+
+    def _looked(self, trades: Sequence[TradeRecord]) -> Look:
+        """The moment, with prices of all pairs that matter."""
+        now_ms, base = self._clock.now_ms(), self._options.base
+        tick = self._tick
+        # For exits its signals stand until the next tick has come; how old a candle may be entered on, the gate says.
+        if tick is not None and now_ms - tick.close_ms >= 2 * base.ms:
+            tick = None
+        wanted = dict.fromkeys(trade.pair for trade in trades)
+        if tick is not None:
+            wanted.update(entering(tick.signals))
+        for command in self._unanswered:
+            wanted.update(dict.fromkeys(self._commands.pairs(command)))
+        return Look(
+            now_ms=now_ms,
+            candle_ms=base.newest_closed(now_ms),
+            tick=tick,
+            quotes=self._quotes(tuple(wanted)),
+        )
+
+    def _quotes(self, pairs: Sequence[Pair]) -> Mapping[Pair, Quote]:
+        if not pairs:
+            return {}
+        try:
+            found = self._broker.quotes(pairs)
+        except Retryable as exc:
+            self._troubles.put("prices", str(exc))
+            return {}
+        self._troubles.put("prices", "")
+        return found
+
+    def _keep(self, trade: TradeRecord, look: Look) -> None:
+        """Look after one trade; what goes wrong with it is told, and touches no other."""
+        about = _about(trade)
+        try:
+            self._exits.look(trade, look)
+        except (StrategyError, Refused, Contradiction) as exc:
+            self._troubles.put(about, str(exc))
+        else:
+            self._troubles.put(about, "")
+
+    def _obey(self, look: Look) -> None:
+        """Do what was asked for, in order."""
+        while self._unanswered:
+            command = self._unanswered[0]
+            answer: Mapping[str, Any] | CandledError
+            try:
+                answer = self._commands.obey(command, look)
+            except Retryable:
+                raise
+            except CandledError as exc:
+                answer = exc
+            self._unanswered.pop(0)
+            command.answer.put(answer)
+
+    def _answer_all(self, error: CandledError) -> None:
+        while self._unanswered:
+            self._unanswered.pop(0).answer.put(error)
+
+    def _show(self) -> None:
+        """Publish the view, now and then."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._shown_s < SHOWN_S:
+            return
+        self._shown_s = now_s
+        trouble = "; ".join(filter(None, [self._orders.trouble, str(self._troubles)]))
+        try:
+            trades = self._ledger.trades(is_open=True)
+            self.view = self._showing.view(
+                self._clock.now_ms(),
+                trades,
+                self._quotes(tuple(dict.fromkeys(trade.pair for trade in trades))),
+                balances=self._truth.balances(),
+                gates=self._entries.gates,
+                trouble=trouble,
+            )
+        except Retryable as exc:
+            self._troubles.put("ledger", str(exc))
+
+
+def _about(trade: TradeRecord) -> str:
+    return f"trade {trade.trade_id} {trade.pair}"

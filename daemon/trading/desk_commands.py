@@ -1,0 +1,175 @@
+"""What humans ask of the running desk."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from daemon.core.errors import Refused
+from daemon.trading import pauses
+from daemon.trading.ledger_files import RESTORED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from daemon.core.pair import Pair
+    from daemon.trading.desk_entries import DeskEntries
+    from daemon.trading.desk_exits import DeskExits
+    from daemon.trading.desk_truth import DeskTruth
+    from daemon.trading.ledger import Ledger
+    from daemon.trading.look import Look
+    from daemon.trading.messages import Command
+    from daemon.trading.records import TradeRecord
+
+
+class DeskCommands:
+    """Does them, in the desk's thread.
+
+    Args:
+        ledger: where trades and pauses are.
+        entries: enters.
+        exits: leaves.
+        truth: reconciles.
+        pairs: the whitelist.
+        may_enter: whether ``force_entry_enable`` allows `enter`.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        entries: DeskEntries,
+        exits: DeskExits,
+        truth: DeskTruth,
+        pairs: Sequence[Pair],
+        may_enter: bool,
+    ) -> None:
+        self._ledger = ledger
+        self._entries = entries
+        self._exits = exits
+        self._truth = truth
+        self._pairs = tuple(pairs)
+        self._may_enter = may_enter
+        self._deeds: dict[str, Callable[[Mapping[str, Any], Look], Mapping[str, Any]]] = {
+            "enter": self._enter,
+            "exit": self._exit,
+            "pause": self._pause,
+            "resume": self._resume,
+            "stop": self._stop,
+            "reconcile": self._reconcile,
+        }
+
+    def obey(self, command: Command, look: Look) -> Mapping[str, Any]:
+        """Do a command; the answer has ``text`` for people.
+
+        Raises:
+            Refused: it cannot be done; nothing has changed.
+            Retryable: the ledger cannot be written.
+        """
+        deed = self._deeds.get(command.do)
+        if deed is None:
+            raise Refused(f"no command {command.do!r}; there are {', '.join(self._deeds)}")
+        return deed(command.arguments, look)
+
+    def pairs(self, command: Command) -> tuple[Pair, ...]:
+        """Pairs whose prices a command needs."""
+        if command.do != "enter":
+            return ()
+        return tuple(
+            pair
+            for pair in self._pairs
+            if str(pair).lower() == str(command.arguments.get("pair", "")).lower()
+        )
+
+    def _enter(self, arguments: Mapping[str, Any], look: Look) -> Mapping[str, Any]:
+        if not self._may_enter:
+            raise Refused("entries by command are not allowed; set force_entry_enable to true to allow them")
+        text = str(arguments.get("pair", ""))
+        pair = next((pair for pair in self._pairs if str(pair).lower() == text.lower()), None)
+        if pair is None:
+            raise Refused(f"{text!r} is not in exchange.pair_whitelist; there are {', '.join(self._pairs)}")
+        trade = self._entries.force(
+            pair,
+            look,
+            price=_amount(arguments.get("price"), "price"),
+            stake=_amount(arguments.get("stake"), "stake"),
+            tag=str(arguments.get("tag") or "force_entry"),
+        )
+        return _told(trade, f"{pair}: trade {trade.trade_id} begun")
+
+    def _exit(self, arguments: Mapping[str, Any], look: Look) -> Mapping[str, Any]:
+        wanted = str(arguments.get("trade", ""))
+        trades = self._ledger.trades(is_open=True)
+        if wanted.lower() != "all":
+            trades = tuple(t for t in trades if wanted in (str(t.trade_id), str(t.pair)))
+            if not trades:
+                raise Refused(f"no open trade {wanted!r}; see candled trades")
+        if not trades:
+            return {"text": "no trade is open", "trades": []}
+        for trade in trades:
+            self._exits.force(trade, look)
+        numbers = [trade.trade_id for trade in trades]
+        return {
+            "text": f"leaving {', '.join(f'trade {trade.trade_id} {trade.pair}' for trade in trades)}",
+            "trades": numbers,
+        }
+
+    def _pause(self, arguments: Mapping[str, Any], look: Look) -> Mapping[str, Any]:
+        pauses.pause(self._ledger, str(arguments.get("why") or "candled pause"), look.now_ms)
+        return {"text": "paused: nothing is entered until candled resume; open trades are looked after"}
+
+    def _resume(self, arguments: Mapping[str, Any], look: Look) -> Mapping[str, Any]:
+        pauses.resume(self._ledger)
+        done = ["entries are allowed again"]
+        if arguments.get("risk"):
+            self._entries.reset_risk()
+            done.append("limits of risk begin anew")
+        if arguments.get("settled"):
+            settled = self._ledger.settle_contradictions(look.now_ms)
+            self._ledger.put(RESTORED, None)
+            done.append(f"{len(settled)} contradictions are settled")
+            self._truth.soon()
+        return {"text": "; ".join(done)}
+
+    def _stop(self, arguments: Mapping[str, Any], look: Look) -> Mapping[str, Any]:
+        if not arguments.get("exit_all"):
+            raise Refused("stop without exit_all is a signal to the process")
+        self._ledger.put(pauses.EXIT_ALL, value=True)
+        pauses.pause(self._ledger, "candled stop --exit-all", look.now_ms)
+        trades = self._ledger.trades(is_open=True)
+        for trade in trades:
+            self._exits.force(trade, look)
+        return {
+            "text": f"selling {len(trades)} open trades, then the daemon stops",
+            "trades": [t.trade_id for t in trades],
+        }
+
+    def _reconcile(self, arguments: Mapping[str, Any], look: Look) -> Mapping[str, Any]:
+        del arguments, look
+        self._truth.soon()
+        self._truth.look()
+        obstacles = self._truth.obstacles
+        return {"text": "; ".join(obstacles) or "ledger and exchange agree", "obstacles": list(obstacles)}
+
+
+def _told(trade: TradeRecord, text: str) -> Mapping[str, Any]:
+    order = trade.orders[-1]
+    shown = f"{text}: {order.intent.side} {order.intent.amount} at {order.intent.price or 'the market'}, {order.state}"
+    return {"text": shown + (f" ({order.detail})" if order.detail else ""), "trade": trade.trade_id}
+
+
+def _amount(value: Any, name: str) -> Decimal | None:
+    """A number above 0 that a human gave.
+
+    Raises:
+        Refused: it is none.
+    """
+    if value in (None, ""):
+        return None
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        found = Decimal(0)
+    if not (found.is_finite() and found > 0):
+        raise Refused(f"{name} {value!r} is not a number above 0")
+    return found

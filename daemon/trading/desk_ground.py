@@ -1,0 +1,111 @@
+"""What the desk's decisions go by: rules, the exchange's filters, the account, trades as strategies see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.core.errors import Refused, Retryable
+from daemon.trading.account import account_of
+from daemon.trading.orders import ZERO, Side
+from daemon.trading.positions import position_of
+from daemon.trading.prices import market_price
+from daemon.trading.strategy_trades import strategy_trade
+from daemon.trading.terms import Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from decimal import Decimal
+
+    from daemon.core.pair import Pair
+    from daemon.strategy.persistence import Trade
+    from daemon.trading.account import Account
+    from daemon.trading.broker import Balance, Broker
+    from daemon.trading.callbacks import Callbacks
+    from daemon.trading.ledger_reads import LedgerReader
+    from daemon.trading.look import Look
+    from daemon.trading.prices import Book
+    from daemon.trading.records import TradeRecord
+    from daemon.trading.rules import TradeRules
+
+
+class Ground:
+    """Gathers it; may be asked from any thread.
+
+    Args:
+        ledger: where trades are.
+        broker: whose filters hold.
+        rules: freqtrade's keys as they hold for the strategy.
+        callbacks: of the strategy.
+        balances: of the account.
+        order_book: of a pair, where somebody knows it.
+    """
+
+    def __init__(
+        self,
+        ledger: LedgerReader,
+        broker: Broker,
+        *,
+        rules: TradeRules,
+        callbacks: Callbacks,
+        balances: Callable[[], Mapping[str, Balance]],
+        order_book: Callable[[Pair], Book | None],
+    ) -> None:
+        self._ledger = ledger
+        self._broker = broker
+        self.rules = rules
+        self.callbacks = callbacks
+        self.balances = balances
+        self.order_book = order_book
+        self._closed: dict[int, Decimal] = {}
+        self._summed = False
+
+    def terms(self, pair: Pair) -> Terms:
+        """What decisions about a pair go by."""
+        return Terms(rules=self.rules, market=self._broker.rules(pair), callbacks=self.callbacks)
+
+    def rate(self, side: Side, pair: Pair, look: Look) -> Decimal:
+        """The price of an order of a side, by ``entry_pricing`` or ``exit_pricing``.
+
+        Raises:
+            Refused: the market has none now.
+        """
+        pricing = self.rules.entry_pricing if side is Side.BUY else self.rules.exit_pricing
+        if pair not in look.quotes:
+            raise Refused(f"{pair}: there is no price now")
+        try:
+            book = self.order_book(pair) if pricing.use_order_book else None
+            return market_price(side, pricing, look.quotes[pair], book)
+        except Retryable as exc:
+            raise Refused(f"{pair}: {exc}") from exc
+
+    def shown(self, trade: TradeRecord) -> Trade:
+        """A trade as the strategy sees it."""
+        return strategy_trade(
+            trade, self._broker.rules(trade.pair), exchange=self._broker.name, fee=self.rules.fee
+        )
+
+    def account(self) -> Account:
+        """The account now."""
+        return account_of(
+            self.rules.stake_currency,
+            self.balances(),
+            self._ledger.trades(is_open=True),
+            self.closed_profit(),
+        )
+
+    def closed_profit(self) -> Decimal:
+        """What closed trades have earned, stake currency; each is summed once."""
+        if not self._summed:
+            for trade in self._ledger.trades(is_open=False):
+                self._count(trade)
+            self._summed = True
+        return sum(self._closed.values(), ZERO)
+
+    def closed(self, trade: TradeRecord) -> None:
+        """A trade was closed."""
+        self.closed_profit()
+        self._count(trade)
+
+    def _count(self, trade: TradeRecord) -> None:
+        position = position_of(trade)
+        self._closed[trade.trade_id] = position.received - position.paid

@@ -1,0 +1,40 @@
+"""What the desk needs from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from daemon.core.pair import Pair
+    from daemon.core.timeframe import Timeframe
+
+LEAST_LOOK_S = 0.1
+"""Shortest time between two looks, real seconds, however fast the market's clock runs."""
+LOOKS_PER_CANDLE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskOptions:
+    """What the desk needs from the settings.
+
+    Attributes:
+        pairs: the whitelist.
+        base: timeframe of the candles that are traded on.
+        stake_currency: quote currency of the account.
+        throttle_s: longest time between two looks, market seconds.
+        cancel_on_exit: whether entries and exits that are open are cancelled when the daemon stops.
+        start: ``running``, ``paused`` or ``stopped``: how a start finds it.
+    """
+
+    pairs: tuple[Pair, ...]
+    base: Timeframe
+    stake_currency: str
+    throttle_s: float
+    cancel_on_exit: bool = False
+    start: str = "running"
+
+    def idle_s(self, speed: float) -> float:
+        """Real seconds between two looks."""
+        market_s = min(self.throttle_s, self.base.ms / 1000 / LOOKS_PER_CANDLE)
+        return max(LEAST_LOOK_S, market_s / speed)

@@ -1,0 +1,202 @@
+"""What follows from fills: the stop-loss, the stop order at the exchange, the end of a trade."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from daemon.core.errors import Refused, StrategyError
+from daemon.trading.exits import ExitDecision, ExitKind
+from daemon.trading.leaving import least_sellable, plan_stop_order, stop_order_outdated
+from daemon.trading.orders import ZERO, Leg, OrderState
+from daemon.trading.positions import position_of
+from daemon.trading.stops import moved_stop, stop_after_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemon.trading.desk_ground import Ground
+    from daemon.trading.desk_orders import DeskOrders
+    from daemon.trading.ledger import Ledger
+    from daemon.trading.look import Look
+    from daemon.trading.records import OrderRecord, TradeRecord
+
+log = logging.getLogger(__name__)
+
+TOLD = "fills_told"
+"""Fact: ids of orders of open trades whose fills the strategy was told of."""
+
+
+class DeskStops:
+    """Draws the consequences of fills.
+
+    Args:
+        ledger: where trades are.
+        orders: sends and cancels.
+        ground: what decisions go by.
+        after_close: told of each trade that was closed after it had held something, and when.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        orders: DeskOrders,
+        *,
+        ground: Ground,
+        after_close: Callable[[TradeRecord, int], None],
+    ) -> None:
+        self._ledger = ledger
+        self._orders = orders
+        self._ground = ground
+        self._after_close = after_close
+        self._told: dict[str, None] | None = None
+
+    def after_fills(self, trade: TradeRecord, look: Look) -> TradeRecord:
+        """Set the stop-loss after entries, and tell the strategy of orders that were filled.
+
+        A crash in between tells the strategy once more; it never leaves a stop-loss out.
+
+        Raises:
+            StrategyError: `order_filled` or `custom_stoploss` raised; the stop-loss stands where it must at least.
+        """
+        told = self._known()
+        faults: list[str] = []
+        for order in trade.orders:
+            if order.intent.client_id in told or not (order.settled and order.fills):
+                continue
+            trade = self._with_stop(trade, order, look, faults)
+            try:
+                self._tell(trade, order, look)
+            except StrategyError as exc:
+                faults.append(str(exc))
+            told[order.intent.client_id] = None
+            self._ledger.put(TOLD, list(told))
+        if faults:
+            raise StrategyError("; ".join(faults))
+        return trade
+
+    def over(self, trade: TradeRecord, look: Look) -> bool:
+        """Close a trade that holds nothing and has no order left; whether it is closed."""
+        if any(not order.settled for order in trade.orders):
+            return False
+        position = position_of(trade)
+        if position.amount > 0:
+            if not position.sold or position.close_rate is None:
+                return False
+            market = self._ground.terms(trade.pair).market
+            if market.amount(position.amount) >= least_sellable(position.close_rate, market):
+                return False
+        if position.bought and not trade.exit_reason:
+            last = next((o for o in reversed(trade.orders) if o.fills), None)
+            stop = last is not None and last.intent.leg is Leg.STOP
+            kind = ExitKind.STOPLOSS_ON_EXCHANGE if stop else ExitKind.SOLD_ON_EXCHANGE
+            rate = position.close_rate or ZERO
+            asked = (
+                f", stop {last.intent.stop_price:f}" if last is not None and last.intent.stop_price else ""
+            )
+            trade = self._ledger.note(
+                trade.trade_id, exit_reason=kind.value, exit_detail=f"{kind}: sold at {rate:f}{asked}"
+            )
+        self._close(trade, look)
+        return True
+
+    def write_off(self, trade: TradeRecord, decision: ExitDecision, look: Look) -> None:
+        """Close a trade that holds less than the exchange lets one sell."""
+        held = position_of(trade).amount
+        trade = self._ledger.note(
+            trade.trade_id,
+            exit_reason=decision.reason,
+            exit_detail=f"{decision.detail}; {held:f} {trade.pair.base} are too little to be sold",
+        )
+        log.warning("dust", extra={"fields": {"trade": trade.trade_id, "pair": trade.pair, "amount": held}})
+        self._close(trade, look)
+
+    def unprotected(self, trade: TradeRecord) -> ExitDecision | None:
+        """The exit of a trade whose stop order the exchange did not take; None if it has one, or needs none."""
+        stops = [order for order in trade.orders if order.intent.leg is Leg.STOP]
+        if not self._ground.rules.order_types.stoploss_on_exchange or not stops:
+            return None
+        if stops[-1].state is not OrderState.REJECTED:
+            return None
+        return ExitDecision(
+            kind=ExitKind.EMERGENCY_EXIT,
+            reason=ExitKind.EMERGENCY_EXIT.value,
+            detail=f"emergency_exit: the exchange refused the stop order: {stops[-1].detail}",
+        )
+
+    def keep_at_exchange(self, trade: TradeRecord, look: Look) -> None:
+        """Have a stop order lie at the exchange, for all that is held, where the stop-loss stands."""
+        rules, stop = self._ground.rules, trade.stop
+        if not rules.order_types.stoploss_on_exchange or stop is None or trade.alive(Leg.EXIT):
+            return
+        market, held = self._ground.terms(trade.pair).market, position_of(trade).amount
+        for order in trade.alive(Leg.STOP):
+            placed, placed_ms = order.intent.stop_price or ZERO, order.sent_ms or order.intent.created_ms
+            if stop_order_outdated(placed, placed_ms, stop, look.now_ms, rules):
+                self._orders.cancel(order, f"the stop-loss stands at {stop.price:f} now")
+            elif order.intent.amount - order.filled != market.amount(held):
+                self._orders.cancel(order, f"{held:f} are held now")
+        trade = self._ledger.trade(trade.trade_id)
+        held = position_of(trade).amount
+        if trade.alive(Leg.STOP) or any(not o.settled for o in trade.orders if o.intent.leg is Leg.STOP):
+            return
+        if self.unprotected(trade) is not None or market.amount(held) < least_sellable(stop.price, market):
+            return
+        try:
+            plan = plan_stop_order(trade.pair, stop, held, rules=rules, market=market)
+        except Refused as exc:
+            log.warning("no_stop_order", extra={"fields": {"trade": trade.trade_id, "why": str(exc)}})
+            return
+        self._orders.add(trade, plan, look.candle_ms)
+
+    def _known(self) -> dict[str, None]:
+        if self._told is None:
+            self._told = dict.fromkeys(self._ledger.get(TOLD, []))
+        return self._told
+
+    def _with_stop(
+        self, trade: TradeRecord, order: OrderRecord, look: Look, faults: list[str]
+    ) -> TradeRecord:
+        """The trade with its stop-loss after a fill."""
+        if position_of(trade).amount <= 0:
+            return trade
+        terms, shown = self._ground.terms(trade.pair), self._ground.shown(trade)
+        stop = trade.stop
+        if order.intent.leg is Leg.ENTRY or stop is None:
+            stop = stop_after_entry(stop, shown, terms.rules, terms.market)
+        if terms.rules.use_custom_stoploss:
+            rate = float(order.average or stop.price)
+            stop, fault = moved_stop(stop, shown, rate, now_ms=look.now_ms, terms=terms, after_fill=True)
+            faults.extend([fault] if fault else [])
+        return self._ledger.note(trade.trade_id, stop=stop)
+
+    def _tell(self, trade: TradeRecord, order: OrderRecord, look: Look) -> None:
+        shown = self._ground.shown(trade)
+        told = shown.select_order_by_order_id(order.exchange_id or order.intent.client_id)
+        if told is not None:
+            self._ground.callbacks.order_filled(shown, told, now_ms=look.now_ms)
+
+    def _close(self, trade: TradeRecord, look: Look) -> None:
+        position = position_of(trade)
+        closed = self._ledger.close_trade(trade.trade_id, look.now_ms, dust=max(position.amount, ZERO))
+        self._ground.closed(closed)
+        mine = {order.intent.client_id for order in trade.orders}
+        told = self._known()
+        if mine & told.keys():
+            for name in mine:
+                told.pop(name, None)
+            self._ledger.put(TOLD, list(told))
+        if not position.bought:
+            log.info("entry_ended", extra={"fields": {"trade": trade.trade_id, "pair": trade.pair}})
+            return
+        profit = position.received - position.paid
+        fields = {
+            "trade": trade.trade_id,
+            "pair": trade.pair,
+            "profit": round(profit, 8),
+            "ratio": f"{profit / position.paid:+.4%}",
+            "reason": trade.exit_reason,
+            "rule": trade.exit_detail,
+        }
+        log.info("trade_closed", extra={"fields": fields})
+        self._after_close(closed, look.now_ms)

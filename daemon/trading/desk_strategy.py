@@ -1,0 +1,78 @@
+"""The desk's side of what strategies see and write: trades, locks, the account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.trading.protections import locks_after_close
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from daemon.trading.desk_ground import Ground
+    from daemon.trading.ledger import Ledger
+    from daemon.trading.records import TradeRecord
+    from daemon.trading.strategy_sources import Changes, StrategySources
+
+
+class DeskStrategy:
+    """Publishes the ledger to strategies, and puts into it what they wrote.
+
+    Args:
+        ledger: where trades are.
+        ground: the account.
+        sources: what strategies read.
+    """
+
+    def __init__(self, ledger: Ledger, *, ground: Ground, sources: StrategySources) -> None:
+        self._ledger = ledger
+        self._ground = ground
+        self._sources = sources
+        self._pending: list[Changes] = []
+        self._closed: list[TradeRecord] | None = None
+
+    def publish(self, now_ms: int) -> Sequence[TradeRecord]:
+        """Keep what strategies wrote, then show them what is so now; return the open trades."""
+        self._take_changes(now_ms)
+        open_trades = self._ledger.trades(is_open=True)
+        closed = list(self._ledger.trades(is_open=False)) if self._closed is None else self._closed
+        self._sources.publish(
+            open_trades=open_trades,
+            closed_trades=closed,
+            account=self._ground.account(),
+            locks=self._ledger.all_locks(now_ms),
+        )
+        self._closed = []
+        return open_trades
+
+    def after_close(self, trade: TradeRecord, now_ms: int) -> None:
+        """A trade was closed after it had held something: the protections look at it."""
+        if self._closed is not None:
+            self._closed.append(trade)
+        rules = self._ground.rules
+        known = [each for each in self._sources.trades(is_open=False) if each.id != trade.trade_id]
+        locks = locks_after_close(
+            trade.pair,
+            [*known, self._sources.shown(trade)],
+            now_ms=now_ms,
+            rules=rules,
+            starting_balance=float(self._ground.account().starting_balance(rules)),
+            locks=self._ledger.locks(now_ms),
+        )
+        for lock in locks:
+            self._ledger.lock(lock)
+
+    def _take_changes(self, now_ms: int) -> None:
+        """Put into the ledger what strategies wrote; what it cannot take now waits for the next look."""
+        self._pending.append(self._sources.changes())
+        while self._pending:
+            changes = self._pending[0]
+            if changes.custom or changes.locks or changes.lifted:
+                with self._ledger.together():
+                    for trade_id, custom in changes.custom.items():
+                        self._ledger.note(trade_id, custom=custom)
+                    for lock in changes.locks:
+                        self._ledger.lock(lock)
+                    for lock in changes.lifted:
+                        self._ledger.unlock(now_ms, pair=lock.pair, side=lock.side, reason=lock.reason)
+            self._pending.pop(0)

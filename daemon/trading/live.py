@@ -1,0 +1,329 @@
+"""Orders on a real exchange, through the same ccxt client, pace and silence as its candles."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from daemon.core.errors import CandledError, Refused, Retryable
+from daemon.market.ccxt_client import CREDENTIALS
+from daemon.market.ccxt_errors import FOREIGN
+from daemon.trading.broker import AnswerLost
+from daemon.trading.live_errors import after_change, is_clock, is_unknown_order
+from daemon.trading.live_fills import pages
+from daemon.trading.live_stream import LiveStream
+from daemon.trading.live_values import balances_of, book_of, quote_of, report_of, rules_of
+from daemon.trading.orders import ZERO, OrderType
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from decimal import Decimal
+
+    from daemon.core.pair import Pair
+    from daemon.market.ccxt_market import CcxtMarket
+    from daemon.market.ccxt_wire import Trip
+    from daemon.trading.broker import Balance, MarketRules, Quote
+    from daemon.trading.orders import Fill, Intent, OrderReport
+    from daemon.trading.prices import Book
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+# Real seconds for a call: a change has one try, questions are asked again within theirs.
+_CHANGE_S, _ASK_S, _LIST_S = 15.0, 15.0, 60.0
+# More pairs than this, and one question for all orders of the account is cheaper than one for each pair.
+_PAIRS_ONE_BY_ONE = 12
+# What Binance allows (security of signed requests), and what it takes for a window where ccxt asks for none.
+_AHEAD_MS, _WINDOW_MS = 1000, 5000
+
+
+class LiveBroker:
+    """A `Broker` on an exchange of ccxt's.
+
+    Args:
+        market: the exchange's connection, which its owner closes.
+    """
+
+    def __init__(self, market: CcxtMarket) -> None:
+        self.name = market.name
+        self._market = market
+        self._ccxt = market.client.ccxt
+        self._ccxt.options["warnOnFetchOpenOrdersWithoutSymbol"] = False  # it raises instead of warning
+        self._clock_off = False
+        self._stream = LiveStream(market) if self._ccxt.has.get("watchOrders") is True else None
+
+    def rules(self, pair: Pair) -> MarketRules:
+        """See `Broker`."""
+        market = (self._ccxt.markets or {}).get(str(pair))
+        if market is None:
+            self._market.pairs()  # loads them
+            market = (self._ccxt.markets or {}).get(str(pair))
+        if market is None:
+            raise Refused(f"{self.name} does not trade {pair}")
+        return rules_of(pair, market, self._ccxt.precisionMode)
+
+    def quotes(self, pairs: Sequence[Pair]) -> Mapping[Pair, Quote]:
+        """See `Broker`; best bid and ask and the newest trade."""
+        known = self._market.pairs()  # one that is not there would spoil the answer for all
+        names = [str(pair) for pair in pairs if pair in known]
+        if not names:
+            return {}
+        answer = self._asked(lambda ccxt: ccxt.fetch_tickers(names), f"prices on {self.name}", _ASK_S)
+        now_ms = self._market.exchange_ms()
+        found = {pair: quote_of(answer[str(pair)], now_ms) for pair in pairs if str(pair) in answer}
+        return {pair: quote for pair, quote in found.items() if quote is not None}
+
+    def order_book(self, pair: Pair, places: int = 50) -> Book:
+        """Who buys and who sells at which price, best first.
+
+        Raises:
+            Retryable: the exchange does not answer.
+        """
+        what = f"order book of {pair} on {self.name}"
+        answer = self._asked(lambda ccxt: ccxt.fetch_order_book(str(pair), places), what, _ASK_S)
+        return book_of(answer, self._market.exchange_ms(), what)
+
+    def send(self, intent: Intent) -> OrderReport:
+        """See `Broker`."""
+        what = f"order {intent.client_id} of {intent.pair} on {self.name}"
+        arguments = self._order(intent, what)
+        return self._changed(
+            lambda ccxt: ccxt.create_order(*arguments),
+            what,
+            lambda answer: self._report(
+                # Who says nothing of the order's state has taken it, no more.
+                {**answer, "status": answer.get("status") or "open"},
+                intent.pair,
+                intent.client_id,
+                "",
+                intent.amount,
+            ),
+        )
+
+    def cancel(self, pair: Pair, client_id: str, exchange_id: str) -> OrderReport | None:
+        """See `Broker`."""
+        what = f"cancellation of order {client_id} of {pair} on {self.name}"
+        number, params = _ids(client_id, exchange_id)
+        try:
+            return self._changed(
+                lambda ccxt: ccxt.cancel_order(number, str(pair), params),
+                what,
+                lambda answer: self._report(
+                    {**answer, "status": answer.get("status") or "canceling"},
+                    pair,
+                    client_id,
+                    exchange_id,
+                ),
+            )
+        except Refused as exc:
+            if is_unknown_order(exc):
+                return None
+            raise
+
+    def order(self, pair: Pair, client_id: str, exchange_id: str) -> OrderReport | None:
+        """See `Broker`."""
+        what = f"order {client_id} of {pair} on {self.name}"
+        number, params = _ids(client_id, exchange_id)
+        try:
+            answer = self._asked(lambda ccxt: ccxt.fetch_order(number, str(pair), params), what, _ASK_S)
+        except Refused as exc:
+            if is_unknown_order(exc):
+                return None
+            raise
+        return self._report(answer, pair, client_id, exchange_id)
+
+    def open_orders(self, pairs: Sequence[Pair]) -> Sequence[OrderReport]:
+        """See `Broker`."""
+        what, wanted = f"open orders on {self.name}", {str(pair): pair for pair in pairs}
+        # Without a pair, Binance counts the question as 80 of the cheapest ones instead of 6.
+        names: list[str | None] = list(wanted) if len(wanted) <= _PAIRS_ONE_BY_ONE else [None]
+        found: dict[tuple[Pair, str], OrderReport] = {}
+        for name in names:
+            for order in self._asked(partial(_open_orders, name=name), what, _ASK_S):
+                pair = wanted.get(order.get("symbol"))
+                if pair is not None:
+                    report = report_of(order, pair, self._market.exchange_ms())
+                    found[pair, report.exchange_id] = report
+        return tuple(found.values())
+
+    def fills(self, pair: Pair, since_ms: int) -> Sequence[Fill]:
+        """See `Broker`; goes through as many pages as it takes."""
+        what = f"fills of {pair} on {self.name}"
+
+        async def all_pages(deadline_s: float) -> Sequence[Fill]:
+            async def page(since_ms: int, limit: int, params: dict[str, Any]) -> Any:
+                trip = self._market.client.trip(deadline_s)
+                return await self._market.client.asked(
+                    lambda ccxt: ccxt.fetch_my_trades(str(pair), since_ms, limit, params), trip, what
+                )
+
+            return await pages(page, pair, since_ms, self._market.exchange_ms, self._ccxt.features)
+
+        return self._run(all_pages, _LIST_S, again=True)
+
+    def balances(self) -> Mapping[str, Balance]:
+        """See `Broker`."""
+        answer = self._asked(lambda ccxt: ccxt.fetch_balance(), f"balances on {self.name}", _ASK_S)
+        return balances_of(answer)
+
+    def news(self) -> Sequence[OrderReport]:
+        """See `Broker`; nothing where the exchange has no stream, or the market was built without one."""
+        return () if self._stream is None else self._stream.take()
+
+    def clock_off_ms(self) -> int:
+        """See `Broker`."""
+        return self._market.clock_off_ms()
+
+    def trades(self, pair: Pair) -> bool:
+        """Whether the pair is on the exchange's spot market now."""
+        market = (self._ccxt.markets or {}).get(str(pair)) or {}
+        return bool(market.get("spot")) and market.get("active") is not False
+
+    def missing_credentials(self) -> tuple[str, ...]:
+        """Keys of the section ``exchange`` that a signed request needs and that are not there."""
+        needed = self._ccxt.requiredCredentials
+        names = {theirs: ours for ours, theirs in CREDENTIALS.items()}
+        return tuple(
+            names.get(key, key) for key in needed if needed[key] and not getattr(self._ccxt, key, "")
+        )
+
+    def clock_allowance_ms(self) -> tuple[int, int]:
+        """By how much a request's stamp may be ahead of the exchange's clock, and behind it."""
+        window_ms = int(self._ccxt.options.get("recvWindow") or _WINDOW_MS)
+        return min(window_ms, _AHEAD_MS), window_ms
+
+    def look_at_clock(self) -> None:
+        """Have the exchange's markets and clock known.
+
+        Raises:
+            Retryable: it does not answer.
+        """
+
+        async def nothing(_deadline_s: float) -> None:
+            """Both are seen to before."""
+
+        self._run(nothing, _LIST_S, again=True)
+
+    def close(self) -> None:
+        """See `Broker`; the connection is the market's."""
+
+    def _order(self, intent: Intent, what: str) -> tuple[Any, ...]:
+        """The arguments of ccxt's ``create_order``.
+
+        Raises:
+            Refused: the exchange's filters forbid it, or ccxt would send other figures than these.
+        """
+        price = intent.price or intent.stop_price
+        rules = self.rules(intent.pair)
+        if price is not None:
+            try:
+                rules.check(intent.amount, price)
+            except Refused as exc:
+                raise Refused(f"{what}: {exc}") from exc
+        ccxt, name = self._ccxt, str(intent.pair)
+        self._is_exact(ccxt.amount_to_precision, name, intent.amount, what)
+        params: dict[str, Any] = {"clientOrderId": intent.client_id}
+        for figure in (intent.price, intent.stop_price):
+            if figure is not None:
+                self._is_exact(ccxt.price_to_precision, name, figure, what)
+        if intent.stop_price is not None:
+            params["stopLossPrice"] = f"{intent.stop_price:f}"
+        if intent.time_in_force == "PO":
+            params["postOnly"] = True
+        elif intent.type in (OrderType.LIMIT, OrderType.STOP_LIMIT):
+            params["timeInForce"] = intent.time_in_force
+        kind = "limit" if intent.price is not None else "market"
+        sent_price = None if intent.price is None else f"{intent.price:f}"
+        return name, kind, intent.side.value, f"{intent.amount:f}", sent_price, params
+
+    def _is_exact(self, rounded: Callable[[str, str], str], name: str, figure: Decimal, what: str) -> None:
+        """Whether ccxt sends a figure as it is: what was committed to the ledger is what must be ordered."""
+        try:
+            sent = rounded(name, f"{figure:f}")
+        except FOREIGN as exc:  # a figure that is rounded to nothing
+            raise Refused(f"{what}: {figure} cannot be ordered: {exc}") from exc
+        if type(figure)(sent) != figure:
+            raise Refused(f"{what}: {figure} is no figure that the exchange takes; the nearest is {sent}")
+
+    def _report(
+        self, answer: Mapping[str, Any], pair: Pair, client_id: str, exchange_id: str, amount: Decimal = ZERO
+    ) -> OrderReport:
+        now_ms = self._market.exchange_ms()
+        report = report_of(answer, pair, now_ms, client_id=client_id, amount=amount)
+        if exchange_id and report.exchange_id != exchange_id:
+            raise Retryable(
+                f"order {client_id} of {pair}: malformed answer: it is about order {report.exchange_id!r}"
+            )
+        return report
+
+    def _asked(self, call: Callable[[Any], Awaitable[Any]], what: str, budget_s: float) -> Any:
+        """An answer to a question, asked again while its faults may pass."""
+
+        async def once(deadline_s: float) -> Any:
+            # Time for a second try, should the first one hang.
+            trip = self._market.client.trip(deadline_s, budget_s / 3)
+            return await self._market.client.asked(call, trip, what)
+
+        return self._run(once, budget_s, again=True)
+
+    def _changed(
+        self, call: Callable[[Any], Awaitable[Any]], what: str, read: Callable[[Any], OrderReport]
+    ) -> OrderReport:
+        """The answer to a request that changes something: sent once.
+
+        Raises:
+            AnswerLost: it has left, and what came of it is not known.
+        """
+        trips: list[Trip] = []
+
+        async def once(deadline_s: float) -> Any:
+            trips.append(self._market.client.trip(deadline_s))
+            return await self._market.client.asked(call, trips[0], what)
+
+        try:
+            answer = self._run(once, _CHANGE_S, again=False)
+        except CandledError as exc:
+            error = after_change(exc, trips[0] if trips else None)
+            if error is exc:
+                raise
+            # The cause stays ccxt's own, which tells an unknown order from other refusals.
+            raise error from exc.__cause__ or exc
+        try:
+            return read(answer)
+        except (Retryable, *FOREIGN) as exc:
+            raise AnswerLost(f"{what}: {exc}") from exc
+
+    def _run(self, work: Callable[[float], Awaitable[T]], budget_s: float, *, again: bool) -> T:
+        """`CcxtMarket.run`, with an eye on the clock."""
+
+        async def watched(deadline_s: float) -> T:
+            try:
+                return await work(deadline_s)
+            except CandledError as exc:
+                if is_clock(exc):
+                    self._market.doubt_time()  # the next try asks for the time first
+                raise
+
+        try:
+            answer = self._market.run(watched, budget_s, again=again)
+        except CandledError as exc:
+            if is_clock(exc) and not self._clock_off:
+                self._clock_off = True
+                fields = {"market": self.name, "ahead_ms": self.clock_off_ms(), "error": str(exc)}
+                log.warning("clock_refused", extra={"fields": fields})
+            raise
+        if self._clock_off:
+            self._clock_off = False
+            log.info("clock_accepted_again", extra={"fields": {"ahead_ms": self.clock_off_ms()}})
+        return answer
+
+
+async def _open_orders(ccxt: Any, *, name: str | None) -> Any:
+    return await ccxt.fetch_open_orders(name)
+
+
+def _ids(client_id: str, exchange_id: str) -> tuple[str | None, dict[str, str]]:
+    """How ccxt is told of an order: by the exchange's id, which is unique; before it is known, by ours."""
+    return (exchange_id, {}) if exchange_id else (None, {"clientOrderId": client_id})

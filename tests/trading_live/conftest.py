@@ -1,0 +1,58 @@
+"""A live broker over the local exchange; nothing of it can leave this machine."""
+
+import pytest
+from live_desk import BTC
+from loopback import BREACHES, guard
+from trading_exchange import KEYS, TradingExchange
+
+from daemon.core.clock import SystemClock
+from daemon.market.ccxt_market import CcxtMarket
+from daemon.trading.live import LiveBroker
+
+
+@pytest.fixture(autouse=True)
+def loopback_only():
+    """Any request that would leave this machine fails, and fails the test, whoever swallowed the error."""
+    BREACHES.clear()
+    guard()
+    yield
+    guard(on=False)
+    assert not BREACHES
+
+
+@pytest.fixture
+def exchange():
+    with TradingExchange(days=1, clock=SystemClock()) as exchange:
+        yield exchange
+
+
+@pytest.fixture
+def connect():
+    """connect(exchange, clock=..., keys=..., memory=..., **ccxt_config): a live broker; all are closed at the end."""
+    markets = []
+
+    def connected(exchange, clock=None, keys=KEYS, memory=None, stream=False, **config):
+        market = CcxtMarket(
+            exchange_id="binance",
+            ccxt_config=exchange.ccxt_config,
+            ccxt_async_config={"timeout_on_exit": 0, "timeout": 700, **config},
+            clock=clock or SystemClock(),
+            credentials=keys,
+            memory=memory,
+            stream=stream,
+        )
+        markets.append(market)
+        return LiveBroker(market)
+
+    yield connected
+    for market in markets:
+        market.close()
+
+
+@pytest.fixture
+def broker(exchange, connect):
+    """Knows the exchange's markets and time."""
+    broker = connect(exchange)
+    broker.rules(BTC)
+    broker.balances()
+    return broker
