@@ -4,7 +4,7 @@
 
 It is `candled run` with all its threads, on the simulated exchange, but for the clock: market time moves on by one
 candle as soon as the engine asks to sleep, and at the end of each day it waits for the trainer to have nothing left
-to do. What is reduced is the work per tick and training, not their number: a strategy of three features, 5m and 1h, a
+to do. What is reduced is the work per tick and training, not their number: a strategy of three features, 5m only, a
 window of three days, 20 trees. Each simulated day what may only grow by design (the record of predictions, the candle
 files) is measured apart from what must not grow: memory, open files, threads, the rest of the state folder, the time
 of a tick. The line through the days from the second on must not rise by more than its own noise.
@@ -12,10 +12,8 @@ of a tick. The line through the days from the second on must not rise by more th
 
 import os
 
-from daemon.runtime.allocators import keep_memory_level
-
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `candled run` does, before numpy comes in
-keep_memory_level()
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 import argparse
 import gc
@@ -33,6 +31,7 @@ import numpy as np
 from daemon import app
 from daemon.config import load_settings
 from daemon.core.clock import SystemClock
+from daemon.runtime.allocators import keep_memory_level
 from daemon.state.folder import StateFolder
 from daemon.state.history import PredictionHistory
 
@@ -55,7 +54,6 @@ COINS = [
 ]
 STRATEGY = """
 import numpy as np
-import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
 
@@ -63,10 +61,6 @@ class Soak(IStrategy):
     timeframe = "5m"
     minimal_roi = {"0": 0.02}
     stoploss = -0.05
-
-    def feature_engineering_expand_all(self, dataframe, period, metadata, **kwargs):
-        dataframe["%-rsi-period"] = ta.RSI(dataframe["close"], timeperiod=period)
-        return dataframe
 
     def feature_engineering_expand_basic(self, dataframe, metadata, **kwargs):
         dataframe["%-volume"] = np.log(dataframe["volume"].to_numpy())
@@ -101,6 +95,10 @@ def settings_in(folder, pairs):
     config = {
         "timeframe": "5m",
         "stake_currency": "USDT",
+        "stake_amount": 100,
+        "max_open_trades": 20,
+        "dry_run": True,
+        "dry_run_wallet": 10_000,
         "strategy": "Soak",
         "strategy_path": str(folder),
         "user_data_dir": str(folder / "user_data"),
@@ -114,7 +112,7 @@ def settings_in(folder, pairs):
             "expiration_hours": 72,
             "write_metrics_to_disk": True,
             "feature_parameters": {
-                "include_timeframes": ["5m", "1h"],
+                "include_timeframes": ["5m"],
                 "include_corr_pairlist": [],
                 "label_period_candles": 12,
                 "include_shifted_candles": 1,
@@ -168,9 +166,10 @@ class SoakClock(SystemClock):
 class Days(logging.Handler):
     """Hears of ticks and trainings by the daemon's own log; measures everything at the end of each day."""
 
-    def __init__(self, folder, days, stop, probe=lambda _: None):
+    def __init__(self, folder, days, minutes, stop, probe=lambda _: None):
         super().__init__(logging.INFO)
         self.folder, self.days, self.stop, self.probe = folder, days, stop, probe
+        self.until_s = time.monotonic() + 60 * minutes
         self.rows, self.ticks_ms, self.cpu_ms = [], [], []
         self.events = {}
         self.clock = self.cpu_s = self.record = None
@@ -194,7 +193,7 @@ class Days(logging.Handler):
             self.rows.append(self.measured())
             self.ticks_ms, self.cpu_ms = [], []
             print(json.dumps(self.rows[-1]), file=sys.stderr)
-            if len(self.rows) == self.days:
+            if len(self.rows) == self.days or time.monotonic() > self.until_s:
                 self.stop.set()
         self.cpu_s = time.thread_time()
 
@@ -267,12 +266,13 @@ def line(values):
     }
 
 
-def run(pairs, days, probe=lambda _: None):
+def run(pairs, days, minutes=1e9, probe=lambda _: None):
+    keep_memory_level()
     with tempfile.TemporaryDirectory(prefix="candled-soak-") as name:
         folder, here = Path(name), Path.cwd()
         os.chdir(folder)
         settings, stop = settings_in(folder, pairs), threading.Event()
-        heard = Days(folder, days, stop, probe)
+        heard = Days(folder, days, minutes, stop, probe)
         start_ms = app.market_clock(settings, 0).now_ms() // 300_000 * 300_000 + 10_000
         heard.clock = clock = SoakClock(start_ms, 300_000, stop, heard.after_candle)
         logging.getLogger("daemon").setLevel(logging.INFO)
@@ -292,8 +292,9 @@ def main():
     )
     parser.add_argument("--pairs", type=int, default=50)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--minutes", type=float, default=1e9, help="end with the day in which so many are over")
     given = parser.parse_args()
-    meters.emit({"daily": run(given.pairs, given.days)})
+    meters.emit({"daily": run(given.pairs, given.days, given.minutes)})
 
 
 if __name__ == "__main__":

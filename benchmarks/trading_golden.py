@@ -5,7 +5,7 @@
 It calls freqtrade's own functions and writes down what they were given and what they answered.
 """
 
-# ruff: noqa: ARG002, ARG005, SLF001 - parts of freqtrade are taken out of it and asked one by one
+# ruff: noqa: ARG002, ARG005 - parts of freqtrade are taken out of it and asked one by one
 import json
 import random
 import sys

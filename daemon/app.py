@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from daemon.app_history import prepared, read_beside, save_config
 from daemon.app_options import Options
