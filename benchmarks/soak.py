@@ -292,7 +292,9 @@ def main():
     )
     parser.add_argument("--pairs", type=int, default=50)
     parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--minutes", type=float, default=1e9, help="end with the day in which so many are over")
+    parser.add_argument(
+        "--minutes", type=float, default=1e9, help="end with the day in which so many are over"
+    )
     given = parser.parse_args()
     meters.emit({"daily": run(given.pairs, given.days, given.minutes)})
 

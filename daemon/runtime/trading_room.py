@@ -25,7 +25,6 @@ from daemon.trading.desk_stops import DeskStops
 from daemon.trading.desk_strategy import DeskStrategy
 from daemon.trading.desk_truth import DeskTruth
 from daemon.trading.ledger_files import make_backup, open_ledger
-from daemon.trading.live import LiveBroker
 from daemon.trading.live_checks import Plan, check_start
 from daemon.trading.orders import ZERO
 from daemon.trading.paper import PaperBroker
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from daemon.strategy.loader import LoadedStrategy
     from daemon.trading.broker import Broker
     from daemon.trading.ledger import Ledger
+    from daemon.trading.live import LiveBroker
     from daemon.trading.messages import Inbox
     from daemon.trading.paper_market import CandleSource, PaperMarket
     from daemon.trading.rules import TradeRules
@@ -209,6 +209,12 @@ def _account(settings: Settings) -> str:
     return f"{name}, {kind}, {settings.stake_currency}, {settings.freqai.identifier}"
 
 
+def _live_broker(market: CcxtMarket) -> LiveBroker:
+    from daemon.trading.live import LiveBroker  # noqa: PLC0415 - ccxt: a second, 80 MB
+
+    return LiveBroker(market)
+
+
 def _plan(settings: Settings, rules: TradeRules) -> Plan:
     """What a live start is checked for."""
     return Plan(
@@ -236,14 +242,14 @@ def _broker(
             raise ConfigError(
                 f"dry_run is false, but there is no real money on {market.name}: set it to true"
             )
-        live = LiveBroker(market)
+        live = _live_broker(market)
         check_start(live, _plan(settings, rules))
         return live
     fee = None if settings.fee is None else Decimal(str(settings.fee))
     meets: PaperMarket
     if isinstance(market, CcxtMarket):
         meets = WatchedMarket(
-            LiveBroker(market),
+            _live_broker(market),
             frame_of=lambda pair: frame_of(CandleKey(pair, settings.timeframe)),
             base=settings.timeframe,
             fee=fee,
@@ -258,7 +264,7 @@ def _broker(
 def _books(broker: Broker, market: Market) -> Callable[[Pair], Book | None]:
     """The order book of a pair: the exchange's, or what its candles let paper orders meet."""
     if isinstance(market, CcxtMarket):
-        return LiveBroker(market).order_book
+        return _live_broker(market).order_book
 
     def book(pair: Pair) -> Book | None:
         if not isinstance(broker, PaperBroker):
