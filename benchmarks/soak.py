@@ -133,7 +133,7 @@ class SoakClock(SystemClock):
 
     Args:
         start_ms: market time at the beginning.
-        step_ms: length of a candle.
+        step_ms: so much each time, whole candles.
         stop: waiting for it is no sleep.
         after_candle: called in the engine's thread before the next candle.
     """
@@ -171,14 +171,16 @@ class Days(logging.Handler):
         self.folder, self.days, self.stop, self.probe = folder, days, stop, probe
         self.until_s = time.monotonic() + 60 * minutes
         self.rows, self.ticks_ms, self.cpu_ms = [], [], []
-        self.events = {}
+        self.candles, self.events = 0, {}
         self.clock = self.cpu_s = self.record = None
         self.process_cpu_s = meters.cpu_s()
 
     def emit(self, record):
         self.events[record.msg] = self.events.get(record.msg, 0) + 1
         if record.msg == "tick":
-            self.ticks_ms.append(record.fields["ms"])
+            self.candles += 1
+            if not record.fields.get("late"):
+                self.ticks_ms.append(record.fields["ms"])
         elif record.levelno >= logging.ERROR:
             print(record.getMessage(), getattr(record, "fields", ""), record.exc_info, file=sys.stderr)
 
@@ -186,12 +188,12 @@ class Days(logging.Handler):
         cpu_s = time.thread_time()
         if self.cpu_s is not None:
             self.cpu_ms.append(1e3 * (cpu_s - self.cpu_s))
-        if len(self.ticks_ms) >= DAY:
+        if self.candles >= DAY:
             self.clock.trainer_idle.clear()
             self.clock.trainer_idle.wait(600)
             self.probe(len(self.rows) + 1)
             self.rows.append(self.measured())
-            self.ticks_ms, self.cpu_ms = [], []
+            self.candles, self.ticks_ms, self.cpu_ms = 0, [], []
             print(json.dumps(self.rows[-1]), file=sys.stderr)
             if len(self.rows) == self.days or time.monotonic() > self.until_s:
                 self.stop.set()
@@ -200,8 +202,11 @@ class Days(logging.Handler):
     def measured(self):
         if self.record is None:
             self.record = next(found for found in gc.get_objects() if isinstance(found, PredictionHistory))
-        folder, cpu_s = StateFolder(self.folder / "user_data" / "models" / "soak"), meters.cpu_s()
-        history = [path for path in folder.path.glob("historic_predictions*") if path.is_file()]
+        cpu_s, user_data = meters.cpu_s(), self.folder / "user_data"
+        state = StateFolder(user_data / "models" / "soak").path
+        files = [path for path in state.rglob("*") if path.is_file()]
+        record = [path for path in files if path.name.startswith("historic_predictions")]
+        models = [path for path in files if path.parent.name.startswith("sub-train")]
         row = {
             "day": len(self.rows) + 1,
             "rss_kb": memory_kb("self", "Rss"),
@@ -211,12 +216,17 @@ class Days(logging.Handler):
             "objects": len(gc.get_objects()),
             "open_files": count("/proc/self/fd"),
             "threads": count("/proc/self/task"),
-            "record_on_disk_kb": kb(history),
-            "state_kb": kb(path for path in folder.path.rglob("*") if path.is_file() and path not in history),
-            "state_files": sum(path.is_file() for path in folder.path.rglob("*")),
-            "candles_kb": kb((self.folder / "user_data" / "data").rglob("*.feather")),
+            "record_kb": kb(record),
+            "ledger_kb": kb(user_data.glob("*.sqlite*")),
+            "models_kb": kb(models),
+            "other_state_kb": kb({*files} - {*record} - {*models}),
+            "state_files": len(files),
+            "candles_kb": kb((user_data / "data").rglob("*.feather")),
             "tick_wall_ms": meters.summary(self.ticks_ms, 1),
-            "tick_cpu_ms": {"mean": round(float(np.mean(self.cpu_ms)), 1), **meters.summary(self.cpu_ms, 1)},
+            "wake_up_cpu_ms": {
+                "mean": round(float(np.mean(self.cpu_ms)), 1),
+                **meters.summary(self.cpu_ms, 1),
+            },
             "daemon_cpu_s": round(cpu_s - self.process_cpu_s, 1),
             "events": self.events,
         }
@@ -266,7 +276,7 @@ def line(values):
     }
 
 
-def run(pairs, days, minutes=1e9, probe=lambda _: None):
+def run(pairs, days, step=1, minutes=1e9, probe=lambda _: None):
     keep_memory_level()
     with tempfile.TemporaryDirectory(prefix="candled-soak-") as name:
         folder, here = Path(name), Path.cwd()
@@ -274,7 +284,7 @@ def run(pairs, days, minutes=1e9, probe=lambda _: None):
         settings, stop = settings_in(folder, pairs), threading.Event()
         heard = Days(folder, days, minutes, stop, probe)
         start_ms = app.market_clock(settings, 0).now_ms() // 300_000 * 300_000 + 10_000
-        heard.clock = clock = SoakClock(start_ms, 300_000, stop, heard.after_candle)
+        heard.clock = clock = SoakClock(start_ms, step * 300_000, stop, heard.after_candle)
         logging.getLogger("daemon").setLevel(logging.INFO)
         logging.getLogger().addHandler(heard)
         try:
@@ -292,11 +302,12 @@ def main():
     )
     parser.add_argument("--pairs", type=int, default=50)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--step", type=int, default=1, help="candles that close at once")
     parser.add_argument(
         "--minutes", type=float, default=1e9, help="end with the day in which so many are over"
     )
     given = parser.parse_args()
-    meters.emit({"daily": run(given.pairs, given.days, given.minutes)})
+    meters.emit({"daily": run(given.pairs, given.days, given.step, given.minutes)})
 
 
 if __name__ == "__main__":
