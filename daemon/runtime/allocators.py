@@ -1,4 +1,4 @@
-"""How the process asks the system for memory: so that what is freed can be used again, or goes back."""
+"""Which allocators the process uses: so that what one thread has freed, another can use."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import os
 
 ARENAS = 2
 """Heaps of the C library that threads share; by default each thread gets its own, up to eight per processor."""
-MMAP_BYTES = 128 << 10
-"""Blocks from this size on go back to the system when they are freed; by default the limit rises up to 32 MB."""
 
-_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h of the GNU C library
+_M_ARENA_MAX = -8  # malloc.h of the GNU C library
 
 
 def keep_memory_level() -> None:
@@ -21,12 +19,6 @@ def keep_memory_level() -> None:
     weeks of simulated candles that grew though not one object more was alive. What the environment says goes first.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    chosen = {
-        "MALLOC_ARENA_MAX": (_M_ARENA_MAX, ARENAS),
-        "MALLOC_MMAP_THRESHOLD_": (_M_MMAP_THRESHOLD, MMAP_BYTES),
-    }
-    with contextlib.suppress(AttributeError, OSError):  # another C library has nothing to be told
-        mallopt = ctypes.CDLL(None).mallopt
-        for variable, (parameter, value) in chosen.items():
-            if variable not in os.environ:
-                mallopt(parameter, value)
+    if "MALLOC_ARENA_MAX" not in os.environ:
+        with contextlib.suppress(AttributeError, OSError):  # another C library has nothing to be told
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
