@@ -53,6 +53,7 @@ from daemon.strategy.hooks import Hooks
 from daemon.strategy.loader import load_strategy
 from daemon.strategy.ports import bind
 from daemon.trading.messages import Inbox
+from daemon.trading.rules import trade_rules
 
 if TYPE_CHECKING:
     from daemon.config import Settings
@@ -104,6 +105,7 @@ class _Assembly:
         self.strategy = load_strategy(
             settings.strategy, paths=strategy_folders(settings), config=settings.raw
         )
+        trade_rules(settings, self.strategy.instance)  # what does not fit is told before anything is fetched
         self.hooks = Hooks(self.strategy)
         self.history = PredictionHistory.open(folder)
         self.book = PairDictionary.open(folder)

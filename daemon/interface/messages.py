@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _EVENTS = {
     "ready": "start",
     "stopped": "stop",
-    "trade_opened": "trade",
+    "fill": "trade",
     "trade_closed": "trade",
     "strategy message": "strategy",
 }
@@ -78,7 +78,7 @@ def daily(figures: Mapping[str, Any], before: Mapping[str, Any]) -> str:
         old = before.get("trading") or {}
         closed = int(trading["closed"]) - int(old.get("closed", 0))
         profit = float(trading["closed_profit"]) - float(old.get("closed_profit", 0))
-        parts.append(f"{closed} trades closed with {profit:+.2f}, {len(trading['trades'])} open")
+        parts.append(f"{closed} trades closed with {profit:+.2f}, {len(trading['open'])} open")
         parts.append(f"account {float(trading['worth']):.2f}")
     return "daily summary: " + "; ".join(parts)
 

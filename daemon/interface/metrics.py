@@ -155,9 +155,15 @@ def _events(figures: Mapping[str, Any]) -> Iterator[Metric]:
     events = CounterMetricFamily(
         "candled_events", "Warnings and errors in the log.", labels=["level", "event"]
     )
+    counted = {"order": 0, "fill": 0}
     for level, event, count in figures["events"]:
-        events.add_metric([level, event], count)
+        if event in counted:
+            counted[event] = count
+        else:
+            events.add_metric([level, event], count)
     yield events
+    yield _counter("candled_orders", "Orders sent since the start.", counted["order"])
+    yield _counter("candled_fills", "Executions since the start.", counted["fill"])
 
 
 def _trading(trading: Mapping[str, Any]) -> Iterator[Metric]:
@@ -166,7 +172,7 @@ def _trading(trading: Mapping[str, Any]) -> Iterator[Metric]:
         return
     gates = trading["gates"]
     yield _gauge("candled_gate_open", "Whether anything may be entered.", not gates.get("*"))
-    yield _gauge("candled_open_trades", "Trades that are open.", len(trading["trades"]))
+    yield _gauge("candled_open_trades", "Trades that are open.", len(trading["open"]))
     yield _gauge("candled_open_orders", "Orders that the exchange has, or may have.", trading["orders"])
     yield _gauge("candled_account_worth", "The account, stake currency.", float(trading["worth"]))
     yield _gauge(
@@ -175,9 +181,6 @@ def _trading(trading: Mapping[str, Any]) -> Iterator[Metric]:
         float(trading["closed_profit"]),
     )
     yield _counter("candled_closed_trades", "Trades that were closed.", trading["closed"])
-    for name, words in (("orders_sent", "Orders sent."), ("fills", "Executions.")):
-        if name in trading:
-            yield _counter(f"candled_{name}", words, trading[name])
     held = GaugeMetricFamily("candled_balance", "The account by currency.", labels=["currency"])
     for currency, balance in trading["balances"].items():
         held.add_metric([currency], float(balance["free"]) + float(balance["used"]))

@@ -109,17 +109,23 @@ def set_up(
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
+_COUNTED = frozenset({"order", "fill"})
+"""Events that are counted although nothing is wrong."""
+
+
 class EventCounter(logging.Handler):
-    """Counts warnings and errors by their event, for the metrics."""
+    """Counts warnings and errors by their event, and what is traded, for the metrics."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
         self._counts: dict[tuple[str, str], int] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
         # An event is a fixed name; what another package logs is free text, which would make a metric of every line.
         event = record.msg if record.name.startswith("daemon") else record.name
+        if record.levelno < logging.WARNING and event not in _COUNTED:
+            return
         key = record.levelname.lower(), str(event)
         self._counts[key] = self._counts.get(key, 0) + 1
 

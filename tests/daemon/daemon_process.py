@@ -66,6 +66,8 @@ def config(**changes):
 PLAIN = """from freqtrade.strategy import IStrategy
 
 class Plain(IStrategy):
+    stoploss = -0.1
+
     def feature_engineering_expand_all(self, dataframe, period, metadata, **kwargs):
         dataframe["%-change-period"] = dataframe["close"].pct_change(period)
         return dataframe

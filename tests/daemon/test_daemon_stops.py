@@ -12,6 +12,13 @@ def {hook}:
     while True:
         pass
 """
+HANGS_WHEN_ASKED = """
+def populate_entry_trend(self, dataframe, metadata):
+    import pathlib
+    while pathlib.Path("hang").exists():
+        pathlib.Path("hanging").touch()
+    return dataframe
+"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])
@@ -47,12 +54,19 @@ def test_a_stop_between_two_candles_comes_soon(place):
     assert daemon.wait(TEN_SECONDS) == 0, daemon.text()
 
 
+def hanging(here):
+    """A daemon whose strategy has begun to hang at a candle; before the daemon was ready it did not."""
+    here.mine(HANGS_WHEN_ASKED)
+    daemon = here.start()
+    daemon.await_event("tick")
+    (here.folder / "hang").touch()
+    daemon.await_that((here.folder / "hanging").exists, "the strategy to hang")
+    return daemon
+
+
 def test_a_strategy_that_hangs_at_a_candle_does_not_hold_up_a_stop(place):
     here = place(strategy="Mine")
-    here.mine(HANGS.format(hook="populate_entry_trend(self, dataframe, metadata)"))
-    daemon = here.start()
-    daemon.await_event("ready")
-    daemon.await_that(lambda: len(here.record) or None, "the first record")
+    daemon = hanging(here)
     daemon.hear(signal.SIGTERM)
     assert daemon.wait(TEN_SECONDS) == 1, daemon.text()
     assert daemon.events("threads_hang")
@@ -61,10 +75,7 @@ def test_a_strategy_that_hangs_at_a_candle_does_not_hold_up_a_stop(place):
 
 def test_a_second_signal_ends_it_at_once(place):
     here = place(strategy="Mine")
-    here.mine(HANGS.format(hook="populate_entry_trend(self, dataframe, metadata)"))
-    daemon = here.start()
-    daemon.await_event("ready")
-    daemon.await_that(lambda: len(here.record) or None, "the first record")
+    daemon = hanging(here)
     daemon.hear(signal.SIGTERM)
     daemon.await_event("stopping")
     daemon.hear(signal.SIGINT)

@@ -41,7 +41,7 @@ def figures(**changes):
             "handled_ms": 100 * HOUR_MS - 58_000,
             "seconds": 0.1,
         },
-        "events": [("warning", "no_prediction", 4)],
+        "events": [("info", "fill", 9), ("info", "order", 5), ("warning", "no_prediction", 4)],
         "pairs": {
             "BTC/USDT": {
                 "window_end_ms": 99 * HOUR_MS,
@@ -52,7 +52,7 @@ def figures(**changes):
         },
         "trading": {
             "gates": {},
-            "trades": [],
+            "open": [],
             "orders": 1,
             "worth": "1012.5",
             "closed": 4,
@@ -175,6 +175,9 @@ def test_metrics_are_the_figures(served):
     assert found["candled_trainings_total", "failed"] == 1
     assert found["candled_training_seconds_sum",] == 12.5
     assert found["candled_events_total", "no_prediction", "warning"] == 4
+    assert ("candled_events_total", "fill", "info") not in found
+    assert found["candled_orders_total",] == 5
+    assert found["candled_fills_total",] == 9
     assert found["candled_gate_open",] == 1
     assert found["candled_balance", "USDT"] == 1012.5
     assert found["candled_ready",] == 1

@@ -62,6 +62,7 @@ def desk():
     yield placed
     for one in made:
         LOG.removeHandler(one.notifier)
+        LOG.setLevel(logging.NOTSET)
         one.notifier.close()
 
 
@@ -70,9 +71,9 @@ def test_what_happens_within_a_pause_comes_in_one_message(desk):
     LOG.info("ready")
     assert here.look() == ["ready"]
     LOG.info("trade_closed", extra={"fields": {"pair": "BTC/USDT", "profit": 1.5}})
-    LOG.info("trade_opened", extra={"fields": {"pair": "ETH/USDT"}})
+    LOG.info("fill", extra={"fields": {"pair": "ETH/USDT"}})
     assert here.look(1) == []
-    assert here.look(30) == ["trade closed: pair BTC/USDT, profit 1.5\ntrade opened: pair ETH/USDT"]
+    assert here.look(30) == ["trade closed: pair BTC/USDT, profit 1.5\nfill: pair ETH/USDT"]
     LOG.info("tick", extra={"fields": {"ms": 3}})
     assert here.look() == []
 
