@@ -32,6 +32,7 @@ from daemon.runtime.scorer import Scorer
 from daemon.runtime.status_file import Published, status, status_line, write_status
 from daemon.runtime.strategy_view import StrategyView
 from daemon.runtime.tally import Tally
+from daemon.runtime.trading_report import standing
 from daemon.runtime.trading_room import desk_of
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
@@ -266,8 +267,8 @@ class _Assembly:
 
     def show(self, state: str) -> str:
         """Publish the figures: to other processes by status.json, to this one's view; return them in one line."""
-        changes = self.tally.changes
-        if (known := self.figures.again(state, changes)) is not None:
+        seen = self.tally.changes, None if self.desk is None else standing(self.desk.view)
+        if (known := self.figures.again(state, seen)) is not None:
             return self._told(known)
         figures = status(
             state=state,
@@ -283,7 +284,7 @@ class _Assembly:
             expiration_ms=expiration_ms(self.settings),
             trading=None if self.desk is None else self.desk.view,
         ) | {"events": self.events.counts()}
-        self.figures.put(figures, changes)
+        self.figures.put(figures, seen)
         write_status(self.folder.status, figures)
         return self._told(figures)
 

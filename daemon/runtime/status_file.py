@@ -34,8 +34,8 @@ FRESH_S = 5.0
 class Published:
     """The newest figures, for whoever asks in another thread.
 
-    To make the figures of 50 pairs takes milliseconds, to write them as much again: every second, that would be more
-    than all the ticks. So they are made when something has happened, and now and then.
+    To make the figures of 50 pairs takes milliseconds, to write them as much again: every second, that would be as
+    much as all the ticks. So they are made when something has happened, and now and then.
 
     Args:
         clock: tells how old they are.
@@ -45,17 +45,17 @@ class Published:
         self._clock = clock
         self._newest: tuple[Mapping[str, Any], float] = ({}, clock.monotonic_s())
         self._made_s = clock.monotonic_s()
-        self._changes = 0
+        self._seen: object = None
 
-    def put(self, figures: Mapping[str, Any], changes: int = 0) -> None:
-        """Show these from now on; ``changes`` is how much had happened when they were made (`Tally.changes`)."""
+    def put(self, figures: Mapping[str, Any], seen: object = None) -> None:
+        """Show these from now on; ``seen`` is equal to what was seen before if nothing has happened since."""
         self._made_s = self._clock.monotonic_s()
-        self._newest, self._changes = (figures, self._made_s), changes
+        self._newest, self._seen = (figures, self._made_s), seen
 
-    def again(self, state: str, changes: int) -> dict[str, Any] | None:
+    def again(self, state: str, seen: object) -> dict[str, Any] | None:
         """The newest figures as of now, if they need not be made anew: nothing has happened, and they are fresh."""
         figures, now_s = self._newest[0], self._clock.monotonic_s()
-        if figures.get("state") != state or changes != self._changes or now_s - self._made_s >= FRESH_S:
+        if figures.get("state") != state or seen != self._seen or now_s - self._made_s >= FRESH_S:
             return None
         figures = {**figures, "now_ms": self._clock.now_ms()}
         self._newest = figures, now_s

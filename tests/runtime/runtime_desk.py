@@ -86,6 +86,9 @@ class ScriptedHooks:
         self.faults = {}
         self.called = []
 
+    def bot_loop_start(self, now):
+        pass
+
     def populate(self, frame, metadata):
         pair = metadata["pair"]
         self.called.append((pair, int(frame["date"].iloc[-1].timestamp() * 1000)))

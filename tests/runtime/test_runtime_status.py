@@ -1,5 +1,7 @@
 import json
 import threading
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from desk import BASE, DAY_MS, NOW_MS, PAIRS
@@ -23,10 +25,12 @@ from daemon.runtime.runner import Runner
 from daemon.runtime.scores import PairScores
 from daemon.runtime.status_file import FRESH_S, Published, read_status, status, write_status
 from daemon.runtime.tally import Tally
+from daemon.runtime.trading_report import standing
 from daemon.state import atomic, queue
 from daemon.state.folder import StateFolder
 from daemon.state.pair_dictionary import PairDictionary
 from daemon.state.queue import PairEntry, QueueState
+from daemon.trading.messages import DeskView, OpenTrade
 
 BTC, ETH, SOL = PAIRS
 HOUR_MS = 3_600_000
@@ -125,6 +129,21 @@ def test_figures_are_made_anew_when_something_has_happened_or_they_are_old():
 
     clock.advance(int(FRESH_S * 1000))
     assert published.again("running", tally.changes) is None
+
+
+def test_of_trading_prices_alone_make_no_figures_anew():
+    view = DeskView(gates={"*": ("paused",)})
+    trade = OpenTrade(
+        record="a trade", price=Decimal(5), profit=Decimal(1), profit_ratio=Decimal(1), amount=Decimal(1)
+    )
+    one = replace(view, trades=(trade,))
+    moved = replace(one, at_ms=NOW_MS, worth=Decimal(9), trades=(replace(trade, price=Decimal(6)),))
+    assert standing(moved) == standing(one)
+    happened = [
+        view,
+        *(replace(one, **{name: "x"}) for name in ("gates", "paused", "trouble", "orders", "closed")),
+    ]
+    assert all(standing(each) != standing(one) for each in happened)
 
 
 def test_where_no_daemon_ran_there_is_no_status(tmp_path):
