@@ -205,6 +205,7 @@ class Days(logging.Handler):
         files = [path for path in state.rglob("*") if path.is_file()]
         record = [path for path in files if path.name.startswith("historic_predictions")]
         models = [path for path in files if path.parent.name.startswith("sub-train")]
+        metrics = [path for path in files if path.name == "metric_tracker.json"]
         row = {
             "day": len(self.rows) + 1,
             "rss_kb": memory_kb("self", "Rss"),
@@ -219,7 +220,8 @@ class Days(logging.Handler):
             "record_kb": kb(record),
             "ledger_kb": kb(user_data.glob("*.sqlite*")),
             "models_kb": kb(models),
-            "other_state_kb": kb({*files} - {*record} - {*models}),
+            "metrics_kb": kb(metrics),
+            "other_state_kb": kb({*files} - {*record} - {*models} - {*metrics}),
             "state_files": len(files),
             "candles_kb": kb((user_data / "data").rglob("*.feather")),
             "tick_wall_ms": meters.summary(self.ticks_ms, 1),
@@ -308,7 +310,14 @@ def summed_up(rows, pairs):
     }
     grows = {
         name: line([row[name] for row in rows])
-        for name in ("rss_kb", "record_in_memory_kb", "record_kb", "ledger_kb", "candles_kb")
+        for name in (
+            "rss_kb",
+            "record_in_memory_kb",
+            "record_kb",
+            "ledger_kb",
+            "candles_kb",
+            "metrics_kb",  # no more than 500 values of each metric, which take weeks to come together
+        )
     }
     days = max(1, len(rows) - 1)
     grown = {name: rows[-1][name] - rows[0][name] for name in ("record_kb", "candles_kb")}
