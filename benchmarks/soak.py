@@ -257,9 +257,9 @@ def kb(paths):
 
 
 def record_bytes(history):
-    """What the resident rows take: the arrays of every pair, their spare room included."""
+    """What the resident rows take; the room beside them is not touched yet, and takes none."""
     return sum(
-        pair._times.nbytes + sum(column.array.nbytes for column in pair._columns.values())
+        pair._used * (8 + sum(column.array.itemsize for column in pair._columns.values()))
         for pair in list(history._pairs.values())
     )
 
