@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from daemon.app_history import prepared, read_beside, save_config
+from daemon.app_history import keys_of, prepared, save_config
 from daemon.app_options import Options
 from daemon.app_threads import daemon_of
 from daemon.core.clock import SystemClock
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from daemon.learning.live import LiveModel
     from daemon.learning.models.user import UserClass
     from daemon.runtime.lifecycle import Daemon
+    from daemon.runtime.reload import Reloading
     from daemon.trading.desk import Desk
 
 __all__ = ["Options", "run"]
@@ -122,7 +123,7 @@ class _Assembly:
             frame_of=self._frame, history=self.history, pairs=settings.pairs, base=self.plan.base
         )
         bind(self.strategy, predictions=self.view, candles=self.view, clock=self.clock)
-        self.keys = list(dict.fromkeys([*self.plan.candle_keys(settings.pairs), *read_beside(self)]))
+        self.keys = keys_of(self, settings.pairs)
         self.feed = Feed(
             market=self.market,
             store=CandleStore(candle_folder(settings), atomic.write_atomic, atomic.set_aside),
@@ -132,6 +133,7 @@ class _Assembly:
         self.tally = Tally(self.clock, options.ticks, stop)
         self.inbox = Inbox(threading.Event())
         self.desk: Desk | None = None
+        self.reloading: Reloading | None = None
         self.between_ticks = threading.Event()
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
@@ -146,7 +148,7 @@ class _Assembly:
             hooks=self.hooks,
             frame_of=self._frame,
             models=self.models,
-            give_way=self._give_way,
+            give_way=self.give_way,
         )
         self.process = TrainingProcess(
             threads=settings.candled.training.thread_count,
@@ -192,7 +194,8 @@ class _Assembly:
         trainer = self._trainer(features)
         trainer.load_models()
         self.desk = self._desk()
-        return daemon_of(self, engine=self._engine(features), trainer=trainer, desk=self.desk)
+        engine = self._engine(features)
+        return daemon_of(self, features=features, engine=engine, trainer=trainer, desk=self.desk)
 
     def _desk(self) -> Desk:
         return desk_of(
@@ -257,7 +260,7 @@ class _Assembly:
             beat=self.heartbeats["trainer"].beat,
         )
 
-    def _give_way(self) -> None:
+    def give_way(self) -> None:
         """Let a tick that is being handled end first."""
         self.clock.wait(self.between_ticks, GIVE_WAY_S)
 
@@ -274,7 +277,7 @@ class _Assembly:
             state=state,
             clock=self.clock,
             tally=self.tally,
-            pairs=self.settings.pairs,
+            pairs=self.settings.pairs if self.reloading is None else self.reloading.pairs,
             feed=self.feed,
             models=self.models,
             entries=self.book.entries,
@@ -283,6 +286,8 @@ class _Assembly:
             base=self.plan.base,
             expiration_ms=expiration_ms(self.settings),
             trading=None if self.desk is None else self.desk.view,
+            leaving=frozenset() if self.reloading is None else self.reloading.leaving,
+            warming={} if self.reloading is None else self.reloading.warming,
         ) | {"events": self.events.counts()}
         self.figures.put(figures, seen)
         write_status(self.folder.status, figures)

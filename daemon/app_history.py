@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from daemon.core.errors import Retryable
+from daemon.core.errors import Retryable, StrategyError
 from daemon.core.market import CandleKey
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
@@ -15,6 +15,8 @@ from daemon.runtime.recipe import DAY_MS
 from daemon.runtime.truth import anew, sampled
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from daemon.app import _Assembly
 
 log = logging.getLogger(__name__)
@@ -77,7 +79,16 @@ def save_config(parts: _Assembly) -> None:
         log.warning("config_not_saved", extra={"fields": {"error": str(exc)}})
 
 
-def read_beside(parts: _Assembly) -> list[CandleKey]:
-    """Candles that the strategy reads beside its features."""
-    asked = parts.hooks.candles_read([str(pair) for pair in parts.settings.pairs])
-    return [CandleKey(Pair(pair), Timeframe(timeframe)) for pair, timeframe in asked]
+def keys_of(parts: _Assembly, pairs: Sequence[Pair]) -> tuple[CandleKey, ...]:
+    """Every candle series that these pairs need, with what the strategy reads beside its features.
+
+    Raises:
+        StrategyError: the strategy does not say what it reads.
+    """
+    with parts.view.supposing(pairs):
+        asked = parts.hooks.candles_read([str(pair) for pair in pairs])
+    try:
+        beside = [CandleKey(Pair(pair), Timeframe(timeframe)) for pair, timeframe in asked]
+    except ValueError as exc:
+        raise StrategyError(f"{parts.strategy.file}: informative_pairs: {exc}") from exc
+    return tuple(dict.fromkeys([*parts.plan.candle_keys(pairs), *beside]))

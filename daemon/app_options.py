@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from daemon.config import Settings
     from daemon.core.clock import Clock
     from daemon.core.market import CandleKey, Market
 
@@ -22,6 +24,8 @@ class Options:
         show: called now and then with the daemon's figures, for a live view.
         clock: instead of the one that the settings ask for.
         market: instead of the one that the settings ask for.
+        read: reads the same configuration again; left out: it is never read again.
+        reload: set when that is asked for.
     """
 
     ticks: int | None = None
@@ -29,3 +33,5 @@ class Options:
     show: Callable[[dict[str, Any]], None] | None = None
     clock: Clock | None = None
     market: Market | None = None
+    read: Callable[[], Settings] | None = None
+    reload: threading.Event = field(default_factory=threading.Event)

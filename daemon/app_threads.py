@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from daemon.app_reload import reloading_of
 from daemon.core.errors import ConfigError
 from daemon.market.replay import ReplayMarket
 from daemon.runtime.control import ANSWER_S, ControlServer
@@ -19,9 +20,12 @@ from daemon.state.metric_tracker import MetricTracker
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Mapping
 
     from daemon.app import _Assembly
+    from daemon.features.store import FeatureStore
     from daemon.runtime.engine import Engine
+    from daemon.runtime.reload import Reloading
     from daemon.runtime.runner import Steps
     from daemon.runtime.trainer import Trainer
     from daemon.trading.desk import Desk
@@ -33,12 +37,23 @@ IDLE_S = 5.0
 """Longest sleep of a thread between two looks at the clock, real seconds."""
 
 
-def daemon_of(parts: _Assembly, *, engine: Engine, trainer: Trainer, desk: Desk) -> Daemon:
+def daemon_of(
+    parts: _Assembly, *, features: FeatureStore, engine: Engine, trainer: Trainer, desk: Desk
+) -> Daemon:
     """Everything that runs."""
-    metrics, control = _metrics(parts), _control(parts)
+    metrics = _metrics(parts)
     desk_s = desk_options(parts.settings).idle_s(parts.clock.speed)
     engine_runner = _runner(parts, "engine", engine, IDLE_S)
     trainer_runner = _runner(parts, "trainer", trainer, IDLE_S)
+    parts.reloading = reloading_of(
+        parts,
+        features=features,
+        engine=(engine, engine_runner),
+        trainer=(trainer, trainer_runner),
+        desk=desk,
+        metrics=metrics,
+    )
+    control = _control(parts, parts.reloading)
     end_ms = parts.market.span_ms()[1] if isinstance(parts.market, ReplayMarket) else None
     return Daemon(
         runners=[
@@ -61,6 +76,7 @@ def daemon_of(parts: _Assembly, *, engine: Engine, trainer: Trainer, desk: Desk)
         stop=parts.stop,
         finished=lambda: end_ms is not None and (engine.handled_ms or 0) >= end_ms,
         show=parts.show,
+        tend=parts.reloading.step,
         closings=[
             *([] if control is None else [("control", control.close)]),
             ("desk", desk.close),
@@ -85,10 +101,14 @@ def _metrics(parts: _Assembly) -> MetricsLog | None:
     )
 
 
-def _control(parts: _Assembly) -> ControlServer | None:
+def _control(parts: _Assembly, reloading: Reloading) -> ControlServer | None:
     """The socket for commands; without it (a full disk) the daemon does its work all the same."""
+
+    def handle(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return reloading.ask() if request.get("do") == "reload" else parts.inbox.ask(request, ANSWER_S)
+
     try:
-        return ControlServer(parts.folder.control, lambda request: parts.inbox.ask(request, ANSWER_S))
+        return ControlServer(parts.folder.control, handle)
     except ConfigError as exc:
         log.error("no_commands", extra={"fields": {"error": str(exc)}})  # noqa: TRY400 - not a bug
         return None

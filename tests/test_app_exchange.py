@@ -24,7 +24,7 @@ SPEED = 150.0  # a candle every two seconds
 TICKS = 8
 
 
-def settings_for(exchange, folder):
+def settings_for(exchange, folder, pairs=PAIRS):
     document = {
         "timeframe": "5m",
         "stake_currency": "USDT",
@@ -34,7 +34,7 @@ def settings_for(exchange, folder):
             "name": "binance",
             "ccxt_config": exchange.ccxt_config,
             "ccxt_async_config": {"timeout": 500, "timeout_on_exit": 0},
-            "pair_whitelist": [str(pair) for pair in PAIRS],
+            "pair_whitelist": [str(pair) for pair in pairs],
         },
         "freqai": {
             "identifier": "exchange",
@@ -91,6 +91,38 @@ def test_every_stored_candle_is_the_exchanges_to_the_last_digit(tmp_path):
     for times in opens.values():
         assert len(times) == TICKS
         assert set(np.diff(times).tolist()) == {300_000}
+
+
+def test_a_pair_joins_the_running_daemon_if_the_exchange_trades_it(tmp_path, caplog):
+    *first, joins = PAIRS
+    wanted, stop, reload = [*first, "NONE/USDT"], threading.Event(), threading.Event()
+
+    def show(figures):
+        if figures["ticks"] and not (reload.is_set() or "reload_refused" in caplog.messages):
+            reload.set()
+        elif "reload_refused" in caplog.messages and wanted[-1] != joins:
+            wanted[-1] = joins
+            reload.set()
+        if "candle_ms" in figures["pairs"].get(joins, {}):
+            stop.set()
+
+    with LocalExchange(speed=SPEED, days=30) as exchange:
+        settings = settings_for(exchange, tmp_path, first)
+        options = app.Options(
+            ticks=60,  # it ends, whatever happens
+            clock=exchange.clock,
+            show=show,
+            read=lambda: settings_for(exchange, tmp_path, wanted),
+            reload=reload,
+        )
+        assert app.run(settings, stop, options) == 0
+        assert wrong_candles(exchange, settings) == []
+        assert exchange.too_early() == []
+    (refused,) = [each.fields["error"] for each in caplog.records if each.message == "reload_refused"]
+    assert refused == "exchange.pair_whitelist: binance does not trade NONE/USDT: take them out"
+    opens = recorded_opens(settings)
+    assert set(opens) == set(PAIRS)
+    assert all(set(np.diff(times).tolist()) <= {300_000} for times in opens.values())
 
 
 @pytest.mark.slow

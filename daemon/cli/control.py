@@ -1,4 +1,4 @@
-"""Commands to the running daemon: ``enter``, ``exit``, ``pause``, ``resume``, ``stop``, ``reconcile``."""
+"""Commands to the running daemon: ``enter``, ``exit``, ``pause``, ``resume``, ``stop``, ``reconcile``, ``reload``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import typer
 
 from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of
 from daemon.cli.trading import ask_daemon, must_run
-from daemon.core.errors import ConfigError
+from daemon.core.errors import ConfigError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from daemon.config import Settings
     from daemon.trading.ledger import Ledger
+
+RELOAD_S = 70.0
+"""Longest wait for the outcome of a reload: the daemon may have to ask the exchange whether it trades a pair."""
 
 
 def enter(
@@ -94,6 +97,23 @@ def stop(
         raise ConfigError(f"no daemon runs on {settings.identifier_folder}")
     os.kill(holder.pid, signal.SIGTERM)
     print(f"process {holder.pid} is told to stop")
+
+
+def reload(config: ConfigFiles = DEFAULT_CONFIG) -> None:
+    """Have the running daemon read its configuration again; exit status 78 if that is wrong, and nothing has changed."""
+    try:
+        settings = settings_of(config)
+        answer = must_run(ask_daemon(settings, {"do": "reload"}, RELOAD_S), settings)
+    except (ConfigError, Refused) as exc:
+        raise ConfigError(f"nothing was reloaded: {exc}") from exc
+    for line in answer["changed"]:
+        print(line)
+    if answer["warming"]:
+        print(f"warming up, see candled status: {', '.join(answer['warming'])}")
+    if answer["restart"]:
+        print(f"changed, but needs a restart: {', '.join(answer['restart'])}")
+    if not answer["changed"] and not answer["restart"]:
+        print("nothing has changed")
 
 
 def reconcile(config: ConfigFiles = DEFAULT_CONFIG) -> None:

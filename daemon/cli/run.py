@@ -35,17 +35,16 @@ def run(
     from daemon.runtime.lifecycle import stop_on_signals  # noqa: PLC0415
     from daemon.runtime.logs import set_up  # noqa: PLC0415
 
-    stop = threading.Event()
-    stop_on_signals(stop)
-    settings = settings_of(
-        config,
-        {
-            "candled.simulated.speed": speed,
-            "strategy": strategy,
-            "freqai.identifier": identifier,
-            "candled.log_format": log_format,
-        },
-    )
+    stop, reload = threading.Event(), threading.Event()
+    stop_on_signals(stop, reload)
+    overrides = {
+        "candled.simulated.speed": speed,
+        "strategy": strategy,
+        "freqai.identifier": identifier,
+        "candled.log_format": log_format,
+    }
+    read = partial(settings_of, config, overrides)
+    settings = read()
     from daemon import app  # noqa: PLC0415  the heavy imports, after the configuration was found sound
 
     chosen = settings.candled.log_format
@@ -61,7 +60,9 @@ def run(
 
         with LiveView(settings) as live:
             told(console=live.console)
-            options = app.Options(ticks=candles, show=live.show, progress=live.progress)
+            options = app.Options(
+                ticks=candles, show=live.show, progress=live.progress, read=read, reload=reload
+            )
             raise typer.Exit(app.run(settings, stop, options))
     told()
-    raise typer.Exit(app.run(settings, stop, app.Options(ticks=candles)))
+    raise typer.Exit(app.run(settings, stop, app.Options(ticks=candles, read=read, reload=reload)))

@@ -77,10 +77,17 @@ def status(
             row.get("queue", ""),
             " ".join(
                 part
-                for part in (row.get("reason", ""), row.get("detail", ""), row.get("last_error", ""))
+                for part in (
+                    "left the whitelist" if row.get("leaving") else "",
+                    row.get("reason", ""),
+                    row.get("detail", ""),
+                    row.get("last_error", ""),
+                )
                 if part
             ),
         )
+    for pair, how_far in figures.get("warming", {}).items():
+        table.add_row(pair, "", "", "", "-", "", f"joins: {how_far}")
     console.print(table)
     for line in trading_lines(figures.get("trading", {})):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -32,8 +32,10 @@ def ledger_of(settings: Settings) -> Iterator[LedgerReader]:
         ledger.close()
 
 
-def ask_daemon(settings: Settings, request: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The running daemon's answer; None if none runs.
+def ask_daemon(
+    settings: Settings, request: Mapping[str, Any], longest_s: float = 35.0
+) -> dict[str, Any] | None:
+    """The running daemon's answer, within so many seconds; None if none runs.
 
     Raises:
         Refused: it said no.
@@ -42,7 +44,7 @@ def ask_daemon(settings: Settings, request: Mapping[str, Any]) -> dict[str, Any]
     from daemon.runtime.control import ask  # noqa: PLC0415
     from daemon.state.folder import StateFolder  # noqa: PLC0415
 
-    return ask(StateFolder(settings.identifier_folder).control, request)
+    return ask(StateFolder(settings.identifier_folder).control, request, longest_s)
 
 
 def must_run(answer: dict[str, Any] | None, settings: Settings) -> dict[str, Any]:

@@ -29,7 +29,6 @@ class LiveView:
     def __init__(self, settings: Settings) -> None:
         self.console = Console(stderr=True)
         self._base_ms = settings.timeframe.ms
-        self._expires_ms = settings.freqai.expiration_hours * 3_600_000
         self._progress = Progress(
             TextColumn("fetching candles"),
             BarColumn(),
@@ -71,7 +70,9 @@ class LiveView:
         ):
             table.add_column(name, justify=side, no_wrap=True)  # type: ignore[arg-type]  # a literal
         for pair, row in figures["pairs"].items():
-            table.add_row(pair, *self._cells(row, figures["now_ms"]))
+            table.add_row(pair, *self._cells(row, figures["now_ms"], figures["expiration_ms"]))
+        for pair, how_far in figures["warming"].items():
+            table.add_row(pair, "", "", "-", "", Text(how_far[:60], style="yellow"))
         trading = [Text(line) for line in trading_lines(figures.get("trading", {}))]
         self._live.update(Group(Text(self._headline(figures), style="bold"), table, *trading))
 
@@ -92,14 +93,14 @@ class LiveView:
             parts.append(f"training {figures['training']}")
         return "  ·  ".join(parts)
 
-    def _cells(self, row: dict[str, Any], now_ms: int) -> tuple[str | Text, ...]:
+    def _cells(self, row: dict[str, Any], now_ms: int, expires_ms: int | None) -> tuple[str | Text, ...]:
         price = "" if row["price"] is None else f"{row['price']:.6g}"
         values = row.get("values", {})
         shown = Text(" ").join(_shown(values[label]) for label in row.get("labels", []) if label in values)
         age: str | Text = "-"
         if "window_end_ms" in row:
             age_ms = max(0, now_ms - row["window_end_ms"])
-            late = bool(self._expires_ms) and age_ms > self._expires_ms
+            late = expires_ms is not None and age_ms > expires_ms
             age = Text(span(age_ms), style="red" if late else "")
         remark = row.get("last_error") or " ".join(
             part for part in (row.get("reason"), row.get("detail")) if part

@@ -132,7 +132,9 @@ NOT_ACTING: Mapping[KeyPath, Inert] = {
     ("freqai", "backtest_period_days"): Inert("there is no back-test yet", _always),
     ("freqai", "save_backtest_models"): Inert("there is no back-test yet", _always),
     ("freqai", "activate_tensorboard"): Inert("there is no TensorBoard yet", _always),
-    ("freqai", "wait_for_training_iteration_on_reload"): Inert("there is no reload yet", _always),
+    ("freqai", "wait_for_training_iteration_on_reload"): Inert(
+        "a reload ends no training and waits for none", _always
+    ),
     ("freqai", "override_exchange_check"): Inert("no exchange is refused by name", _always),
     ("freqai", "reduce_df_footprint"): Inert("features always are 32 bit numbers", _always),
 }

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.config.exchange import SYNONYMS
 from daemon.config.inert import EXCHANGE, NOT_ACTING, TOP_LEVEL, Inert
+from daemon.config.reloading import reloads
 from daemon.config.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+RELOADS = "↻"
+"""Mark of a key that `candled reload` applies."""
 START, END = "<!-- tables: start -->", "<!-- tables: end -->"
 
 
@@ -95,6 +98,8 @@ def _meaning(path: tuple[str, ...], entry: dict[str, Any]) -> str:
     text = str(entry.get("description", ""))
     if "unit" in entry:
         text += f" Unit: {entry['unit']}."
+    if reloads(".".join(path)):
+        text += f" {RELOADS}"
     if path in NOT_ACTING:
         text += f" *Accepted, without effect in this version: {NOT_ACTING[path].why}.*"
     return text

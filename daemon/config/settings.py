@@ -38,10 +38,11 @@ def _spot(value: object) -> object:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
-    """What was read, beside the values: copies of the document without secrets, and remarks on it."""
+    """What was read, beside the values: the document, copies of it without secrets, and remarks on it."""
 
     document: dict[str, Any] = field(default_factory=dict)
     raw: dict[str, Any] = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     warnings: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
@@ -114,6 +115,7 @@ class Settings(TradingSettings):
         settings._reading = _Reading(  # noqa: SLF001 - the class itself builds the instance
             document=masked(document),
             raw=strategy_view(document, settings, files),
+            source=copy.deepcopy(document),
             secrets=secret_values(document),
             warnings=(
                 *context.get("warnings", ()),
@@ -181,6 +183,11 @@ class Settings(TradingSettings):
     def document(self) -> dict[str, Any]:
         """A new copy of the user's merged configuration, every secret replaced by ``***``."""
         return copy.deepcopy(self._reading.document)
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """A new copy of the user's merged configuration as it was read, secrets included: to be read again, never shown."""
+        return copy.deepcopy(self._reading.source)
 
     @property
     def raw(self) -> Mapping[str, Any]:

@@ -111,6 +111,31 @@ class FeatureStore:
         """Candles before a span that rows are computed from; rows of another warm-up differ in their last digits."""
         return self._computer.warm_up
 
+    def prepare(
+        self,
+        pair: Pair,
+        close_ms: int,
+        frame_of: Callable[[CandleKey], CandleFrame],
+        give_way: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Compute the rows that the live row of a new pair needs, in any thread, so that its first candle costs as little as the next.
+
+        Args:
+            pair: one that nobody else asks for yet.
+            close_ms: of its newest candle.
+            frame_of: candles, those of the new pair included.
+            give_way: called before each hook call.
+
+        Raises:
+            StrategyError: a hook raised.
+        """
+        for key in self.plan.blocks(pair):
+            if key.pair == pair and not self._on_demand(key):
+                oldest_ms = (
+                    key.timeframe.newest_closed(close_ms) - self.plan.shifts_of(key) * key.timeframe.ms
+                )
+                self._block(key).extend(frame_of(key.candles), oldest_ms, give_way)
+
     def live_row(self, pair: Pair, close_ms: int) -> LiveRow | NoRow:
         """Features of ``pair`` as of the base candle that closed at ``close_ms``.
 

@@ -62,12 +62,18 @@ class Agreement:
 
     def __init__(self, keys: Sequence[CandleKey]) -> None:
         self._bases: dict[CandleKey, CandleKey] = {}
+        self._next_ms: dict[CandleKey, int] = {}
+        self._disagrees: set[CandleKey] = set()
+        self.turn_to(keys)
+
+    def turn_to(self, keys: Sequence[CandleKey]) -> None:
+        """Compare these from now on; what was compared of them stays compared."""
+        self._bases = {}
         for key in keys:
             base = min((k for k in keys if k.pair == key.pair), key=lambda k: k.timeframe.ms)
             if base != key and key.timeframe.ms % base.timeframe.ms == 0:
                 self._bases[key] = base
-        self._next_ms = dict.fromkeys(self._bases, 0)
-        self._disagrees: set[CandleKey] = set()
+        self._next_ms = {key: self._next_ms.get(key, 0) for key in self._bases}
 
     def revisit(self, key: CandleKey, candle_ms: int) -> None:
         """Compare again from a candle on that was revised or came in late."""

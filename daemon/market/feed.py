@@ -62,7 +62,7 @@ class Feed:
     and logged. In memory, a key keeps what `warm_up` was asked for (and up to a quarter more); files
     keep everything.
 
-    One thread calls `warm_up`, `update` and `flush`; the rest may be called from any.
+    One thread calls `warm_up`, `update`, `join`, `keep` and `flush`; the rest may be called from any.
 
     Args:
         market: where candles come from.
@@ -75,9 +75,12 @@ class Feed:
         self, *, market: Market, store: CandleStore, keys: Sequence[CandleKey], clock: Clock
     ) -> None:
         self._market = market
+        self._store = store
         self._writer = Writer(store)
         self._clock = clock
         self._tracks = {key: Track(key) for key in keys}
+        # What `frame` answers from: also keys that are not fetched any more, which others may just be reading.
+        self._known = self._tracks
         self._agreement = Agreement(list(self._tracks))
         self._rounds = Rounds(market, self._tracks, self._agreement)
         self._updates = 0
@@ -92,7 +95,36 @@ class Feed:
 
     def frame(self, key: CandleKey) -> CandleFrame:
         """The candles held of a key, as they are now; the answer does not change any more."""
-        return self._tracks[key].frame
+        return self._known[key].frame
+
+    def __contains__(self, key: CandleKey) -> bool:
+        """Whether a key's candles are fetched."""
+        return key in self._tracks
+
+    def beside(self, keys: Sequence[CandleKey]) -> Feed:
+        """A feed of more keys, from the same market into the same files: to be warmed up by another thread, then `join`ed."""
+        return Feed(market=self._market, store=self._store, keys=keys, clock=self._clock)
+
+    def join(self, other: Feed) -> None:
+        """Fetch another feed's keys from now on, with the candles that it holds; nobody must use that feed afterwards."""
+        more = {key: track for key, track in other._tracks.items() if key not in self._tracks}
+        for key, track in more.items():
+            self._rounds.note_price(key, track.frame, self._market.now_ms())
+        self._turn_to({**self._tracks, **more})
+
+    def keep(self, keys: Container[CandleKey]) -> None:
+        """Fetch these alone from now on, as far as they are known; what is held of the others stays, in memory and on the disk."""
+        for key, track in self._tracks.items():
+            if key not in keys:
+                self._writer.write(track)
+        self._turn_to({key: track for key, track in self._known.items() if key in keys})
+
+    def _turn_to(self, tracks: dict[CandleKey, Track]) -> None:
+        self._known = {**self._known, **tracks}
+        self._agreement.turn_to(list(tracks))
+        self._rounds.turn_to(tracks)
+        self._quiet &= tracks.keys()
+        self._tracks = tracks
 
     def price(self, pair: Pair) -> float | None:
         """The last price seen of a pair, the candle in progress included; None before the first."""

@@ -55,6 +55,10 @@ class Rounds:
         self._failing = False
         self._refused: set[CandleKey] = set()
 
+    def turn_to(self, tracks: Mapping[CandleKey, Track]) -> None:
+        """Give answers to these from now on."""
+        self._tracks = tracks
+
     def price(self, pair: Pair) -> float | None:
         """Last price seen, the candle in progress included."""
         seen = self._prices.get(pair)

@@ -77,6 +77,18 @@ class SimulatedMarket:
         self._chunks = {pair: self._pair_chunks(pair, model) for pair, model in self._models.items()}
         self._lock = threading.Lock()
 
+    def list_too(self, pairs: Sequence[Pair]) -> None:
+        """Trade these as well, from the first candle on: the candles of the others do not depend on it."""
+        with self._lock:
+            new = {
+                pair: simulation.pair_model(pair, self._seed, self._base)
+                for pair in pairs
+                if pair not in self._models
+            }
+            chunks = {pair: self._pair_chunks(pair, model) for pair, model in new.items()}
+            self._chunks = {**self._chunks, **chunks}  # before the models: who finds a pair finds its candles
+            self._models = {**self._models, **new}
+
     def timeframes(self) -> frozenset[Timeframe]:
         """See `Market`: the base and what it divides."""
         return frozenset({self._base, *(tf for tf in COMMON_TIMEFRAMES if tf.ms % self._base.ms == 0)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import queue
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
     from daemon.core.prediction import Outcome
-    from daemon.core.timeframe import Timeframe
     from daemon.market.feed import Feed, FeedReport
+    from daemon.runtime.engine_options import EngineOptions
     from daemon.runtime.forecaster import Forecaster
     from daemon.runtime.live_statistics import LiveStatistics
     from daemon.runtime.tally import Tally
@@ -51,23 +51,6 @@ class AnalysisFrames(Protocol):
     def keep(self, pair: Pair, analysed: pd.DataFrame) -> None:
         """Remember what the strategy made of it, for ``dp.get_analyzed_dataframe``."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions:
-    """What the engine needs from the settings.
-
-    Attributes:
-        pairs: the whitelist.
-        base: timeframe of the candles that are predicted on.
-        grace_ms: market milliseconds after a close before the candle is asked for.
-        keep_ms: age of feature rows, market milliseconds, beyond which no training asks for them.
-    """
-
-    pairs: tuple[Pair, ...]
-    base: Timeframe
-    grace_ms: int
-    keep_ms: int
 
 
 class Engine:
@@ -118,6 +101,16 @@ class Engine:
         self._strategy_faults: dict[Pair, str] = {}
         self._loop_fault = ""
         self._handled_ms = self._last_recorded_close()
+        self._given: queue.SimpleQueue[tuple[EngineOptions, Feed | None]] = queue.SimpleQueue()
+
+    def take(self, options: EngineOptions, joining: Feed | None = None) -> None:
+        """Go by other options from the next step on; called from any thread.
+
+        Args:
+            options: these.
+            joining: a feed that has warmed up the series that are new in ``keys``.
+        """
+        self._given.put((options, joining))
 
     @property
     def handled_ms(self) -> int | None:
@@ -126,6 +119,7 @@ class Engine:
 
     def step(self) -> bool:
         """Handle whatever candles have closed since the last one handled."""
+        self._turn()
         base = self._options.base
         newest_ms = base.floor(self._clock.now_ms() - self._options.grace_ms)
         if self._handled_ms is not None and newest_ms <= self._handled_ms:
@@ -146,6 +140,16 @@ class Engine:
         finally:
             self._between_ticks.set()
         return True
+
+    def _turn(self) -> None:
+        """Go by what was given since the last step: between two candles, so that none is handled by halves."""
+        while not self._given.empty():
+            options, joining = self._given.get()
+            if joining is not None:
+                self._feed.join(joining)
+            self._feed.keep(frozenset(options.keys))
+            self._forecaster.expiration_ms = options.expiration_ms
+            self._options = options
 
     def _last_recorded_close(self) -> int | None:
         """The close up to which all is done; the newest recorded candle is due again if some pair lacks it."""

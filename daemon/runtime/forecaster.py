@@ -45,7 +45,7 @@ class Forecaster:
         self._features = features
         self._models = models
         self._frame_of = frame_of
-        self._expiration_ms = expiration_ms
+        self.expiration_ms = expiration_ms
         self._faults: dict[BlockKey, str] = {}
 
     def advance(self, pairs: list[Pair], close_ms: int) -> dict[BlockKey, str]:
@@ -113,7 +113,7 @@ class Forecaster:
             # Its training window holds this candle and later ones: that would be no prediction.
             return Reason.LATE, "the model was trained on later candles"
         age_ms = close_ms - model.window_end_ms
-        if self._expiration_ms is not None and age_ms > self._expiration_ms:
+        if self.expiration_ms is not None and age_ms > self.expiration_ms:
             return Reason.EXPIRED, f"{age_ms / 3_600_000:.1f} hours old"
         return None, ""
 

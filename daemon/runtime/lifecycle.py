@@ -39,14 +39,18 @@ class Closing(Protocol):
         ...
 
 
-def stop_on_signals(stop: threading.Event) -> None:
-    """Have SIGINT and SIGTERM set ``stop``; a second one ends the process at once.
+def stop_on_signals(stop: threading.Event, reload: threading.Event) -> None:
+    """Have SIGINT and SIGTERM set ``stop``, a second one ends the process at once; SIGHUP sets ``reload``.
+
+    SIGHUP is heard from the first moment on: before the daemon is ready it is remembered, instead of ending it. Where
+    the terminal that the daemon was started on is gone, it means what it says: hang up.
 
     Ending at once is safe: what was acknowledged is on disk, and a start is a recovery. For the same reason the
     first signal sets a deadline: whatever hangs (a strategy's own loop, before there are threads to wait for),
     the process ends, and says where it hung.
     """
     numbers = (signal.SIGINT, signal.SIGTERM)
+    on_terminal = os.isatty(2)
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         faulthandler.dump_traceback_later(DEADLINE_S, exit=True)
@@ -58,6 +62,14 @@ def stop_on_signals(stop: threading.Event) -> None:
 
     for number in numbers:
         signal.signal(number, handle)
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        if on_terminal and not os.isatty(2):
+            handle(number, frame)
+        else:
+            reload.set()
+
+    signal.signal(signal.SIGHUP, hear)
 
 
 class Daemon:
@@ -71,6 +83,7 @@ class Daemon:
         stop: set by signals, by a thread that died, or here.
         finished: whether there is nothing left to do (the end of a replay).
         show: called now and then with the daemon's state ("running", "stopping", "stopped"); returns it in one line.
+        tend: called at every look, in the main thread: for what comes up now and then and belongs to nobody else.
         closings: what to put away at the end, in order, each with its name.
     """
 
@@ -84,6 +97,7 @@ class Daemon:
         stop: threading.Event,
         finished: Callable[[], bool],
         show: Callable[[str], str],
+        tend: Callable[[], None] = lambda: None,
         closings: list[tuple[str, Closing]],
     ) -> None:
         self._runners = runners
@@ -93,6 +107,7 @@ class Daemon:
         self._stop = stop
         self._finished = finished
         self._show = show
+        self._tend = tend
         self._closings = closings
         self._supervisor = Supervisor(runners, clock)
         self._watchdog = Watchdog(clock)
@@ -114,6 +129,7 @@ class Daemon:
         """Look at everything twice a second; a thread that hangs cannot be replaced, so the daemon ends."""
         shown_s = -STATUS_S
         while not self._clock.wait(self._stop, WATCH_S):
+            self._tend()
             if self._clock.monotonic_s() - shown_s >= STATUS_S:
                 shown_s = self._clock.monotonic_s()
                 notify(f"STATUS={self._show('running')}")

@@ -74,6 +74,17 @@ class Masking(logging.Formatter):
         """See `logging.Formatter`."""
         return masked_text(self._inner.format(record), self._secrets)
 
+    def hide(self, secrets: frozenset[str]) -> None:
+        """Mask these as well from now on."""
+        self._secrets |= secrets
+
+
+def hide(secrets: frozenset[str]) -> None:
+    """Have no log line show these texts from now on: secrets that were read after the start."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, Masking):
+            handler.formatter.hide(secrets)
+
 
 def set_up(
     log_format: str,

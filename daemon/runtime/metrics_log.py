@@ -56,6 +56,10 @@ class MetricsLog:
         self._known_ms: dict[Pair, int] = {}
         self._saved_s = clock.monotonic_s()
 
+    def take(self, pairs: Sequence[Pair]) -> None:
+        """Note these pairs from now on; called from any thread."""
+        self._pairs = pairs
+
     def step(self) -> None:
         """Note what is new since the last step; write the file now and then."""
         now_s = self._clock.now_ms() // 1000
@@ -78,8 +82,9 @@ class MetricsLog:
         if last.get("close_ms", 0) <= self._tick_ms:
             return
         self._tick_ms = last["close_ms"]
-        for pair in self._pairs:
-            self._tracker.note(pair, "inference_time", last["seconds"] / len(self._pairs), now_s)
+        pairs = self._pairs
+        for pair in pairs:
+            self._tracker.note(pair, "inference_time", last["seconds"] / len(pairs), now_s)
 
     def _note_training(self, pair: Pair, now_s: int) -> None:
         entry, model = self._entries().get(pair), self._models.get(pair)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.features.plan import FeaturePlan
 from daemon.learning.options import PipelineOptions
 from daemon.runtime.dataset import TrainingOptions
-from daemon.runtime.engine import EngineOptions
+from daemon.runtime.engine_options import EngineOptions
 from daemon.runtime.scorer import ScorerOptions
 from daemon.runtime.trainer import TrainerOptions
 
@@ -133,6 +133,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         base=settings.timeframe,
         grace_ms=int(settings.candled.grace_s * 1000),
         keep_ms=settings.freqai.train_period_days * DAY_MS + settings.timeframe.ms,
+        expiration_ms=expiration_ms(settings),
     )
 
 

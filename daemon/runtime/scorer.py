@@ -87,6 +87,10 @@ class Scorer:
         self._means: dict[str, dict[str, float]] = {}
         self._faults: dict[Pair, str] = {}
 
+    def take(self, options: ScorerOptions) -> None:
+        """Go by other options from now on; called from any thread."""
+        self._options = options
+
     def scores(self, pair: Pair) -> PairScores:
         """The newest scores of a pair; those of nothing before it was judged. From any thread."""
         return self._scores.get(pair, NOTHING)

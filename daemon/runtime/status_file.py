@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from daemon.core.errors import Corrupt
@@ -13,7 +14,7 @@ from daemon.runtime.trading_report import trading_figures
 from daemon.state import atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from daemon.core.clock import Clock
@@ -81,11 +82,14 @@ def status(
     expiration_ms: int | None = None,
     trading: DeskView | None = None,
     barred: str = "",
+    leaving: Collection[Pair] = (),
+    warming: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The daemon's state as JSON values; times are market time, ms UTC.
 
     ``expiration_ms`` is the age at which a model predicts no more; None: never. ``barred`` says why the strategy may
-    enter nothing at all.
+    enter nothing at all. Pairs that are ``leaving`` left the whitelist and are watched until their trade is closed;
+    those that are ``warming`` will join, each with how far it is.
     """
     return {
         "state": state,
@@ -97,8 +101,12 @@ def status(
         **tally.snapshot(),
         **({} if trading is None else {"trading": trading_figures(trading)}),
         **({"entries_blocked": barred} if barred else {}),
+        "warming": dict(warming),
         "pairs": {
-            str(pair): _pair(pair, tally, feed, models, entries) | _skill(scores(pair)) for pair in pairs
+            str(pair): _pair(pair, tally, feed, models, entries)
+            | _skill(scores(pair))
+            | ({"leaving": True} if pair in leaving else {})
+            for pair in pairs
         },
     }
 

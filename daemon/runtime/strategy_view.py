@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -52,6 +54,7 @@ class StrategyView:
         self._frame_of = frame_of
         self._history = history
         self._pairs = pairs
+        self._supposed = threading.local()
         self._base = base
         self._columns = _columns(())
         self._features: Callable[[Pair, NDArray[np.int64]], Mapping[str, NDArray[np.float64]]] | None = None
@@ -119,7 +122,20 @@ class StrategyView:
 
     def whitelist(self) -> list[str]:
         """The pairs, in the configured order."""
-        return [str(pair) for pair in self._pairs]
+        return [str(pair) for pair in getattr(self._supposed, "pairs", self._pairs)]
+
+    def take(self, pairs: Sequence[Pair]) -> None:
+        """Have another whitelist from now on; called from any thread."""
+        self._pairs = pairs
+
+    @contextlib.contextmanager
+    def supposing(self, pairs: Sequence[Pair]) -> Iterator[None]:
+        """Meanwhile, in this thread alone: as if these were the whitelist; to ask a strategy what it would read."""
+        self._supposed.pairs = pairs
+        try:
+            yield
+        finally:
+            del self._supposed.pairs
 
     def _frame(self, pair: str, timeframe: str) -> CandleFrame:
         try:

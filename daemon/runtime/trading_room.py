@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from daemon.core.errors import ConfigError
 from daemon.core.market import CandleKey
 from daemon.market.ccxt_market import CcxtMarket
+from daemon.market.simulated import SimulatedMarket
 from daemon.state import atomic
 from daemon.strategy.ports import bind_trading
 from daemon.trading.beating import beating
@@ -18,7 +19,7 @@ from daemon.trading.desk_commands import DeskCommands
 from daemon.trading.desk_entries import DeskEntries
 from daemon.trading.desk_exits import DeskExits
 from daemon.trading.desk_ground import Ground
-from daemon.trading.desk_options import DeskOptions
+from daemon.trading.desk_options import DeskOptions, DeskTerms
 from daemon.trading.desk_orders import DeskOrders
 from daemon.trading.desk_risk import DeskRisk
 from daemon.trading.desk_stops import DeskStops
@@ -158,6 +159,21 @@ def desk_options(settings: Settings) -> DeskOptions:
     )
 
 
+def desk_terms(settings: Settings, strategy: LoadedStrategy) -> DeskTerms:
+    """The part of the settings that the desk can change while it runs.
+
+    Raises:
+        StrategyError: two rules do not fit together.
+    """
+    return DeskTerms(
+        pairs=settings.pairs,
+        watched=settings.pairs,
+        rules=trade_rules(settings, strategy.instance),
+        limits=settings.candled.risk,
+        may_enter=settings.force_entry_enable,
+    )
+
+
 def opened_ledger(settings: Settings, now_ms: int) -> Ledger:
     """The ledger of this account; a new dry-run account gets its money.
 
@@ -245,6 +261,8 @@ def _broker(
         live = _live_broker(market)
         check_start(live, _plan(settings, rules))
         return live
+    if isinstance(market, SimulatedMarket):  # a pair may have left the whitelist with a trade open
+        market.list_too([trade.pair for trade in ledger.trades(is_open=True)])
     fee = None if settings.fee is None else Decimal(str(settings.fee))
     meets: PaperMarket
     if isinstance(market, CcxtMarket):

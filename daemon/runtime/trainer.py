@@ -109,11 +109,17 @@ class Trainer:
         self._beat = beat
         self._requests = TrainingRequests(folder)
         self._recipes: dict[Pair, str] = {}
+        self._given: TrainerOptions | None = None
+        self._taken: TrainerOptions | None = None
+
+    def take(self, options: TrainerOptions) -> None:
+        """Go by other options from the next training on; called from any thread."""
+        self._given = options
 
     def load_models(self) -> None:
-        """Put the newest intact model of every pair in place; what has to change in the queue is written down."""
+        """Put the newest intact model of every pair in place, where there is none; what has to change in the queue is written down."""
         now_ms = self._clock.now_ms()
-        entries = {pair: self._book.entry(pair) for pair in self._options.pairs}
+        entries = {pair: self._book.entry(pair) for pair in self._options.pairs if pair not in self._models}
         served = served_models(self._folder, self._artifacts, entries, now_ms, touch=True)
         changed = dict(served.entries)
         for pair, artifact in served.artifacts.items():
@@ -127,6 +133,7 @@ class Trainer:
 
     def step(self) -> bool:
         """Queue what is asked for and what is due, then train the first pair in line."""
+        self._turn()
         now_ms = self._clock.now_ms()
         self._queue_requested(now_ms)
         self._queue_due(now_ms)
@@ -149,6 +156,13 @@ class Trainer:
         else:
             self._tally.training_ended(failed=False, seconds=seconds)
         return True
+
+    def _turn(self) -> None:
+        """Go by what was given since the last step."""
+        given = self._given
+        if given is not self._taken and given is not None:
+            self._options = self._taken = given
+            self.load_models()  # pairs that are new here may have been trained in an earlier life
 
     def _begin(self, pair: Pair, now_ms: int) -> None:
         entry = queue.training(self._book.entry(pair), now_ms)

@@ -84,6 +84,11 @@ class TrainingProcess:
         self._clock = clock
         self._child: _Child | None = None
 
+    def limit(self, *, longest_s: float, most_bytes: int | None) -> None:
+        """Bounds of the trainings that begin from now on; called from any thread."""
+        self._longest_s = longest_s
+        self._most_bytes = most_bytes
+
     @property
     def pid(self) -> int | None:
         """Process id of the child while there is one."""
@@ -139,7 +144,8 @@ class TrainingProcess:
         return self._child
 
     def _answer(self, child: _Child) -> dict[str, Any]:
-        deadline_s = self._clock.monotonic_s() + self._longest_s
+        longest_s = self._longest_s
+        deadline_s = self._clock.monotonic_s() + longest_s
         watch = ChildWatch(
             child.process.pid, clock=self._clock, patience_s=self._patience_s, most_bytes=self._most_bytes
         )
@@ -158,7 +164,7 @@ class TrainingProcess:
             if self._clock.monotonic_s() > deadline_s:
                 self.close()
                 raise TrainingFailed(
-                    f"the training took longer than {self._longest_s / 60:g} minutes (candled.training.max_minutes) "
+                    f"the training took longer than {longest_s / 60:g} minutes (candled.training.max_minutes) "
                     "and was ended"
                 )
 

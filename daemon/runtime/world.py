@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemon.config.exchange import SECRETS
 from daemon.core.clock import FastClock, SystemClock
+from daemon.core.errors import ConfigError, Retryable
 from daemon.market.ccxt_market import CcxtMarket
 from daemon.market.replay import ReplayMarket
 from daemon.market.simulated import SimulatedMarket
@@ -15,11 +16,13 @@ from daemon.runtime.recipe import DAY_MS, HOUR_MS, feature_plan
 from daemon.state.silence import SilenceFile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from daemon.config import Settings
     from daemon.core.clock import Clock
     from daemon.core.market import Market
+    from daemon.core.pair import Pair
     from daemon.core.timeframe import Timeframe
     from daemon.state.history import PredictionHistory
     from daemon.state.pair_dictionary import PairDictionary
@@ -101,6 +104,27 @@ def market_of(settings: Settings, clock: Clock) -> Market:
     return SimulatedMarket(
         pairs=settings.feature_pairs, seed=simulated.seed, clock=clock, base=settings.timeframe
     )
+
+
+def must_trade(market: Market, pairs: Sequence[Pair]) -> None:
+    """Have the simulated exchange trade these pairs as well; another market must trade them already.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if isinstance(market, SimulatedMarket):
+        market.list_too(pairs)
+    if not pairs:
+        return
+    try:
+        listed = market.pairs()
+    except Retryable:  # it cannot be asked now: who fetches their candles will wait for it, and see
+        return
+    unknown = [pair for pair in pairs if pair not in listed]
+    if unknown:
+        raise ConfigError(
+            f"exchange.pair_whitelist: {market.name} does not trade {', '.join(unknown)}: take them out"
+        )
 
 
 def candle_folder(settings: Settings) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from daemon.core.errors import StrategyError
@@ -53,7 +53,11 @@ def strategy_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     return own
 
 
-def apply_settings(instance: IStrategy, stored: Mapping[str, Any]) -> None:
+LIMITS = ("max_open_trades", "stake_amount")
+"""Attributes that a reload may change."""
+
+
+def apply_settings(instance: IStrategy, stored: Mapping[str, Any]) -> dict[str, Any]:
     """Set every attribute from the configuration, else the parameter file, else the strategy.
 
     What was found is written to the strategy's configuration too, where strategies look for it.
@@ -62,11 +66,15 @@ def apply_settings(instance: IStrategy, stored: Mapping[str, Any]) -> None:
         instance: the strategy.
         stored: spaces of its parameter file.
 
+    Returns:
+        `LIMITS` as they are where the configuration does not say.
+
     Raises:
         StrategyError: there is no timeframe, or a value cannot be what it must be.
     """
     from_file = _special_values(stored)
     config = instance.config
+    limits = {name: from_file.get(name, getattr(instance, name, _ATTRIBUTES[name])) for name in LIMITS}
     for attribute, default in _ATTRIBUTES.items():
         own = from_file.get(attribute, getattr(instance, attribute, default))
         is_property = isinstance(getattr(type(instance), attribute, None), property)
@@ -82,6 +90,37 @@ def apply_settings(instance: IStrategy, stored: Mapping[str, Any]) -> None:
         raise StrategyError(
             f"{instance.get_strategy_name()}: write `timeframe` in the configuration or the strategy"
         )
+    return limits
+
+
+def reapply_settings(
+    instance: IStrategy, limits: Mapping[str, Any], config: Mapping[str, Any], keys: Iterable[str]
+) -> None:
+    """Have a running strategy see what a reload has changed: in its configuration, and in its attributes.
+
+    Each value is replaced by one assignment, for the strategy may just be running in another thread.
+
+    Args:
+        instance: the strategy.
+        limits: what `apply_settings` returned.
+        config: the configuration as it is now, in freqtrade's keys.
+        keys: what has changed, dotted.
+    """
+    for key in keys:
+        *way, last = key.split(".")
+        theirs: Any = instance.config
+        now: Any = config
+        for name in way:
+            theirs, now = theirs.setdefault(name, {}), now.get(name, {})
+        value = now.get(last)
+        if value is None and key in LIMITS:
+            value = limits[key]
+        if value is None:
+            theirs.pop(last, None)
+            continue
+        theirs[last] = _normal(last, value)
+        if key in LIMITS and not isinstance(getattr(type(instance), key, None), property):
+            setattr(instance, key, theirs[last])
 
 
 def _special_values(stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class LoadedStrategy:
         modules: the modules that it consists of, helpers included.
         digest: SHA-256, hexadecimal, of the file, of its helper modules and of its parameter file: what
             makes the same features and signals has the same digest.
+        limits: the strategy's own `LIMITS`, which hold where the configuration does not say.
     """
 
     name: str
@@ -49,6 +50,7 @@ class LoadedStrategy:
     file: Path
     digest: str
     modules: StrategyModules
+    limits: Mapping[str, Any]
 
     @property
     def files(self) -> Collection[Path]:
@@ -82,13 +84,13 @@ def load_strategy(name: str, *, paths: Sequence[Path], config: Mapping[str, Any]
         stored = stored_parameters(file, name)
         instance = strategy_class(strategy_config(config, name))
         set_parameters(instance, stored)
-        apply_settings(instance, stored)
+        limits = apply_settings(instance, stored)
     # The user's code ran here: it may raise anything, and a call of exit() must not stop the daemon.
     except (Exception, SystemExit) as exc:
         modules.forget()
         raise StrategyError(describe_fault(exc, tuple(modules.files.values()), file)) from exc
     strategy = LoadedStrategy(
-        name=name, instance=instance, file=file, digest=digest_of(file), modules=modules
+        name=name, instance=instance, file=file, digest=digest_of(file), modules=modules, limits=limits
     )
     check_hooks(strategy)
     return strategy

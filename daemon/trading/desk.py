@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from daemon.core.errors import CandledError, Refused, Retryable, StrategyError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from daemon.trading.desk_commands import DeskCommands
     from daemon.trading.desk_entries import DeskEntries
     from daemon.trading.desk_exits import DeskExits
-    from daemon.trading.desk_options import DeskOptions
+    from daemon.trading.desk_options import DeskOptions, DeskTerms
     from daemon.trading.desk_orders import DeskOrders
     from daemon.trading.desk_risk import DeskRisk
     from daemon.trading.desk_strategy import DeskStrategy
@@ -101,6 +102,8 @@ class Desk:
         self._backup = backup
         self._backed_up_s = clock.monotonic_s()
         self._stop = stop
+        self._given: DeskTerms | None = None
+        self._taken: DeskTerms | None = None
         self._tick: Tick | None = None
         self._begun = False
         self._unanswered: list[Command] = []
@@ -109,11 +112,17 @@ class Desk:
         self._shown_s = -SHOWN_S
         self.view = DeskView()
 
+    def take(self, terms: DeskTerms) -> None:
+        """Go by other terms from the next look on; called from any thread."""
+        self._given = terms
+        self._inbox.wake.set()
+
     def step(self) -> bool:
         """One look."""
+        self._turn()
         for message in self._inbox.take():
             if isinstance(message, Tick):
-                self._tick = message
+                self._tick = message.listed(self._options.pairs)
             else:
                 self._unanswered.append(message)
         try:
@@ -129,6 +138,19 @@ class Desk:
             self._entries.ledger_fault = ""
         self._show()
         return False
+
+    def _turn(self) -> None:
+        """Go by what was given since the last look."""
+        terms = self._given
+        if terms is self._taken or terms is None:
+            return
+        self._taken = terms
+        self._options = replace(self._options, pairs=terms.pairs)
+        self._strategy.take(terms.rules)
+        self._risk.take(terms.limits)
+        self._truth.take(terms.watched)
+        self._commands.take(terms.pairs, may_enter=terms.may_enter)
+        self._tick = None if self._tick is None else self._tick.listed(terms.pairs)
 
     def close(self) -> None:
         """Put the desk away when its thread has ended."""

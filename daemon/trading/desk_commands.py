@@ -59,6 +59,10 @@ class DeskCommands:
             "reconcile": self._reconcile,
         }
 
+    def take(self, pairs: Sequence[Pair], *, may_enter: bool) -> None:
+        """Go by another whitelist from now on, and by whether `enter` is allowed."""
+        self._pairs, self._may_enter = tuple(pairs), may_enter
+
     def obey(self, command: Command, look: Look) -> Mapping[str, Any]:
         """Do a command; the answer has ``text`` for people.
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from daemon.config.own import RiskSettings
     from daemon.core.pair import Pair
     from daemon.core.timeframe import Timeframe
+    from daemon.trading.rules import TradeRules
 
 LEAST_LOOK_S = 0.1
 """Shortest time between two looks, real seconds, however fast the market's clock runs."""
@@ -38,3 +40,22 @@ class DeskOptions:
         """Real seconds between two looks."""
         market_s = min(self.throttle_s, self.base.ms / 1000 / LOOKS_PER_CANDLE)
         return max(LEAST_LOOK_S, market_s / speed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskTerms:
+    """What of the desk's settings may change while it runs.
+
+    Attributes:
+        pairs: the whitelist: what may be entered. Trades that are open are looked after, whatever their pair.
+        watched: the whitelist, and pairs that left it with a trade open: what is held against the exchange.
+        rules: freqtrade's keys as they hold for the strategy.
+        limits: of risk.
+        may_enter: whether ``force_entry_enable`` allows entries by command.
+    """
+
+    pairs: tuple[Pair, ...]
+    watched: tuple[Pair, ...]
+    rules: TradeRules
+    limits: RiskSettings
+    may_enter: bool

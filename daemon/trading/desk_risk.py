@@ -41,6 +41,10 @@ class DeskRisk:
         self._kept: RiskState | None = None
         self._worth = ZERO
 
+    def take(self, limits: RiskSettings) -> None:
+        """Go by other limits from now on; what was broken stays so until `reset`, or its day is over."""
+        self._limits = limits
+
     def look(self, worth: Decimal, now_ms: int) -> None:
         """What the account is worth now, stake currency; only while everything that is held has a price."""
         if self._kept is None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from daemon.trading.desk_ground import Ground
     from daemon.trading.ledger import Ledger
     from daemon.trading.records import TradeRecord
+    from daemon.trading.rules import TradeRules
     from daemon.trading.strategy_sources import Changes, StrategySources
 
 
@@ -30,6 +31,11 @@ class DeskStrategy:
         self._sources = sources
         self._pending: list[Changes] = []
         self._closed: list[TradeRecord] | None = None
+
+    def take(self, rules: TradeRules) -> None:
+        """Have everybody go by other rules from now on."""
+        self._ground.rules = rules
+        self._sources.take(rules)
 
     def publish(self, now_ms: int) -> Sequence[TradeRecord]:
         """Keep what strategies wrote, then show them what is so now; return the open trades."""

@@ -65,6 +65,10 @@ class DeskTruth:
         self.obstacles: tuple[str, ...] = ("the ledger has not been held against the exchange yet",)
         """Why nothing may be entered; empty if ledger and exchange agree."""
 
+    def take(self, pairs: Sequence[Pair]) -> None:
+        """Compare for other pairs from now on."""
+        self._pairs = tuple(pairs)
+
     def look(self) -> None:
         """Reconcile if it is due."""
         if self._clock.monotonic_s() < self._due_s:

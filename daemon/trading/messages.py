@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,10 @@ from daemon.trading.orders import ZERO
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from decimal import Decimal
 
+    from daemon.core.pair import Pair
     from daemon.trading.broker import Balance
     from daemon.trading.records import TradeRecord
     from daemon.trading.signals import Signal
@@ -35,6 +36,11 @@ class Tick:
     close_ms: int
     candle_ms: int
     signals: tuple[Signal, ...]
+
+    def listed(self, pairs: Collection[Pair]) -> Tick:
+        """The same without entries of other pairs: one that left the whitelist is predicted while its trade is open."""
+        kept = tuple(signal for signal in self.signals if signal.pair in pairs or not signal.kind.enters)
+        return self if kept == self.signals else replace(self, signals=kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

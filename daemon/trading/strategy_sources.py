@@ -65,6 +65,10 @@ class StrategySources:
 
     # the desk's side
 
+    def take(self, rules: TradeRules) -> None:
+        """Go by other rules from now on."""
+        self._rules = rules
+
     def publish(
         self,
         *,

@@ -451,3 +451,63 @@ def test_memory_does_not_grow_with_uptime(desk, store):
     assert longest < 72 * 1.25 + 1024 + 2 * 256
     desk.feed.flush()
     assert len(store.read(BTC5)) == 72 + 40 * 200
+
+
+SOL5, SOLH = key("SOL/USDT", "5m"), key("SOL/USDT", "1h")
+
+
+def joined(desk):
+    """The desk's feed with the series of a pair that joined while it runs."""
+    desk.warm_up()
+    desk.market.truth.list_too([SOL5.pair])
+    beside = desk.feed.beside([SOL5, SOLH])
+    beside.warm_up(dict.fromkeys([SOL5, SOLH], desk.since_ms), threading.Event())
+    desk.tick(3)
+    desk.feed.join(beside)
+    return desk
+
+
+def test_series_that_join_come_whole_and_go_on_with_the_others(desk, events):
+    desk.warm_up()
+    desk.market.truth.list_too([SOL5.pair])
+    with pytest.raises(KeyError):
+        desk.feed.frame(SOL5)
+    joined(desk)
+    assert SOL5 in desk.feed
+    assert desk.feed.price(SOL5.pair) == desk.feed.frame(SOL5).close[-1]
+    assert desk.tick().appended[SOL5] == 4
+    desk.tick(13)
+    assert_true(desk, [*desk.keys, SOL5, SOLH])
+    assert "candles_disagree" not in events()
+
+
+def test_series_that_leave_are_asked_for_no_more_and_stay_readable(desk):
+    joined(desk)
+    desk.tick()
+    desk.feed.keep(desk.keys)
+    held = desk.feed.frame(SOL5)
+    desk.market.asked.clear()
+    report = desk.tick(2)
+    assert {request.key.pair for request in desk.market.asked} == {BTC, "ETH/USDT"}
+    assert not {SOL5, SOLH} & report.missing.keys()
+    assert SOL5 not in desk.feed
+    assert_same(desk.feed.frame(SOL5), held)
+    assert_same(desk.store.read(SOL5), held)
+
+
+def test_series_that_come_back_catch_up(desk):
+    joined(desk)
+    desk.feed.keep(desk.keys)
+    desk.tick(5)
+    desk.feed.keep([*desk.keys, SOL5, SOLH])
+    desk.tick()
+    assert_true(desk, [*desk.keys, SOL5, SOLH])
+
+
+def test_what_agreed_before_a_series_joined_is_not_compared_again(desk):
+    desk.warm_up()
+    before = dict(desk.feed._agreement._next_ms)
+    joined(desk)
+    assert {k: desk.feed._agreement._next_ms[k] for k in before} == before | {
+        k: v for k, v in desk.feed._agreement._next_ms.items() if k in before and v > before[k]
+    }

@@ -261,3 +261,16 @@ def test_memory_does_not_grow_with_history():
     page(source, BTC, "5m", ORIGIN_MS + 2 * 364 * DAY_MS)
     assert len(source._chunks[BTC]._cache) <= 2
     assert len(source._factor._cache) <= 64
+
+
+def test_a_pair_that_is_listed_later_has_the_candles_that_it_would_have_had():
+    now_ms, sol = ORIGIN_MS + 3 * DAY_MS, Pair("SOL/USDT")
+    grown = market(now_ms)
+    before = page(grown, BTC, "5m", ORIGIN_MS)
+    grown.list_too([sol, BTC])
+    assert grown.pairs() == {BTC, ETH, sol}
+    for pair in (BTC, sol):
+        there = page(market(now_ms, [BTC, ETH, sol]), pair, "5m", ORIGIN_MS)
+        np.testing.assert_array_equal(page(grown, pair, "5m", ORIGIN_MS).values, there.values)
+    np.testing.assert_array_equal(page(grown, BTC, "5m", ORIGIN_MS).values, before.values)
+    assert grown.standing(sol, now_ms) is not None

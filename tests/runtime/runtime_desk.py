@@ -11,7 +11,8 @@ from daemon.core.clock import FakeClock
 from daemon.core.errors import StrategyError
 from daemon.core.prediction import Abstention, Prediction, Reason
 from daemon.market.feed import FeedReport
-from daemon.runtime.engine import Engine, EngineOptions
+from daemon.runtime.engine import Engine
+from daemon.runtime.engine_options import EngineOptions
 from daemon.runtime.tally import Tally
 from daemon.state.folder import StateFolder
 from daemon.state.history import PredictionHistory

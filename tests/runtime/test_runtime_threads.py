@@ -1,5 +1,6 @@
 import contextlib
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -295,11 +296,17 @@ def test_enough_ticks_stop_it():
 
 
 SCRIPT = """
-import os, signal, sys, threading
+import os, signal, sys, threading, time
 from daemon.runtime.lifecycle import stop_on_signals
 stop = threading.Event()
-stop_on_signals(stop)
+reload = threading.Event()
+stop_on_signals(stop, reload)
 print("ready", flush=True)
+if "reload" in sys.argv:
+    while not (reload.is_set() or stop.is_set()):
+        time.sleep(0.01)
+    print("reload" if reload.is_set() else "stop", flush=True)
+    sys.exit()
 stop.wait()
 print("stopping", flush=True)
 if "hang" in sys.argv:
@@ -317,6 +324,22 @@ def test_one_signal_stops_and_a_second_ends_at_once(number):
         assert process.stdout.readline() == "stopping\n"
         os.kill(process.pid, number)
         assert process.wait(10) == -number
+
+
+@pytest.mark.parametrize(("gone", "done"), [(False, "reload\n"), (True, "stop\n")])
+def test_sighup_reloads_and_means_hang_up_where_the_terminal_is_gone(gone, done):
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, "reload"], stdout=subprocess.PIPE, stderr=theirs, text=True
+    ) as process:
+        os.close(theirs)
+        assert process.stdout.readline() == "ready\n"
+        if gone:
+            os.close(ours)
+        os.kill(process.pid, signal.SIGHUP)
+        assert process.stdout.readline() == done
+    if not gone:
+        os.close(ours)
 
 
 def test_a_blocked_signal_is_logged_when_its_streak_begins(caplog):

@@ -663,3 +663,30 @@ def test_a_request_for_a_pair_that_is_not_traded_is_told_and_dropped(desk, event
     made.steps()
     assert [fields["pair"] for fields in events("training_request_dropped")] == ["XRP/USDT"]
     assert requested_trainings(made.folder) == ()
+
+
+def test_other_options_hold_from_the_next_training_on(desk):
+    made = desk()
+    made.trainer.step()
+    told = replace(made.trainer._options, pairs=(SOL, BTC), retrain_ms=10 * HOUR_MS)
+    made.trainer.take(told)
+    assert made.steps() == ["SOL/USDT"]
+    made.clock.advance(2 * HOUR_MS)
+    assert made.steps() == []
+    made.trainer.take(replace(told, retrain_ms=HOUR_MS))
+    assert set(made.steps()) == {"SOL/USDT", "BTC/USDT"}
+
+
+def test_a_pair_that_joins_is_served_by_the_model_that_it_has_from_earlier(desk):
+    made = desk()
+    made.steps()
+    again = Desk(*made.parts, clock=made.clock)
+    whole = again.trainer._options
+    again.trainer._options = replace(whole, pairs=(BTC,))
+    again.trainer.load_models()
+    assert set(again.models) == {BTC}
+    again.trainer.take(whole)
+    assert again.steps() == []
+    assert {pair: model.name for pair, model in again.models.items()} == {
+        pair: model.name for pair, model in made.models.items()
+    }

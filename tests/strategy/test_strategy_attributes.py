@@ -5,6 +5,7 @@ from types import MappingProxyType
 import pytest
 
 from daemon.core.errors import StrategyError
+from daemon.strategy.attributes import reapply_settings
 from daemon.strategy.compat.enums import CandleType, RunMode, TradingMode
 
 
@@ -82,3 +83,20 @@ def test_a_value_that_cannot_be_is_refused_by_name(sound, line):
 
 def test_unlimited_open_trades(sound):
     assert sound("max_open_trades = -1\n").instance.max_open_trades == float("inf")
+
+
+def test_a_reload_is_seen_in_attributes_and_configuration_and_a_key_taken_out_gives_the_strategys_own(
+    sound, config
+):
+    config |= {"max_open_trades": 2, "exchange": {"pair_whitelist": ["BTC/USDT"]}}
+    strategy = sound("max_open_trades = 7\n")
+    instance = strategy.instance
+    now = config | {"max_open_trades": -1, "exchange": {"pair_whitelist": ["ETH/USDT"]}, "stoploss": -0.5}
+    reapply_settings(instance, strategy.limits, now, ["max_open_trades", "exchange.pair_whitelist"])
+    assert instance.max_open_trades == instance.config["max_open_trades"] == float("inf")
+    assert instance.config["exchange"]["pair_whitelist"] == ["ETH/USDT"]
+    assert instance.stoploss != -0.5
+    del now["max_open_trades"]
+    reapply_settings(instance, strategy.limits, now, ["max_open_trades", "candled.risk.max_stake"])
+    assert instance.max_open_trades == instance.config["max_open_trades"] == 7
+    assert "max_stake" not in instance.config["candled"]["risk"]

@@ -3,9 +3,12 @@
 from decimal import Decimal
 
 import pytest
-from desk_scene import BTC, CANDLE_MS, ETH, Scene, flaky
+from desk_scene import BTC, CANDLE_MS, ETH, Scene, document, flaky
 
+from daemon.config import Settings
 from daemon.core.errors import Refused, Retryable
+from daemon.runtime.trading_room import desk_terms
+from daemon.strategy.attributes import reapply_settings
 from daemon.trading.broker import AnswerLost
 from daemon.trading.orders import Leg, OrderState
 from daemon.trading.positions import position_of
@@ -551,3 +554,49 @@ def test_limits_of_risk_hold_and_last(scene):
     here.looks()
     assert "*" not in here.desk._entries.gates
     here.close()
+
+
+# a reload
+
+
+def retold(here, **changes):
+    """The desk with other settings, handed over as a reload does it."""
+    settings = Settings.model_validate(document(here.folder, **{**here.changes, **changes}))
+    reapply_settings(here.strategy.instance, here.strategy.limits, settings.raw, changes)
+    here.desk.take(desk_terms(settings, here.strategy))
+
+
+def test_other_limits_hold_from_the_next_look_on(scene):
+    here = scene(max_open_trades=1)
+    here.enter(BTC)
+    here.tick("enter_long", pair=ETH)
+    assert len(here.trades()) == 1
+    retold(here, max_open_trades=2, stake_amount=50)
+    here.looks()
+    assert [trade.pair for trade in here.trades()] == [BTC, ETH]
+    assert position_of(here.trade(2)).paid < 51
+
+
+def test_other_limits_of_risk_hold_from_the_next_look_on(scene):
+    here = scene()
+    retold(here, candled={"risk": {"max_stake": 30}})
+    here.tick("enter_long")
+    assert all(position_of(trade).paid < 31 for trade in here.trades())
+    retold(here)
+    here.tick("enter_long", pair=ETH)
+    assert position_of(here.trade(2)).paid > 90
+
+
+def test_a_pair_that_left_the_whitelist_is_not_entered_any_more_and_its_trade_is_looked_after(scene):
+    here = scene(max_open_trades=3)
+    without = {"exchange": {"name": "simulated", "pair_whitelist": [str(BTC)]}}
+    retold(here, **without)
+    here.tick("enter_long", pair=ETH)
+    assert here.trades() == ()
+    retold(here)
+    here.enter(ETH)
+    retold(here, **without)
+    assert isinstance(here.ask("enter", pair="ETH/USDT"), Refused)
+    here.tick("exit_long", pair=ETH)
+    here.looks()
+    assert closed(here)[0] == "exit_signal"
