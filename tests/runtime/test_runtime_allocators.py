@@ -49,3 +49,27 @@ def test_threads_share_two_heaps_and_arrow_has_none_of_its_own():
 def test_what_the_environment_says_goes_first():
     pool, heaps = looked_at("level", ARROW_DEFAULT_MEMORY_POOL="mimalloc", MALLOC_ARENA_MAX="4")
     assert (pool, heaps) == ("mimalloc", 4)
+
+
+BURST = """
+import ctypes, resource, sys
+from daemon.runtime.allocators import give_back
+
+def resident_bytes():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+
+blocks = [ctypes.create_string_buffer(100_000) for _ in range(1000)]
+pin = ctypes.create_string_buffer(1000)
+held = resident_bytes()
+del blocks
+if sys.argv[1] == "give back":
+    give_back()
+print(held - resident_bytes() > 80_000_000)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has other heaps")
+@pytest.mark.parametrize(("how", "given_back"), [("keep", "False"), ("give back", "True")])
+def test_what_a_burst_has_left_free_is_given_back(how, given_back):
+    run = subprocess.run([sys.executable, "-c", BURST, how], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == given_back
