@@ -2,7 +2,7 @@
 #   make run    the daemon on the embedded simulated exchange, with config.example.json
 #   make test   linters, types and the whole test suite
 # And two for patience: make crash, the long version of the fault tests (some minutes);
-#   make storm, 2,000 orders at a local exchange under faults and kills (half an hour).
+#   make storm, 2,000 orders at a local exchange under faults and kills, twice (an hour).
 PYTHON ?= python3
 CONFIG ?= config.example.json
 ARGS ?=
@@ -21,7 +21,7 @@ crash: .venv/.installed-dev
 	CANDLED_LONG=1 .venv/bin/pytest tests/crash --timeout 7200 $(ARGS)
 
 storm: .venv/.installed-dev
-	CANDLED_LONG=1 .venv/bin/pytest tests/trading_live/test_storm.py -s $(ARGS)
+	CANDLED_LONG=1 .venv/bin/pytest tests/trading_live/test_storm_daemon.py tests/trading_live/test_storm.py -s $(ARGS)
 
 lint: .venv/.installed-dev
 	.venv/bin/ruff check

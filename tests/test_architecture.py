@@ -140,6 +140,11 @@ def test_ccxt_stays_in_the_files_for_exchanges():
     assert all(re.fullmatch(r"market/ccxt_\w+\.py|trading/live\w*\.py", name) for name in found)
 
 
+def test_a_daemon_that_needs_no_exchange_does_not_load_ccxt():
+    code = "import sys, daemon.app; sys.exit('ccxt' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 # scikit-learn is more than a model library: pipeline steps use it too.
 @pytest.mark.parametrize("library", ["catboost", "lightgbm", "xgboost"])
 def test_each_model_library_is_imported_by_one_file(library):

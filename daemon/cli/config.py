@@ -17,11 +17,19 @@ app = typer.Typer(help="Check the configuration, or print what may stand in it."
 
 @app.command()
 def check(config: ConfigFiles = DEFAULT_CONFIG) -> None:
-    """Read the configuration and say what is wrong with it, or what will be done."""
+    """Read the configuration, the strategy and the model's class; say what is wrong with them, or what will be done."""
     from daemon.runtime.user_models import use_model  # noqa: PLC0415  keeps `candled --help` quick
+    from daemon.runtime.world import strategy_folders  # noqa: PLC0415
+    from daemon.strategy.loader import load_strategy  # noqa: PLC0415
+    from daemon.trading.live_checks import check_supported  # noqa: PLC0415
+    from daemon.trading.rules import trade_rules  # noqa: PLC0415
 
     settings = settings_of(config)
     use_model(settings)
+    strategy = load_strategy(settings.strategy, paths=strategy_folders(settings), config=settings.raw)
+    trade_rules(settings, strategy.instance)
+    if not settings.dry_run:
+        check_supported(settings.exchange.name)
     for warning in settings.warnings:
         typer.echo(f"warning: {warning}")
     typer.echo(f"OK: {_summary(settings)}")

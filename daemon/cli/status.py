@@ -42,6 +42,10 @@ def status(
         return
     if holder is None and figures["state"] != "stopped":
         figures["state"] = "dead: it ended without stopping; the next start recovers"
+    elif holder is not None and (quiet_s := _quiet_s(folder)) > STALE_S:
+        figures["state"] += (
+            f" when this was written {quiet_s:.0f} s ago; since then it is starting, stands still, or its disk is full"
+        )
     figures["pid"] = holder.pid if holder else None
     if as_json:
         print(json.dumps(figures, indent=1))
@@ -95,14 +99,20 @@ def status(
 
 def _check(folder: StateFolder, figures: dict[str, Any], held: bool) -> None:
     """For whoever asks every minute whether all is well: a container's health check, a cron job."""
-    from daemon.core.clock import SystemClock  # noqa: PLC0415
     from daemon.runtime.status_file import status_line  # noqa: PLC0415
 
     if not figures or not held:
         print("does not run" if not held else "not ready yet")
         raise typer.Exit(1)
-    quiet_s = SystemClock().now_ms() / 1000 - folder.status.stat().st_mtime
+    quiet_s = _quiet_s(folder)
     print(f"{figures['state']}; {status_line(figures)}")
     if quiet_s > STALE_S:
         print(f"its figures are {quiet_s:.0f} s old")
         raise typer.Exit(1)
+
+
+def _quiet_s(folder: StateFolder) -> float:
+    """Age of the figures, real seconds."""
+    from daemon.core.clock import SystemClock  # noqa: PLC0415
+
+    return SystemClock().now_ms() / 1000 - folder.status.stat().st_mtime

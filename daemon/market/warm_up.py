@@ -60,7 +60,10 @@ def await_market(market: Market, keys: Iterable[CandleKey], clock: Clock, stop: 
             log.info("market_reached", extra={"fields": {"market": market.name}})
         unknown = sorted({key.pair for key in keys if key.pair not in pairs})
         if unknown:
-            raise ConfigError(f"{market.name} does not trade {', '.join(unknown)}")
+            raise ConfigError(
+                f"{market.name} does not trade {', '.join(unknown)}: take them out of exchange.pair_whitelist or "
+                "freqai.feature_parameters.include_corr_pairlist"
+            )
         return True
     return False
 

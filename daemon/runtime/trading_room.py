@@ -96,8 +96,9 @@ def desk_of(
         raise
     broker = beating(known, beat)
     callbacks = Callbacks(strategy)
-    orders = DeskOrders(ledger, broker, clock=clock, account=_account(settings))
-    truth = DeskTruth(ledger, broker, orders, clock=clock, pairs=settings.pairs, on_paper=settings.dry_run)
+    options = desk_options(settings)
+    orders = DeskOrders(ledger, broker, clock=clock, account=_account(settings), grace_ms=options.grace_ms)
+    truth = DeskTruth(ledger, broker, orders, clock=clock, options=options, on_paper=settings.dry_run)
     books = _books(known, market)
     ground = Ground(
         ledger,
@@ -130,7 +131,7 @@ def desk_of(
         clock=clock,
     )
     return Desk(
-        desk_options(settings),
+        options,
         clock=clock,
         ledger=ledger,
         broker=broker,
@@ -225,12 +226,6 @@ def _account(settings: Settings) -> str:
     return f"{name}, {kind}, {settings.stake_currency}, {settings.freqai.identifier}"
 
 
-def _live_broker(market: CcxtMarket) -> LiveBroker:
-    from daemon.trading.live import LiveBroker  # noqa: PLC0415 - ccxt: a second, 80 MB
-
-    return LiveBroker(market)
-
-
 def _plan(settings: Settings, rules: TradeRules) -> Plan:
     """What a live start is checked for."""
     return Plan(
@@ -258,7 +253,7 @@ def _broker(
             raise ConfigError(
                 f"dry_run is false, but there is no real money on {market.name}: set it to true"
             )
-        live = _live_broker(market)
+        live = _live(market)
         check_start(live, _plan(settings, rules))
         return live
     if isinstance(market, SimulatedMarket):  # a pair may have left the whitelist with a trade open
@@ -267,7 +262,7 @@ def _broker(
     meets: PaperMarket
     if isinstance(market, CcxtMarket):
         meets = WatchedMarket(
-            _live_broker(market),
+            _live(market),
             frame_of=lambda pair: frame_of(CandleKey(pair, settings.timeframe)),
             base=settings.timeframe,
             fee=fee,
@@ -279,10 +274,17 @@ def _broker(
     return broker
 
 
+def _live(market: CcxtMarket) -> LiveBroker:
+    """The orders' side of an exchange's connection."""
+    from daemon.trading.live import LiveBroker  # noqa: PLC0415 - ccxt takes a second, for those who need it only
+
+    return LiveBroker(market)
+
+
 def _books(broker: Broker, market: Market) -> Callable[[Pair], Book | None]:
     """The order book of a pair: the exchange's, or what its candles let paper orders meet."""
     if isinstance(market, CcxtMarket):
-        return _live_broker(market).order_book
+        return _live(market).order_book
 
     def book(pair: Pair) -> Book | None:
         if not isinstance(broker, PaperBroker):

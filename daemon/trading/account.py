@@ -72,9 +72,10 @@ def stake_of(trade: TradeRecord) -> Decimal:
                 left = max(held - fill.amount, ZERO)
                 held, value = left, value * left / held
     for order in trade.orders:
-        if order.intent.side is Side.BUY and not order.state.final:
+        if order.intent.side is Side.BUY and not order.settled:
             price = order.intent.price or order.average or ZERO
-            value += (order.intent.amount - order.filled) * price
+            ends_at = order.reported if order.state.final else order.intent.amount
+            value += max(ends_at - order.filled, ZERO) * price
     return value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Protocol
 
 from daemon.core.errors import Refused, Retryable
@@ -106,11 +106,13 @@ class MarketRules:
         Raises:
             Refused: with the limit that is broken and its value.
         """
+        if not (amount > 0 and price > 0):
+            raise Refused(f"an order of {amount} at {price} is none")
         most = self.max_market_amount if market and self.max_market_amount is not None else self.max_amount
         for broken, words in (
-            (amount % self.amount_step != 0, f"amount {amount} is no multiple of {self.amount_step}"),
+            (not _whole(amount, self.amount_step), f"amount {amount} is no multiple of {self.amount_step}"),
             (
-                not market and price % self.price_step != 0,
+                not market and not _whole(price, self.price_step),
                 f"price {price} is no multiple of {self.price_step}",
             ),
             (amount < self.min_amount, f"amount {amount} is below the least amount {self.min_amount}"),
@@ -126,6 +128,14 @@ class MarketRules:
         ):
             if broken:
                 raise Refused(words)
+
+
+def _whole(value: Decimal, step: Decimal) -> bool:
+    """Whether a value is a multiple of a step; one with more digits than can be counted is taken for none."""
+    try:
+        return value % step == 0
+    except InvalidOperation:
+        return False
 
 
 class Broker(Protocol):

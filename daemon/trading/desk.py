@@ -14,6 +14,7 @@ from daemon.trading.desk_exits import FORCED
 from daemon.trading.desk_view import Showing
 from daemon.trading.look import Look
 from daemon.trading.messages import Command, DeskView, Tick
+from daemon.trading.orders import ZERO
 from daemon.trading.positions import position_of
 from daemon.trading.risk import worth_of
 from daemon.trading.troubles import Troubles
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 SHOWN_S = 0.5
 """Longest time between two views, real seconds."""
 PAUSED, STOPPED = "initial_state is paused", "initial_state is stopped"
+AWAY_S = 15.0
+"""When an exchange has given no prices for so many real seconds, it is reconciled with before anything is entered."""
 BACKUP_S = 86_400.0
 """Real seconds between two backups of the ledger; another is made at each start."""
 
@@ -102,6 +105,7 @@ class Desk:
         self._backup = backup
         self._backed_up_s = clock.monotonic_s()
         self._stop = stop
+        self._away_s: float | None = None
         self._given: DeskTerms | None = None
         self._taken: DeskTerms | None = None
         self._tick: Tick | None = None
@@ -177,6 +181,7 @@ class Desk:
         for trade in trades:
             if not stopped or trade.exit_reason == FORCED.reason:
                 self._keep(trade, look)
+        self._strategy.keep()  # a lock that the strategy has just set bars this very tick
         self._entries.look(look)
         still = self._strategy.publish(look.now_ms)
         self._weigh(still, look)
@@ -190,7 +195,10 @@ class Desk:
         """What is done before the first look."""
         now_ms = self._clock.now_ms()
         self._orders.recover()
-        if self._options.start != "running":
+        if self._options.start == "running":
+            if pauses.paused(self._ledger) in (STOPPED, PAUSED):  # of an earlier configuration
+                pauses.unpause(self._ledger)
+        else:
             pauses.pause(self._ledger, STOPPED if self._options.start == "stopped" else PAUSED, now_ms)
         self._strategy.publish(now_ms)
         self._begun = True
@@ -200,8 +208,10 @@ class Desk:
         held = [(position_of(trade).amount, look.quotes.get(trade.pair)) for trade in trades]
         priced = [(amount, quote.bid) for amount, quote in held if quote is not None]
         if len(priced) == len(held):
-            worth = worth_of(self._options.stake_currency, self._truth.balances(), priced)
-            self._risk.look(worth, look.now_ms)
+            # By the ledger, in which money and positions are of one moment; an exchange's balances are of another one.
+            wallet, currency = self._ledger.wallet(), self._options.stake_currency
+            put_in = sum((amount for coin, amount, *_ in self._ledger.deposits() if coin == currency), ZERO)
+            self._risk.look(worth_of(currency, wallet, priced), look.now_ms, put_in)
 
     def _back_up(self, now_ms: int) -> None:
         """Once a day."""
@@ -234,14 +244,18 @@ class Desk:
         )
 
     def _quotes(self, pairs: Sequence[Pair]) -> Mapping[Pair, Quote]:
-        if not pairs:
-            return {}
+        now_s = self._clock.monotonic_s()
         try:
-            found = self._broker.quotes(pairs)
+            found = self._broker.quotes(pairs) if pairs else {}
         except Retryable as exc:
             self._troubles.put("prices", str(exc))
+            self._away_s = now_s if self._away_s is None else self._away_s
             return {}
-        self._troubles.put("prices", "")
+        if self._away_s is not None and now_s - self._away_s >= AWAY_S:
+            self._truth.doubt("the exchange was away: the ledger has not been held against it since")
+        self._away_s = None
+        lacking = ", ".join(pair for pair in pairs if pair not in found)
+        self._troubles.put("prices", f"there is none of {lacking}" if lacking else "")
         return found
 
     def _keep(self, trade: TradeRecord, look: Look) -> None:

@@ -11,12 +11,12 @@ from daemon.trading import pauses
 from daemon.trading.entries import EntryMode, EntryWish, plan_entry
 from daemon.trading.gates import DeskFacts, PairFacts, desk_gate, pair_gate
 from daemon.trading.ledger_files import RESTORED
-from daemon.trading.orders import Side
+from daemon.trading.orders import Leg, Side
 from daemon.trading.prices import deep_enough
 from daemon.trading.signals import SignalKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
     from daemon.core.clock import Clock
@@ -80,17 +80,19 @@ class DeskEntries:
 
     def look(self, look: Look) -> None:
         """Enter what the newest candle's signals ask for, as far as the gates are open."""
-        reasons = self._reasons(look)
-        gates: dict[str, tuple[str, ...]] = {ALL: reasons} if reasons else {}
+        gates: dict[str, tuple[str, ...]] = {}
         signals = () if look.tick is None else look.tick.signals
         for signal in signals:
             if signal.kind is SignalKind.ENTER_SHORT:
                 self._tell_once("short", "short signals are ignored on a spot market")
             if signal.kind is not SignalKind.ENTER_LONG:
                 continue
-            why = self._signalled(signal, look, barred=bool(reasons))
+            why = self._signalled(signal, look)
             if why:
                 gates[str(signal.pair)] = why
+        reasons = self._reasons(look)
+        if reasons:
+            gates[ALL] = reasons
         self.gates = MappingProxyType(gates)
 
     def force(
@@ -126,7 +128,7 @@ class DeskEntries:
             Refused: a gate is closed, or the order cannot be.
             StrategyError: a callback raised.
         """
-        if self._reasons(look):
+        if self._reasons(look) or _unpriced(self._ledger.trades(is_open=True)):
             return  # the gate is shown; what it bars is asked for again at the next look
         wish = EntryWish(
             pair=trade.pair,
@@ -161,6 +163,7 @@ class DeskEntries:
             tag=tag,
             stake=stake,
             trade=self._ground.shown(trade),
+            room=self._risk.room(self._ground.account(), trade.pair),
         )
         plan = plan_entry(wish, self._ground.account(), self._ground.terms(trade.pair))
         self._orders.add(trade, plan, look.candle_ms)
@@ -169,11 +172,13 @@ class DeskEntries:
         """Losses count from now on."""
         self._risk.reset()
 
-    def _signalled(self, signal: Signal, look: Look, *, barred: bool) -> tuple[str, ...]:
+    def _signalled(self, signal: Signal, look: Look) -> tuple[str, ...]:
         """Act on an entry signal; why not, if nothing came of it."""
         pair = signal.pair
         reasons = self._pair_reasons(pair, look, signal)
-        if reasons or barred:
+        if reasons or self._reasons(
+            look
+        ):  # asked for each: an entry before this one may have used up a limit
             return reasons
         refused_ms, why = self._refused.get(pair, (0, ""))
         if refused_ms == signal.candle_ms:
@@ -238,7 +243,7 @@ class DeskEntries:
             open_trades=len(trades),
             locks=self._ledger.locks(look.now_ms),
         )
-        return pair_gate(facts, self._ground.rules).reasons
+        return pair_gate(facts, self._ground.rules).reasons + _unpriced(trades)
 
     def _off_ms(self) -> int:
         """By how much our clock is ahead of the exchange's, as it was a while ago."""
@@ -256,6 +261,16 @@ class DeskEntries:
         if self._told.get(what) != why:
             self._told[what] = why
             log.warning("not_entered", extra={"fields": {"what": what, "why": why}})
+
+
+def _unpriced(trades: Iterable[TradeRecord]) -> tuple[str, ...]:
+    """Entries at the market that have not been seen filled: what they cost may be all that there is."""
+    return tuple(
+        f"account: what order {order.intent.client_id} of {trade.pair} costs is not known yet"
+        for trade in trades
+        for order in trade.orders
+        if order.intent.leg is Leg.ENTRY and not (order.settled or order.intent.price or order.fills)
+    )
 
 
 def entering(signals: Sequence[Signal]) -> dict[Pair, None]:

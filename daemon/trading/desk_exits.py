@@ -97,22 +97,31 @@ class DeskExits:
         for order in trade.alive(Leg.ENTRY, Leg.EXIT):
             if trade.pair not in look.quotes or not order.exchange_id:
                 continue
-            check = check_waiting(
-                order,
-                self._ground.shown(trade),
-                rate=self._ground.rate(order.intent.side, trade.pair, look),
-                now_ms=look.now_ms,
-                newest_close_ms=look.candle_ms + self._ground.rules.timeframe.ms,
-                terms=self._ground.terms(trade.pair),
-            )
-            if check.fault:
-                faults.append(check.fault)
-            if check.verdict is Waiting.KEEP:
-                continue
+            try:
+                faults.append(self._look_at_waiting(trade, order, look))
+            except Refused as exc:  # of this order; the position is looked after all the same
+                faults.append(str(exc))
+        return [fault for fault in faults if fault]
+
+    def _look_at_waiting(self, trade: TradeRecord, order: OrderRecord, look: Look) -> str:
+        """Cancel or replace an order whose time is over; what a callback did wrong.
+
+        Raises:
+            Refused: there is no price now, or the exchange would not take the order at its new price.
+        """
+        check = check_waiting(
+            order,
+            self._ground.shown(trade),
+            rate=self._ground.rate(order.intent.side, trade.pair, look),
+            now_ms=look.now_ms,
+            newest_close_ms=look.candle_ms + self._ground.rules.timeframe.ms,
+            terms=self._ground.terms(trade.pair),
+        )
+        if check.verdict is not Waiting.KEEP:
             ended = self._orders.cancel(order, check.detail)
             if check.verdict is Waiting.REPLACE and check.price is not None and ended.settled:
                 self._replace(ended, check.price, look)
-        return faults
+        return check.fault
 
     def _replace(self, order: OrderRecord, price: Decimal, look: Look) -> None:
         """Send what is left of a cancelled order anew at another price."""
@@ -157,11 +166,12 @@ class DeskExits:
             self._ground.terms(trade.pair),
         )
         trade = self._ledger.note(trade.trade_id, stop=check.stop, highest=check.highest, lowest=check.lowest)
-        if not self._leaves(trade, self._wishes(trade, check), rate, look):
+        leaving, faults = self._leaves(trade, self._wishes(trade, check), rate, look)
+        if not leaving:
             trade = self._ledger.trade(trade.trade_id)
             self._stops.keep_at_exchange(trade, look)
             self._adjust(trade, rate, look)
-        return list(check.faults)
+        return [*check.faults, *faults]
 
     def _wishes(self, trade: TradeRecord, check: ExitCheck) -> tuple[ExitDecision, ...]:
         """Why to leave, the first in rank first: what was commanded and what is an emergency before all rules."""
@@ -171,8 +181,8 @@ class DeskExits:
 
     def _leaves(
         self, trade: TradeRecord, wishes: tuple[ExitDecision, ...], rate: Decimal, look: Look
-    ) -> bool:
-        """Whether the trade is being left."""
+    ) -> tuple[bool, list[str]]:
+        """Whether the trade is being left; what callbacks did wrong."""
         for order in trade.alive(Leg.EXIT):
             partial = order.intent.amount < self._ground.terms(trade.pair).market.amount(
                 position_of(trade).amount
@@ -180,23 +190,26 @@ class DeskExits:
             urgent = next((each for each in wishes if each.kind.protective), None)
             if urgent is not None and urgent.reason != order.intent.reason:
                 self._orders.cancel(order, f"makes room: {urgent.detail}")
-            return not partial or urgent is not None
-        denied = ""
+            return not partial or urgent is not None, []
+        faults: list[str] = []
         for decision in wishes:
             try:
                 self._leave(trade, decision, rate, look)
             except Refused as exc:
-                denied = str(exc)
-                log.debug("exit_refused", extra={"fields": {"trade": trade.trade_id, "why": denied}})
-                continue
-            return True
-        return False
+                fields = {"trade": trade.trade_id, "why": str(exc)}
+                log.debug("exit_refused", extra={"fields": fields})
+            except StrategyError as exc:  # it must not keep a stop-loss that ranks behind it from acting
+                faults.append(str(exc))
+            else:
+                return True, faults
+        return False, faults
 
     def _leave(self, trade: TradeRecord, decision: ExitDecision, rate: Decimal, look: Look) -> None:
         """Sell all that a trade holds; orders that are in the way are cancelled first.
 
         Raises:
             Refused: the strategy denies it, or the exchange would.
+            StrategyError: a callback raised, and this exit is none that protects; nothing was done.
         """
         terms = self._ground.terms(trade.pair)
         held = position_of(trade).amount
@@ -233,7 +246,9 @@ class DeskExits:
     def _adjust(self, trade: TradeRecord, rate: Decimal, look: Look) -> None:
         """Let the strategy add to a position or take some of it out."""
         rules = self._ground.rules
-        if not rules.position_adjustment_enable or trade.alive(Leg.ENTRY, Leg.EXIT):
+        if not rules.position_adjustment_enable or trade.exit_reason == FORCED.reason:
+            return
+        if trade.alive(Leg.ENTRY, Leg.EXIT) or trade.incomplete:
             return
         entry_rate = self._ground.rate(Side.BUY, trade.pair, look)
         found, why = adjustment(
@@ -251,9 +266,6 @@ class DeskExits:
         if found.decision is None:
             self._entries.add(trade, found.stake, look, tag=found.tag)
             return
-        self._cancel(trade, found.decision.detail, Leg.STOP)
-        if self._ledger.trade(trade.trade_id).alive():
-            return
         plan = plan_exit(
             ExitWish(
                 pair=trade.pair,
@@ -266,4 +278,9 @@ class DeskExits:
             ),
             self._ground.terms(trade.pair),
         )
-        self._orders.add(trade, plan, look.candle_ms)
+        held = position_of(trade).amount
+        self._cancel(self._ledger.trade(trade.trade_id), found.decision.detail, Leg.STOP)
+        now = self._ledger.trade(trade.trade_id)
+        if now.alive() or now.incomplete or position_of(now).amount != held:
+            return  # the strategy will be asked again
+        self._orders.add(now, plan, look.candle_ms)

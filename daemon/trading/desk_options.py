@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from daemon.trading.reconcile import CONFIRM_MS, GRACE_MS
+
 if TYPE_CHECKING:
     from daemon.config.own import RiskSettings
     from daemon.core.pair import Pair
@@ -26,6 +28,8 @@ class DeskOptions:
         stake_currency: quote currency of the account.
         throttle_s: longest time between two looks, market seconds.
         cancel_on_exit: whether entries and exits that are open are cancelled when the daemon stops.
+        grace_ms: how long after its request an order may still turn up at the exchange (`reconcile.is_absent`).
+        confirm_ms: how long a difference of balances must have stood to be believed (`reconcile.adjustments`).
         start: ``running``, ``paused`` or ``stopped``: how a start finds it.
     """
 
@@ -35,6 +39,8 @@ class DeskOptions:
     throttle_s: float
     cancel_on_exit: bool = False
     start: str = "running"
+    grace_ms: int = GRACE_MS
+    confirm_ms: int = CONFIRM_MS
 
     def idle_s(self, speed: float) -> float:
         """Real seconds between two looks."""

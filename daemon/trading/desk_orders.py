@@ -10,6 +10,7 @@ from daemon.core.errors import ConfigError, Refused, Retryable
 from daemon.trading.book import Contradiction
 from daemon.trading.broker import AnswerLost
 from daemon.trading.orders import ZERO, Intent, OrderReport, OrderState, client_id
+from daemon.trading.reconcile import GRACE_MS, is_absent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-GRACE_MS = 60_000
-"""An order that the exchange does not know is absent when its request is so old, and was asked for so often:"""
-GRACE_ASKS = 2
+MINUTE_MS = 60_000
 OVERLAP_MS = 60_000
 """Fills are fetched from so long before an order was sent: clocks differ."""
 
@@ -42,23 +41,34 @@ class DeskOrders:
         broker: where orders go.
         clock: market and real time.
         account: see `client_id`.
+        grace_ms: see `is_absent`.
         ask_s: real seconds between two questions about an open order of which no news has come.
     """
 
     def __init__(
-        self, ledger: Ledger, broker: Broker, *, clock: Clock, account: str, ask_s: float = 5.0
+        self,
+        ledger: Ledger,
+        broker: Broker,
+        *,
+        clock: Clock,
+        account: str,
+        grace_ms: int = GRACE_MS,
+        ask_s: float = 5.0,
     ) -> None:
         self._ledger = ledger
         self._broker = broker
         self._clock = clock
         self._account = account
+        self._grace_ms = grace_ms
         self._ask_s = ask_s
         self._asked_s: dict[str, float] = {}
         self._unknown: dict[str, int] = {}
         self._whys: dict[str, str] = {}
         self._faults: dict[str, str] = {}
-        self.sent_ms: list[int] = []
-        """When orders left within the last minute of market time."""
+        self.sent_ms = list(ledger.sent_ms(clock.now_ms() - MINUTE_MS))
+        """When orders left within the last minute of market time, also before a restart."""
+        self.moves = 0
+        """Counts what may have changed the account."""
 
     @property
     def trouble(self) -> str:
@@ -130,6 +140,9 @@ class DeskOrders:
         for known in (self._asked_s, self._unknown, self._whys):
             for name in [each for each in known if each not in alive]:
                 del known[name]
+        if not alive:  # whatever went wrong with orders is over with them
+            for what in self._faults.keys() - {"news"}:
+                del self._faults[what]
 
     def _hear(self) -> None:
         """Take what the exchange has pushed."""
@@ -151,10 +164,12 @@ class DeskOrders:
         """Commit what the exchange said, and log what is new in it."""
         told = [replace(each, detail=each.detail or self._whys.get(each.client_id, "")) for each in reports]
         taken = self._ledger.take(told, fills, self._clock.now_ms())
+        self.moves += bool(taken.changed or taken.fills)
         for fill in taken.fills:
             fields = {"pair": fill.pair, "side": fill.side.value, "amount": fill.amount, "price": fill.price}
             log.info(
-                "fill", extra={"fields": {**fields, "fee": fill.fee, "order": fill.client_id or "not ours"}}
+                "fill",
+                extra={"fields": {**fields, "fee": fill.fee, "order": fill.client_id or fill.exchange_id}},
             )
         for what in taken.contradictions:
             log.error("contradiction", extra={"fields": {"what": what, "remedy": "candled resume --settled"}})
@@ -188,7 +203,8 @@ class DeskOrders:
         now_ms = self._clock.now_ms()
         self._ledger.sending(intent.client_id, now_ms)
         self._asked_s[intent.client_id] = self._clock.monotonic_s()
-        self.sent_ms = [ms for ms in self.sent_ms if ms > now_ms - 60_000] + [now_ms]
+        self.sent_ms = [ms for ms in self.sent_ms if ms > now_ms - MINUTE_MS] + [now_ms]
+        self.moves += 1
         log.info("order", extra={"fields": {**_named(intent), "reason": intent.reason}})
         try:
             report = self._broker.send(intent)
@@ -203,7 +219,9 @@ class DeskOrders:
             return self._ledger.absent(intent.client_id, self._clock.now_ms())
         self._faults.pop("send", None)
         self.take([report])
-        return self._known(intent.client_id)
+        order = self._known(intent.client_id)
+        # Most answers carry no executions; what this one has cost decides what the next one may cost.
+        return self._ask(order) if order.state.final and not order.settled else order
 
     def _is_due(self, order: OrderRecord) -> bool:
         """Whether to ask: what is doubtful at once, what is open now and then."""
@@ -241,8 +259,7 @@ class DeskOrders:
         """The exchange does not know an order: after a while that is the answer."""
         name, now_ms = order.intent.client_id, self._clock.now_ms()
         self._unknown[name] = self._unknown.get(name, 0) + 1
-        old = now_ms - (order.sent_ms or order.intent.created_ms) >= GRACE_MS
-        if old and self._unknown[name] >= GRACE_ASKS and not (order.exchange_id or order.filled):
+        if is_absent(order, now_ms, self._unknown[name], self._grace_ms):
             self._ledger.absent(name, now_ms)
             log.warning("order_absent", extra={"fields": _named(order.intent)})
 

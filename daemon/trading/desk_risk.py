@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from daemon.trading import risk
-from daemon.trading.orders import ZERO
 from daemon.trading.risk import RiskState
 
 if TYPE_CHECKING:
@@ -37,26 +37,28 @@ class DeskRisk:
     def __init__(self, ledger: Ledger, limits: RiskSettings) -> None:
         self._ledger = ledger
         self._limits = limits
-        self._state: RiskState | None = None
-        self._kept: RiskState | None = None
-        self._worth = ZERO
+        stored = ledger.get(RISK)
+        self._state = self._kept = RiskState.of(stored) if stored else None
 
     def take(self, limits: RiskSettings) -> None:
         """Go by other limits from now on; what was broken stays so until `reset`, or its day is over."""
         self._limits = limits
 
-    def look(self, worth: Decimal, now_ms: int) -> None:
-        """What the account is worth now, stake currency; only while everything that is held has a price."""
-        if self._kept is None:
-            stored = self._ledger.get(RISK)
-            self._state = self._kept = RiskState.of(stored) if stored else None
-        self._worth = worth
+    def look(self, worth: Decimal, now_ms: int, put_in: Decimal) -> None:
+        """Take note of the account; only while everything that is held has a price.
+
+        Args:
+            worth: see `risk.worth_of`, now.
+            now_ms: market time, ms UTC.
+            put_in: what was put into the account in all, less what was taken out, stake currency.
+        """
         before = self._state
-        self._state = risk.observed(before, worth, now_ms, self._limits)
+        self._state = risk.observed(before, worth, now_ms, self._limits, put_in)
         for breach in set(self.breaches()) - set(risk.breaches(before, self._limits)):
             log.error("risk_limit", extra={"fields": {"breach": breach}})
         if self._matters(self._kept, self._state):
-            self._keep()
+            self._ledger.put(RISK, self._state.stored())
+            self._kept = self._state
 
     def breaches(self) -> tuple[str, ...]:
         """Limits that are broken."""
@@ -71,23 +73,13 @@ class DeskRisk:
         return risk.too_many_orders(self._limits, sent_ms, now_ms)
 
     def reset(self) -> None:
-        """Losses count from what the account is worth now."""
-        if self._state is not None:
-            self._state = risk.reset(self._state, self._worth)
-            self._keep()
-
-    def _keep(self) -> None:
-        if self._state is not None:
-            self._ledger.put(RISK, self._state.stored())
-            self._kept = self._state
+        """Losses count from what the account is worth at the next look."""
+        self._ledger.put(RISK, None)
+        self._state = self._kept = None
 
     def _matters(self, kept: RiskState | None, now: RiskState) -> bool:
         """Whether the state has to be on the disk."""
         if kept is None:
             return True
-        same = (kept.day_ms, kept.day_breach, kept.drawdown_breach) == (
-            now.day_ms,
-            now.day_breach,
-            now.drawdown_breach,
-        )
-        return not same or now.peak_worth > kept.peak_worth * (1 + KEPT)
+        risen = kept.peak_worth < now.peak_worth <= kept.peak_worth * (1 + KEPT)
+        return kept != (replace(now, peak_worth=kept.peak_worth) if risen else now)

@@ -86,9 +86,10 @@ class DeskStops:
             market = self._ground.terms(trade.pair).market
             if market.amount(position.amount) >= least_sellable(position.close_rate, market):
                 return False
-        if position.bought and not trade.exit_reason:
-            last = next((o for o in reversed(trade.orders) if o.fills), None)
-            stop = last is not None and last.intent.leg is Leg.STOP
+        last = next((o for o in reversed(trade.orders) if o.fills), None)
+        stop = last is not None and last.intent.leg is Leg.STOP
+        # An exit that was tried before, and came to nothing, is no reason.
+        if position.bought and (stop or not trade.exit_reason):
             kind = ExitKind.STOPLOSS_ON_EXCHANGE if stop else ExitKind.SOLD_ON_EXCHANGE
             rate = position.close_rate or ZERO
             asked = (
@@ -127,7 +128,9 @@ class DeskStops:
     def keep_at_exchange(self, trade: TradeRecord, look: Look) -> None:
         """Have a stop order lie at the exchange, for all that is held, where the stop-loss stands."""
         rules, stop = self._ground.rules, trade.stop
-        if not rules.order_types.stoploss_on_exchange or stop is None or trade.alive(Leg.EXIT):
+        if not rules.order_types.stoploss_on_exchange or stop is None:
+            return
+        if trade.alive(Leg.EXIT) or trade.incomplete:  # what is left to protect will be known
             return
         market, held = self._ground.terms(trade.pair).market, position_of(trade).amount
         for order in trade.alive(Leg.STOP):

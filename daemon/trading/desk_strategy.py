@@ -39,7 +39,7 @@ class DeskStrategy:
 
     def publish(self, now_ms: int) -> Sequence[TradeRecord]:
         """Keep what strategies wrote, then show them what is so now; return the open trades."""
-        self._take_changes(now_ms)
+        self.keep()
         open_trades = self._ledger.trades(is_open=True)
         closed = list(self._ledger.trades(is_open=False)) if self._closed is None else self._closed
         self._sources.publish(
@@ -56,10 +56,12 @@ class DeskStrategy:
         if self._closed is not None:
             self._closed.append(trade)
         rules = self._ground.rules
-        known = [each for each in self._sources.trades(is_open=False) if each.id != trade.trade_id]
+        # Those that were closed at this look are not published yet, and count already.
+        new = {each.trade_id: self._sources.shown(each) for each in (*(self._closed or ()), trade)}
+        known = {each.id: each for each in self._sources.trades(is_open=False)}
         locks = locks_after_close(
             trade.pair,
-            [*known, self._sources.shown(trade)],
+            [*(known | new).values()],
             now_ms=now_ms,
             rules=rules,
             starting_balance=float(self._ground.account().starting_balance(rules)),
@@ -68,7 +70,7 @@ class DeskStrategy:
         for lock in locks:
             self._ledger.lock(lock)
 
-    def _take_changes(self, now_ms: int) -> None:
+    def keep(self) -> None:
         """Put into the ledger what strategies wrote; what it cannot take now waits for the next look."""
         self._pending.append(self._sources.changes())
         while self._pending:
@@ -79,6 +81,5 @@ class DeskStrategy:
                         self._ledger.note(trade_id, custom=custom)
                     for lock in changes.locks:
                         self._ledger.lock(lock)
-                    for lock in changes.lifted:
-                        self._ledger.unlock(now_ms, pair=lock.pair, side=lock.side, reason=lock.reason)
+                    self._ledger.lift(changes.lifted)
             self._pending.pop(0)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import ConfigError, Refused, Retryable
+from daemon.trading import reconcile
 from daemon.trading.ledger_files import RESTORED
 from daemon.trading.reconciliation import Reconciliation
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
     from daemon.trading.broker import Balance, Broker
+    from daemon.trading.desk_options import DeskOptions
     from daemon.trading.desk_orders import DeskOrders
     from daemon.trading.ledger import Ledger
 
@@ -23,10 +24,10 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 180.0
 """Real seconds between two reconciliations while all is well."""
-AGAIN_S = 10.0
-"""Real seconds to the next one where the last failed or found a difference."""
-BALANCES_S = 30.0
-"""Real seconds after which balances of an exchange are asked for again."""
+AGAIN_S, AGAIN_MOST_S = 2.0, 20.0
+"""Real seconds to the next one where the last failed or found a difference: at first, and after doublings at most."""
+BALANCES_S, BALANCES_AGAIN_S = 30.0, 10.0
+"""Real seconds after which balances of an exchange are asked for again: while it answers, and while it does not."""
 
 
 class DeskTruth:
@@ -37,7 +38,7 @@ class DeskTruth:
         broker: what happened.
         orders: takes what is found.
         clock: real time.
-        pairs: the whitelist.
+        options: the whitelist, and how long is waited for what may come late.
         on_paper: whether the account is the ledger's own: then it cannot differ from it.
     """
 
@@ -48,66 +49,84 @@ class DeskTruth:
         orders: DeskOrders,
         *,
         clock: Clock,
-        pairs: Sequence[Pair],
+        options: DeskOptions,
         on_paper: bool,
     ) -> None:
         self._ledger = ledger
         self._broker = broker
         self._orders = orders
         self._clock = clock
-        self._pairs = tuple(pairs)
+        self._pairs = options.pairs
         self._on_paper = on_paper
-        self._reconciliation = Reconciliation(ledger, broker)
+        self._reconciliation = Reconciliation(
+            ledger, broker, grace_ms=options.grace_ms, confirm_ms=options.confirm_ms
+        )
         self._noted: set[str] = set()
         self._due_s = clock.monotonic_s()
-        self._balances: Mapping[str, Balance] = MappingProxyType({})
+        self._balances: Mapping[str, Balance] | None = None
         self._balances_s: float | None = None
-        self.obstacles: tuple[str, ...] = ("the ledger has not been held against the exchange yet",)
-        """Why nothing may be entered; empty if ledger and exchange agree."""
+        self._balances_moves = 0
+        self.account_fault = ""
+        """Why the account is not known as it is now; empty if it is."""
+        self._found: tuple[str, ...] = ("the ledger has not been held against the exchange yet",)
+        self._doubted = False
+        self._again_s = AGAIN_S
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Why nothing may be entered; empty if ledger and exchange agree, and no order is in doubt."""
+        return *self._found, *self._doubts(), *filter(None, [self.account_fault])
 
     def take(self, pairs: Sequence[Pair]) -> None:
         """Compare for other pairs from now on."""
         self._pairs = tuple(pairs)
 
     def look(self) -> None:
-        """Reconcile if it is due."""
-        if self._clock.monotonic_s() < self._due_s:
+        """Reconcile if it is due, or if what it found may have come from doubts that are over."""
+        cleared = bool(self._found) and self._doubted and not self._doubts()
+        if self._clock.monotonic_s() < self._due_s and not cleared:
             return
+        before = self._found
         try:
-            obstacles = self._reconciled()
+            self._found = self._reconciled()
         except (Retryable, Refused, ConfigError) as exc:
-            obstacles = (f"the exchange could not be asked: {exc}",)
-        if obstacles != self.obstacles:
-            log.log(
-                logging.WARNING if obstacles else logging.INFO,
-                "reconciled",
-                extra={"fields": {"in_step": not obstacles, **({"why": obstacles} if obstacles else {})}},
-            )
-        self.obstacles = obstacles
-        self._due_s = self._clock.monotonic_s() + (AGAIN_S if obstacles else EVERY_S)
+            self._found = (f"the exchange could not be asked: {exc}",)
+            self._doubted = False
+        if self._found != before:
+            fields = {"in_step": not self._found, **({"why": self._found} if self._found else {})}
+            log.log(logging.WARNING if self._found else logging.INFO, "reconciled", extra={"fields": fields})
+        self._due_s = self._clock.monotonic_s() + (self._again_s if self._found else EVERY_S)
+        self._again_s = min(2 * self._again_s, AGAIN_MOST_S) if self._found else AGAIN_S
 
     def soon(self) -> None:
         """Reconcile at the next look."""
         self._due_s = self._clock.monotonic_s()
         self._orders.ask_again()
 
-    def balances(self) -> Mapping[str, Balance]:
-        """The account: by the ledger on paper, else as the exchange told it last.
+    def doubt(self, why: str) -> None:
+        """Let nothing be entered before the next reconciliation, which is due at once."""
+        self._found, self._doubted = (why,), False
+        self.soon()
 
-        Raises:
-            Retryable: it never has.
+    def balances(self) -> Mapping[str, Balance]:
+        """The account: by the ledger on paper, else as the exchange tells it.
+
+        It is asked again after every order and fill. While it does not answer (`account_fault`), the account is what
+        it told last, or (if it never has) what the ledger says.
         """
         if self._on_paper:
             return self._ledger.wallet()
-        now_s = self._clock.monotonic_s()
-        if self._balances_s is None or now_s - self._balances_s >= BALANCES_S:
-            self._balances = self._broker.balances()
-            self._balances_s = now_s
-        return self._balances
-
-    def stale(self) -> None:
-        """Something was filled: the balances are others now."""
-        self._balances_s = None
+        now_s, moves = self._clock.monotonic_s(), self._orders.moves
+        patience_s = BALANCES_AGAIN_S if self.account_fault else BALANCES_S
+        fresh = self._balances_s is not None and now_s - self._balances_s < patience_s
+        if not fresh or (moves != self._balances_moves and not self.account_fault):
+            try:
+                self._balances = self._broker.balances()
+                self.account_fault = ""
+            except (Retryable, Refused, ConfigError) as exc:
+                self.account_fault = f"the balances could not be asked: {exc}"
+            self._balances_s, self._balances_moves = self._clock.monotonic_s(), moves
+        return self._ledger.wallet() if self._balances is None else self._balances
 
     def _reconciled(self) -> tuple[str, ...]:
         """Take what the exchange knows; return what does not add up."""
@@ -117,7 +136,12 @@ class DeskTruth:
                 log.warning("reconciliation", extra={"fields": {"found": note}})
         self._noted = set(found.notes)
         self._balances_s = None
+        self._doubted = bool(found.doubts)
         if found.in_step and self._ledger.get(RESTORED):
             self._ledger.put(RESTORED, None)
             log.info("ledger_is_whole_again")
-        return found.reasons
+        return tuple(reason for reason in found.reasons if reason not in found.doubts)
+
+    def _doubts(self) -> tuple[str, ...]:
+        """Orders that the exchange may have, and executions that are not listed: known as soon as they are asked for."""
+        return reconcile.doubts(self._ledger.orders(unsettled=True))

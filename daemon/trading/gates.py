@@ -39,27 +39,21 @@ class DeskFacts:
 
     Attributes:
         state: ``running``, ``paused`` or ``stopped``.
-        stopping: whether the daemon is about to end.
-        unreconciled: why the ledger is not known to agree with the exchange; empty if it is.
-        findings: what did not add up: differences, contradictions.
+        findings: why ledger and exchange are not known to agree: not compared yet, differences, contradictions.
         ledger_fault: why the ledger cannot be written; empty if it can.
         clock_off_ms: by how much our clock is ahead of the exchange's.
         clock_allowed_ms: how much the exchange allows.
         breaches: limits of risk that were broken (`risk.breaches`).
         orders_fault: why no more orders may be sent now (`risk.too_many_orders`); empty if they may.
-        strategy_fault: what the strategy did wrong at this tick; empty if nothing.
     """
 
     state: str = "running"
-    stopping: bool = False
-    unreconciled: str = ""
     findings: tuple[str, ...] = ()
     ledger_fault: str = ""
     clock_off_ms: int = 0
     clock_allowed_ms: int = 1_000
     breaches: tuple[str, ...] = ()
     orders_fault: str = ""
-    strategy_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +64,7 @@ class PairFacts:
         pair: which.
         now_ms: market time, ms UTC.
         candle_close_ms: close of the candle that the signal is of, ms UTC; None for an entry by command.
-        blocked: why the signal itself may not be acted on (`Signal.blocked`); empty if it may.
-        model_ms: when the model that predicted was trained, ms UTC; None for an entry by command.
-        expiration_ms: longest life of a model; 0: without end.
+        blocked: why the signal itself may not be acted on (`Signal.blocked`), an expired model for one; empty if it may.
         held: whether a trade of the pair is open.
         open_trades: how many are open in all.
         locks: every lock there is.
@@ -83,8 +75,6 @@ class PairFacts:
     now_ms: int
     candle_close_ms: int | None = None
     blocked: str = ""
-    model_ms: int | None = None
-    expiration_ms: int = 0
     held: bool = False
     open_trades: int = 0
     locks: tuple[PairLock, ...] = ()
@@ -99,8 +89,6 @@ def desk_gate(facts: DeskFacts) -> Gate:
             facts.state != "running",
             f"{facts.state}: by `candled pause` or initial_state; `candled resume` opens it",
         ),
-        (facts.stopping, "stopping: the daemon is about to end"),
-        (bool(facts.unreconciled), f"reconciliation: {facts.unreconciled}"),
         *((True, f"reconciliation: {finding}") for finding in facts.findings),
         (bool(facts.ledger_fault), f"ledger: {facts.ledger_fault}"),
         (
@@ -109,7 +97,6 @@ def desk_gate(facts: DeskFacts) -> Gate:
         ),
         *((True, f"risk: {breach}") for breach in facts.breaches),
         (bool(facts.orders_fault), f"risk: {facts.orders_fault}"),
-        (bool(facts.strategy_fault), f"strategy: {facts.strategy_fault}"),
     )
     return Gate(reasons=tuple(words for shut, words in closed if shut))
 
@@ -117,7 +104,6 @@ def desk_gate(facts: DeskFacts) -> Gate:
 def pair_gate(facts: PairFacts, rules: TradeRules) -> Gate:
     """Whether this pair may be entered now."""
     age_ms = None if facts.candle_close_ms is None else facts.now_ms - facts.candle_close_ms
-    model_age_ms = None if facts.model_ms is None else facts.now_ms - facts.model_ms
     lock = longest_lock(facts.locks, facts.pair, facts.now_ms, facts.side)
     most = rules.most_trades
     closed = (
@@ -125,10 +111,6 @@ def pair_gate(facts: PairFacts, rules: TradeRules) -> Gate:
         (
             age_ms is not None and age_ms >= rules.expired_after_ms,
             f"candle: {(age_ms or 0) / 1000:g} s old, allowed are {rules.expired_after_ms / 1000:g} s",
-        ),
-        (
-            model_age_ms is not None and 0 < facts.expiration_ms <= model_age_ms,
-            f"model: {(model_age_ms or 0) / 3_600_000:.1f} h old, expired after {facts.expiration_ms / 3_600_000:g} h",
         ),
         (facts.held, f"open trade: there is one of {facts.pair}"),
         (most is not None and facts.open_trades >= most, f"max_open_trades: {facts.open_trades} are open"),

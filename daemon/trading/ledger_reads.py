@@ -119,6 +119,11 @@ class LedgerReader:
             wanted.append(f"trade_id = {trade_id:d}")
         return tuple(self._orders(" AND ".join(wanted) or "1", _ALIVE if alive is not None else ()))
 
+    def sent_ms(self, since_ms: int) -> tuple[int, ...]:
+        """When orders left after a time, ms UTC, oldest first."""
+        query = "SELECT sent_ms FROM orders WHERE sent_ms > ? ORDER BY sent_ms"
+        return tuple(row["sent_ms"] for row in self._tables.rows(query, (since_ms,)))
+
     def next_attempt(self, pair: Pair, candle_ms: int, leg: Leg) -> int:
         """The number of the next order of that pair, candle and leg."""
         query = "SELECT max(attempt) FROM orders WHERE pair = ? AND candle_ms = ? AND leg = ?"

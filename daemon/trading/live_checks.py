@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from daemon.core.errors import ConfigError, Refused
+from daemon.core.errors import ConfigError, Refused, Retryable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ def check_start(broker: LiveBroker, plan: Plan) -> None:
 
     Raises:
         ConfigError: what cannot, and what to do about it.
-        Retryable: the exchange does not answer; to be asked again.
+        Retryable: the exchange does not answer, or this machine's clock is off; to be tried again.
     """
     check_exchange(broker)
     check_clock(broker)
@@ -62,17 +62,26 @@ def check_start(broker: LiveBroker, plan: Plan) -> None:
     check_stake(plan, {pair: broker.rules(pair) for pair in plan.pairs}, broker.quotes(plan.pairs), free)
 
 
+def check_supported(exchange: str) -> None:
+    """Whether this exchange is one to trade on; nobody has to be asked for that.
+
+    Raises:
+        ConfigError: which exchanges are.
+    """
+    if exchange not in PROVED | READ:
+        raise ConfigError(
+            f"exchange.name: live trading on {exchange} is not supported, because there an order whose answer was "
+            f"lost cannot be asked for by our own id; supported: {', '.join(sorted(PROVED | READ))}"
+        )
+
+
 def check_exchange(broker: LiveBroker) -> None:
     """Whether this exchange is one to trade on, and all keys that it wants are there.
 
     Raises:
         ConfigError: which exchanges are, or which keys are missing.
     """
-    if broker.name not in PROVED | READ:
-        raise ConfigError(
-            f"exchange.name: live trading on {broker.name} is not supported, because there an order whose answer was "
-            f"lost cannot be asked for by our own id; supported: {', '.join(sorted(PROVED | READ))}"
-        )
+    check_supported(broker.name)
     missing = broker.missing_credentials()
     if missing:
         keys = ", ".join(f"exchange.{name}" for name in missing)
@@ -88,16 +97,17 @@ def check_clock(broker: LiveBroker) -> None:
     """Whether the exchange would take requests that are stamped by this machine's clock.
 
     They are stamped by the exchange's, as far as that is known; but who is so far off is wrong about candles, too.
+    No `ConfigError`: a machine that has just started may set its clock yet, and its open trades need the daemon.
 
     Raises:
-        ConfigError: by how much it is off.
+        Retryable: by how much it is off; or the exchange does not answer.
     """
     broker.look_at_clock()
     off_ms, (ahead_ms, behind_ms) = broker.clock_off_ms(), broker.clock_allowance_ms()
     if -behind_ms <= off_ms <= ahead_ms:
         return
     word, allowed_ms = ("ahead of", ahead_ms) if off_ms > 0 else ("behind", behind_ms)
-    raise ConfigError(
+    raise Retryable(
         f"this machine's clock is {abs(off_ms) / 1000:.1f} s {word} {broker.name}'s, which allows "
         f"{allowed_ms / 1000:.1f} s: set it (timedatectl set-ntp true)"
     )

@@ -25,7 +25,12 @@ def pause(ledger: Ledger, why: str, at_ms: int) -> None:
     ledger.put(PAUSED, {"why": why, "at_ms": at_ms})
 
 
+def unpause(ledger: Ledger) -> None:
+    """End a pause; what is being sold is sold."""
+    ledger.put(PAUSED, None)
+
+
 def resume(ledger: Ledger) -> None:
     """Enter again."""
-    ledger.put(PAUSED, None)
+    unpause(ledger)
     ledger.put(EXIT_ALL, value=False)

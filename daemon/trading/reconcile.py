@@ -55,6 +55,7 @@ class Findings:
     Attributes:
         at_ms: when, ms UTC.
         reasons: what does not add up, in words; empty: in step.
+        doubts: those of the reasons that are over when an order's answer or its executions are known (`doubts`).
         differences: of balances, by currency.
         adjusted: what was put to the ledger's account because a difference has stood long enough.
         absent: client ids of orders that never came to the exchange.
@@ -63,6 +64,7 @@ class Findings:
 
     at_ms: int
     reasons: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     differences: Mapping[str, Difference] = field(default_factory=lambda: MappingProxyType({}))
     adjusted: Mapping[str, Decimal] = field(default_factory=lambda: _NONE)
     absent: tuple[str, ...] = ()
@@ -183,15 +185,12 @@ def reasons(
         missing: client ids of orders that the exchange was known to have, and does not know any more.
         found: differences of balances that were not adjusted.
     """
-    words = []
-    for order in orders:
-        name = f"order {order.intent.client_id} of {order.intent.pair}"
-        if order.intent.client_id in missing:
-            words.append(f"{name}: the exchange does not know it any more: look at its history there")
-        elif order.state is OrderState.UNKNOWN:
-            words.append(f"{name}: not known yet whether the exchange has it")
-        elif order.reported > order.filled:
-            words.append(f"{name}: {order.reported} is filled, of which executions tell {order.filled}")
+    words = [
+        f"{_named(order)}: the exchange does not know it any more: look at its history there"
+        for order in orders
+        if order.intent.client_id in missing
+    ]
+    words += doubts(order for order in orders if order.intent.client_id not in missing)
     for currency, difference in found.items():
         more = "more" if difference.amount > 0 else "less"
         text = f"{currency}: the exchange has {abs(difference.amount):f} {more} than the ledger"
@@ -199,6 +198,23 @@ def reasons(
             text += ", and less than open trades hold: sold or withdrawn by hand?"
         words.append(text)
     return tuple(words)
+
+
+def doubts(orders: Iterable[OrderRecord]) -> tuple[str, ...]:
+    """What is not known of orders, in words: whether the exchange has them, or which executions they have met."""
+    words = []
+    for order in orders:
+        if order.state is OrderState.UNKNOWN:
+            words.append(f"{_named(order)}: not known yet whether the exchange has it")
+        elif order.reported > order.filled:
+            words.append(
+                f"{_named(order)}: {order.reported} is filled, of which executions tell {order.filled}"
+            )
+    return tuple(words)
+
+
+def _named(order: OrderRecord) -> str:
+    return f"order {order.intent.client_id} of {order.intent.pair}"
 
 
 def notes(listed: Iterable[OrderReport], ours: Collection[str]) -> tuple[str, ...]:

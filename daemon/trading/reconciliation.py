@@ -89,6 +89,7 @@ class Reconciliation:
         return Findings(
             at_ms=now_ms,
             reasons=reasons,
+            doubts=reconcile.doubts(order for order in orders if order.intent.client_id not in missing),
             differences=self._differences,
             adjusted=MappingProxyType(adjusted),
             absent=absent,

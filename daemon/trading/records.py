@@ -135,6 +135,11 @@ class TradeRecord:
         """Whether it still holds something, or may come to."""
         return self.closed_ms is None
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether the exchange has reported more as filled than its executions here tell: what is held is not known."""
+        return any(order.reported > order.filled for order in self.orders)
+
     def alive(self, *legs: Leg) -> tuple[OrderRecord, ...]:
         """Orders that the exchange has or may have, of these legs (none named: of all)."""
         return tuple(o for o in self.orders if o.state.alive and (not legs or o.intent.leg in legs))

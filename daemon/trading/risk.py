@@ -28,6 +28,7 @@ class RiskState:
         day_ms: start of the day (UTC) that is watched, ms UTC.
         day_worth: what the account was worth at its start.
         peak_worth: the most that it has been worth since the last reset.
+        put_in: what was put into the account when it was looked at last; None for unknown.
         day_breach: why the day's loss is too great; empty if it is not. It ends with the day.
         drawdown_breach: why the drawdown is too great; empty if it is not. It stays until it is reset.
     """
@@ -35,6 +36,7 @@ class RiskState:
     day_ms: int
     day_worth: Decimal
     peak_worth: Decimal
+    put_in: Decimal | None = None
     day_breach: str = ""
     drawdown_breach: str = ""
 
@@ -47,7 +49,8 @@ class RiskState:
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> RiskState:
         """Back from JSON values."""
-        worths = {key: Decimal(stored[key]) for key in ("day_worth", "peak_worth")}
+        names = ("day_worth", "peak_worth", "put_in")
+        worths = {key: Decimal(stored[key]) for key in names if stored.get(key) is not None}
         return cls(**{**stored, **worths})
 
 
@@ -65,7 +68,9 @@ def worth_of(
     return cash + sum((amount * price for amount, price in held), ZERO)
 
 
-def observed(state: RiskState | None, worth: Decimal, now_ms: int, limits: RiskSettings) -> RiskState:
+def observed(
+    state: RiskState | None, worth: Decimal, now_ms: int, limits: RiskSettings, put_in: Decimal = ZERO
+) -> RiskState:
     """The state after a look at what the account is worth; a breach stays even if the worth recovers.
 
     Args:
@@ -73,24 +78,22 @@ def observed(state: RiskState | None, worth: Decimal, now_ms: int, limits: RiskS
         worth: see `worth_of`, now.
         now_ms: market time, ms UTC.
         limits: of the configuration.
+        put_in: what was put into the account in all, less what was taken out: that is neither won nor lost.
     """
     day_ms = now_ms // DAY_MS * DAY_MS
     if state is None:
         state = RiskState(day_ms=day_ms, day_worth=worth, peak_worth=worth)
+    if state.put_in is not None:
+        state = moved(state, put_in - state.put_in)
     if day_ms > state.day_ms:
         state = replace(state, day_ms=day_ms, day_worth=worth, day_breach="")
-    state = replace(state, peak_worth=max(state.peak_worth, worth))
+    state = replace(state, peak_worth=max(state.peak_worth, worth), put_in=put_in)
     day, drawdown = state.day_breach, state.drawdown_breach
     if not day and _too_much(state.day_worth, worth, limits.max_daily_loss):
         day = f"max_daily_loss {limits.max_daily_loss:.2%}: worth {worth:f}, {state.day_worth:f} at the day's start"
     if not drawdown and _too_much(state.peak_worth, worth, limits.max_drawdown):
         drawdown = f"max_drawdown {limits.max_drawdown:.2%}: worth {worth:f}, once {state.peak_worth:f}"
     return replace(state, day_breach=day, drawdown_breach=drawdown)
-
-
-def reset(state: RiskState, worth: Decimal) -> RiskState:
-    """The state after ``candled resume --risk``: losses count from what the account is worth now."""
-    return replace(state, day_worth=worth, peak_worth=worth, day_breach="", drawdown_breach="")
 
 
 def moved(state: RiskState, amount: Decimal) -> RiskState:

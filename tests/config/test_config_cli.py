@@ -16,13 +16,20 @@ def no_variables(monkeypatch):
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
 
 
+@pytest.fixture
+def document(document):
+    return {**document, "strategy": "CandledExampleStrategy"}
+
+
 def test_check_says_ok_and_what_will_be_done(written, document):
     document["fiat_display_currency"] = "USD"
     result = runner.invoke(app, ["check", "-c", str(written(document))])
     assert result.exit_code == 0
     warning, verdict = result.output.splitlines()
     assert warning.startswith("warning: fiat_display_currency has no effect")
-    assert verdict.startswith("OK: 2 pairs on simulated, 5m 1h, Mine with CatboostRegressor")
+    assert verdict.startswith(
+        "OK: 2 pairs on simulated, 5m 1h, CandledExampleStrategy with CatboostRegressor"
+    )
 
 
 def test_check_merges_several_files(written, document):
@@ -44,6 +51,30 @@ def test_check_misses_the_models_library(written, document, monkeypatch):
     )
     assert isinstance(result.exception, ConfigError)
     assert "pip install '.[lightgbm]'" in str(result.exception)
+
+
+def test_check_knows_that_there_is_no_such_strategy(written, document):
+    result = runner.invoke(
+        app, ["check", "-c", str(written({**document, "strategy": "CandledExampleStrateg"}))]
+    )
+    assert isinstance(result.exception, ConfigError)
+    assert "nearest: CandledExampleStrategy" in str(result.exception)
+
+
+def test_check_knows_rules_of_trading_that_do_not_fit(written, document):
+    no_end = {**document, "stake_amount": "unlimited", "max_open_trades": -1}
+    result = runner.invoke(app, ["check", "-c", str(written(no_end))])
+    assert isinstance(result.exception, ConfigError)
+    assert "max_open_trades" in str(result.exception)
+
+
+def test_check_knows_that_an_exchange_is_not_traded_on(written, document):
+    exchange = {**document["exchange"], "name": "kraken", "key": "a", "secret": "b"}
+    result = runner.invoke(
+        app, ["check", "-c", str(written({**document, "dry_run": False, "exchange": exchange}))]
+    )
+    assert isinstance(result.exception, ConfigError)
+    assert "live trading on kraken is not supported" in str(result.exception)
 
 
 def test_schema_prints_json():

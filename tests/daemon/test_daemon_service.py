@@ -152,6 +152,7 @@ def test_a_health_check_tells_a_daemon_that_lives_from_one_that_does_not(place):
     old = (here.state / "status.json").stat().st_mtime - 60
     os.utime(here.state / "status.json", (old, old))
     assert here.command("status", "--check").returncode == 1
+    assert "stands still" in here.command("status").stdout.replace("\n", " ")
     daemon.hear(signal.SIGCONT)
     daemon.kill()
     dead = here.command("status", "--check")

@@ -66,13 +66,14 @@ def settings_of(**config):
 def loaded(strategy=Plain, **config):
     """A strategy of a class, as the daemon loads one."""
     instance = strategy(dict(settings_of(**config).raw))
-    apply_settings(instance, {})
+    limits = apply_settings(instance, {})
     return LoadedStrategy(
         name=strategy.__name__,
         instance=instance,
         file=Path(__file__),
         digest="",
         modules=SimpleNamespace(files={}),
+        limits=limits,
     )
 
 

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from itertools import pairwise
@@ -226,6 +227,7 @@ class Flaky:
         self.plan = {}
         self.calls = []
         self.before = lambda *_: None
+        self.after = lambda _name, found: found
 
     def __getattr__(self, name):
         return partial(self._call, name)
@@ -239,7 +241,14 @@ class Flaky:
         found = getattr(self._broker, name)(*arguments)
         if error is not None:
             raise error
-        return found
+        return self.after(name, found)
+
+
+def without_fills(name, found):
+    """What most exchanges answer: how an order stands, without its executions."""
+    if name in ("send", "order", "cancel") and found is not None:
+        return replace(found, fills=())
+    return [replace(each, fills=()) for each in found] if name in ("news", "open_orders") else found
 
 
 def flaky(scene):

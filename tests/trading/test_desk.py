@@ -275,6 +275,25 @@ def test_a_position_stays_protected_though_every_callback_raises(scene):
     assert closed(here)[0] == "stop_loss"
 
 
+def test_a_stop_loss_goes_out_though_an_exit_before_it_in_rank_is_held_back_by_a_callback(scene):
+    here = scene(
+        """
+    def custom_exit(self, *arguments, **named):
+        return "bored"
+
+    def confirm_trade_exit(self, *arguments, exit_reason, **named):
+        raise RuntimeError("confirm")
+"""
+    )
+    here.enter()
+    here.desk._shown_s = -1
+    here.looks()
+    assert "confirm" in here.desk.view.trouble
+    assert here.trades(is_open=True), "an exit that does not protect waits"
+    here.go("89", looks=2)
+    assert closed(here)[0] == "stop_loss"
+
+
 def test_a_strategy_adds_to_its_position_and_takes_some_of_it_out(scene):
     here = scene(
         """
@@ -363,6 +382,49 @@ def test_a_lost_answer_is_asked_for_and_nothing_is_sent_twice(scene):
     (trade,) = here.trades(is_open=True)
     assert [order.state for order in trade.orders] == [OrderState.FILLED]
     assert broker.calls.count("send") == 1
+
+
+def test_nothing_is_entered_from_the_moment_on_in_which_an_answer_is_lost(scene):
+    here = scene()
+    broker = flaky(here)
+    broker.plan["send"] = (AnswerLost("no answer"), True)
+    broker.order = lambda *_: None
+    here.tick("enter_long")
+    broker.plan.clear()
+    here.clock.advance(CANDLE_MS)
+    here.tick("enter_long", pair=ETH)
+    assert "not known yet" in here.desk._entries.gates["*"][0]
+    assert len(here.trades(is_open=True)) == 1
+    del broker.order
+    here.looks(2, step_ms=1_000)
+    assert [trade.pair for trade in here.trades(is_open=True)] == [BTC, ETH]
+
+
+def test_as_soon_as_a_doubt_is_over_ledger_and_exchange_are_compared_again(scene):
+    here = scene()
+    broker = flaky(here)
+    broker.plan["send"] = (AnswerLost("no answer"), True)
+    broker.order = lambda *_: None
+    here.tick("enter_long")
+    broker.balances = dict  # what it has of an order in doubt shows in the balances
+    here.ask("reconcile")
+    assert {"USDT", "order"} <= {each.split(":")[0].split()[0] for each in here.desk._truth.obstacles}
+    compared = broker.calls.count("open_orders")
+    here.looks(5, step_ms=100)
+    assert broker.calls.count("open_orders") == compared
+    del broker.order, broker.balances
+    here.desk._orders.ask_again()
+    here.looks(2, step_ms=100)
+    assert broker.calls.count("open_orders") == compared + 1
+    assert here.desk._truth.obstacles == ()
+
+
+def test_an_exchange_that_differs_is_compared_less_and_less_often(scene):
+    here = scene()
+    broker = flaky(here)
+    broker.plan["open_orders"] = (Retryable("no route"), False)
+    here.looks(60, step_ms=1_000)
+    assert broker.calls.count("open_orders") == 6, "at once, and after 2, 4, 8, 16 and 20 s"
 
 
 def test_nothing_leaves_before_it_is_in_the_ledger_as_sent(scene):

@@ -18,9 +18,7 @@ from daemon.trading.risk import (
     DAY_MS,
     RiskState,
     breaches,
-    moved,
     observed,
-    reset,
     room,
     too_many_orders,
     worth_of,
@@ -38,9 +36,7 @@ def lock_of(pair="A/USDT", minutes=10, side="*", active=True):
 
 def test_nothing_speaks_against_an_entry():
     assert desk_gate(DeskFacts()).open
-    assert pair_gate(
-        PairFacts(pair=A, now_ms=NOON_MS, candle_close_ms=NOON_MS, model_ms=NOON_MS), rules_of()
-    ).open
+    assert pair_gate(PairFacts(pair=A, now_ms=NOON_MS, candle_close_ms=NOON_MS), rules_of()).open
 
 
 @pytest.mark.parametrize(
@@ -48,14 +44,11 @@ def test_nothing_speaks_against_an_entry():
     [
         ({"state": "paused"}, "paused: "),
         ({"state": "stopped"}, "stopped: "),
-        ({"stopping": True}, "stopping: "),
-        ({"unreconciled": "the exchange has not answered"}, "reconciliation: the exchange"),
         ({"findings": ("1 USDT is missing",)}, "reconciliation: 1 USDT"),
         ({"ledger_fault": "disk full"}, "ledger: disk full"),
         ({"clock_off_ms": -1_001}, "clock: 1001 ms off"),
         ({"breaches": ("max_drawdown",)}, "risk: max_drawdown"),
         ({"orders_fault": "max_orders_per_minute 3"}, "risk: max_orders"),
-        ({"strategy_fault": "x.py:3"}, "strategy: x.py:3"),
     ],
 )
 def test_each_fact_of_the_desk_closes_the_gate_by_its_name(facts, words):
@@ -68,7 +61,6 @@ def test_each_fact_of_the_desk_closes_the_gate_by_its_name(facts, words):
     [
         ({"blocked": "expired: 30 h"}, "signal: expired"),
         ({"candle_close_ms": NOON_MS - 300_000}, "candle: 300 s old, allowed are 300 s"),
-        ({"model_ms": NOON_MS - 24 * HOUR_MS, "expiration_ms": 24 * HOUR_MS}, "model: 24.0 h old"),
         ({"held": True}, "open trade: "),
         ({"open_trades": 3}, "max_open_trades: 3"),
         ({"locks": (lock_of(),)}, "lock: A/USDT until 2026-01-01 12:10 UTC: why"),
@@ -85,8 +77,6 @@ def test_each_fact_of_a_pair_closes_the_gate_by_its_name(facts, words):
     "facts",
     [
         {"candle_close_ms": NOON_MS - 299_999},
-        {"model_ms": NOON_MS - 24 * HOUR_MS + 1, "expiration_ms": 24 * HOUR_MS},
-        {"model_ms": NOON_MS - 999 * HOUR_MS, "expiration_ms": 0},
         {"open_trades": 2},
         {"locks": (lock_of("B/USDT"), lock_of(minutes=0), lock_of(active=False), lock_of(side="short"))},
     ],
@@ -133,15 +123,14 @@ def test_a_days_loss_bars_entries_until_the_day_is_over():
 def test_a_drawdown_bars_entries_until_somebody_resets_it():
     state = seen(1000, 1100, 990, 1200, step_ms=DAY_MS)
     assert breaches(state, LIMITS) == ("max_drawdown 10.00%: worth 990, once 1100",)
-    assert breaches(reset(state, d(1200)), LIMITS) == ()
-    assert reset(state, d(1200)).peak_worth == 1200
     assert breaches(state, RiskSettings()) == ()
 
 
 def test_money_that_came_in_is_no_profit():
-    state = moved(seen(1000), d(500))
-    assert seen(1426, state=state).day_breach == ""
-    assert seen(1425, state=state).day_breach != ""
+    state = observed(None, d(1000), NOON_MS, LIMITS, d(1000))
+    assert observed(state, d(1426), NOON_MS, LIMITS, d(1500)).day_breach == ""
+    assert observed(state, d(1425), NOON_MS, LIMITS, d(1500)).day_breach != ""
+    assert observed(state, d(500), NOON_MS, LIMITS, d(500)).day_breach == "", "nor is what was taken out lost"
 
 
 def test_the_state_survives_the_ledger():

@@ -1,5 +1,10 @@
 """A live broker over the local exchange; nothing of it can leave this machine."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from live_desk import BTC
 from loopback import BREACHES, guard
@@ -8,6 +13,8 @@ from trading_exchange import KEYS, TradingExchange
 from daemon.core.clock import SystemClock
 from daemon.market.ccxt_market import CcxtMarket
 from daemon.trading.live import LiveBroker
+
+HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +63,24 @@ def broker(exchange, connect):
     broker.rules(BTC)
     broker.balances()
     return broker
+
+
+@pytest.fixture
+def start():
+    """start(script, *arguments): a process of its own; all are ended in the end."""
+    processes = []
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, HERE, HERE.parent / "market_ccxt")))}
+
+    def started(script, *arguments, **more):
+        command = [sys.executable, str(HERE / script), *map(str, arguments)]
+        process = subprocess.Popen(command, env=env, text=True, **{"stdin": subprocess.DEVNULL, **more})
+        processes.append(process)
+        return process
+
+    yield started
+    for process in processes:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()

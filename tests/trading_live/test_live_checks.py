@@ -5,7 +5,7 @@ import pytest
 from live_desk import BTC
 from trading_exchange import KEYS
 
-from daemon.core.errors import ConfigError
+from daemon.core.errors import ConfigError, Retryable
 from daemon.core.pair import Pair
 from daemon.trading.live_checks import Plan, check_start, least_stake
 
@@ -77,7 +77,7 @@ def test_the_least_stake_can_still_be_sold_after_the_stop_loss(broker):
 )
 def test_a_clock_that_the_exchange_does_not_allow_is_told(exchange, connect, skew_ms, words):
     exchange.skew_ms = skew_ms
-    with pytest.raises(ConfigError, match=words):
+    with pytest.raises(Retryable, match=words):  # a service tries again: a clock is set in time
         check_start(connect(exchange), PLAN)
 
 

@@ -33,9 +33,30 @@ sys.path.append(str(Path(__file__).parents[1] / "market_ccxt"))
 
 from exchange_book import OPEN, Denied, ExchangeBook, Symbol
 from local_candles import BASE, _text
-from local_exchange import FAULT, LocalExchange, Seen, Told
+from local_exchange import FAULT, PAIRS, LocalExchange, Seen, Told
 from local_faults import suffer
 
+from daemon.core.pair import Pair
+
+MORE = (
+    "LTC",
+    "LINK",
+    "AVAX",
+    "DOT",
+    "TRX",
+    "ATOM",
+    "UNI",
+    "ETC",
+    "FIL",
+    "NEAR",
+    "APT",
+    "ARB",
+    "OP",
+    "INJ",
+    "SUI",
+    "TON",
+)
+ALL_PAIRS = (*PAIRS, *(Pair(f"{coin}/USDT") for coin in MORE))
 KEYS = {"key": "local-key", "secret": "local-secret"}
 DEPOSIT = {"USDT": Decimal(100_000), "BNB": Decimal(2)}
 # Decimals of amounts, such that amount times price has eight at most, as on the real exchange.
@@ -54,6 +75,7 @@ TRADE_FAULTS = (
     "stale",  # answered from a replica that lags behind
     "race",  # the order is filled while it is being cancelled
 )
+_NEARLY_MS = 800
 _REFUSED = ("too_many", "ban", "busy")
 _IN_THE_ANSWER = ("duplicate", "stale", "race")
 _ORDER_TYPES = ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT"]
@@ -64,6 +86,7 @@ class TradingExchange(LocalExchange):
 
     Args:
         bnb: whether fees are paid in BNB.
+        brief: (attribute) whether the clock, where `jumpy`, is nearly right again some seconds after each jump.
         lag_ms: (attribute) how far behind a replica is that gives a stale answer.
         pace: how fast prices follow the candles' way, market seconds per second of the clock; 0: they stand
             until a test moves them.
@@ -76,7 +99,8 @@ class TradingExchange(LocalExchange):
         self.kinds = TRADE_FAULTS
         self.skew_ms = 0
         self.lag_ms = 1500
-        self.jumpy = False
+        self.jumpy, self.brief = False, False
+        self._right_s = 0.0
         self._listeners, self._pushes = [], set()
         self._pace = pace
         self._start_ms = self.clock.now_ms()
@@ -165,6 +189,9 @@ class TradingExchange(LocalExchange):
                 self.book.cancel(orders[int(self._rng.integers(len(orders)))], now_ms)
             if self.jumpy and self._rng.random() < every_s / 20:
                 self.skew_ms = int(self._rng.integers(-40_000, 40_000))
+                self._right_s = time.monotonic() + self._rng.uniform(0.5, 4)
+            elif self.brief and abs(self.skew_ms) > _NEARLY_MS and time.monotonic() > self._right_s:
+                self.skew_ms = int(self._rng.integers(-_NEARLY_MS, _NEARLY_MS))
 
     @web.middleware
     async def _weather(self, request, handler):
@@ -448,7 +475,7 @@ class TradingExchange(LocalExchange):
         )
 
     async def _calm(self, _request):
-        self.storm, self.jumpy, self._by_hand = 0.0, False, 0.0
+        self.storm, self.jumpy, self._by_hand, self.skew_ms = 0.0, False, 0.0, 0
         return web.json_response({})
 
 
@@ -591,9 +618,12 @@ def main():
     parser.add_argument("--storm", type=float, default=0.0, help="share of requests that meet a fault")
     parser.add_argument("--by-hand", type=float, default=0.0, help="orders cancelled by hand per second")
     parser.add_argument("--jumpy", action="store_true", help="set the clock now and then")
+    parser.add_argument("--brief", action="store_true", help="and soon put it right again")
+    parser.add_argument("--pairs", type=int, default=len(PAIRS), help=f"markets, at most {len(ALL_PAIRS)}")
     parser.add_argument("--bnb", action="store_true", help="fees are paid in BNB")
     options = parser.parse_args()
     exchange = TradingExchange(
+        pairs=ALL_PAIRS[: options.pairs],
         bnb=options.bnb,
         pace=options.pace,
         by_hand=options.by_hand,
@@ -603,7 +633,7 @@ def main():
         days=options.days,
         storm=options.storm,
     )
-    exchange.jumpy = options.jumpy
+    exchange.jumpy, exchange.brief = options.jumpy, options.brief
     exchange.start(options.port)
     config = exchange.ccxt_config
     print(json.dumps({"url": exchange.url, "name": "binance", "ccxt_config": config}), flush=True)  # noqa: T201
