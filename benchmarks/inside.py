@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `candled run` does, before numpy comes in
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 import shutil
 import tempfile
@@ -14,9 +15,11 @@ from pathlib import Path
 import world
 
 from daemon import app
+from daemon.app_history import prepared
 from daemon.config import load_settings
 from daemon.core.clock import SystemClock
 from daemon.features.store import FeatureStore
+from daemon.runtime.allocators import keep_memory_level
 from daemon.runtime.training_record import model_of
 from daemon.state import queue
 from daemon.state.folder import StateFolder
@@ -47,6 +50,7 @@ class Inside:
     """An assembled daemon without threads and timers; `tick` closes one candle and handles it."""
 
     def __init__(self, config_path):
+        keep_memory_level()
         os.chdir(config_path.parent)
         settings = load_settings([config_path])
         self.clock, self.stop = SteppedClock(), threading.Event()
@@ -57,7 +61,7 @@ class Inside:
         self.parts = parts = app._Assembly(folder, settings, self.stop, app.Options(clock=self.clock))
         self.step_ms, self.grace_ms = parts.plan.base.ms, app.engine_options(settings).grace_ms
         self.clock.ms = parts.plan.base.floor(self.clock.ms) + self.grace_ms
-        self.computer = parts._prepared()
+        self.computer = prepared(parts)
         self.features = FeatureStore(parts.plan, self.computer, parts.feed.frame)
         parts.view.show(self.features.handed_on)
         self.trainer, self.engine = parts._trainer(self.features), parts._engine(self.features)

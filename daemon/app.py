@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from daemon.app_history import keys_of, prepared, save_config
 from daemon.app_options import Options
@@ -32,6 +32,7 @@ from daemon.runtime.scorer import Scorer
 from daemon.runtime.status_file import Published, status, status_line, write_status
 from daemon.runtime.strategy_view import StrategyView
 from daemon.runtime.tally import Tally
+from daemon.runtime.trading_report import standing
 from daemon.runtime.trading_room import desk_of
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
@@ -269,6 +270,9 @@ class _Assembly:
 
     def show(self, state: str) -> str:
         """Publish the figures: to other processes by status.json, to this one's view; return them in one line."""
+        seen = self.tally.changes, None if self.desk is None else standing(self.desk.view)
+        if (known := self.figures.again(state, seen)) is not None:
+            return self._told(known)
         figures = status(
             state=state,
             clock=self.clock,
@@ -285,8 +289,11 @@ class _Assembly:
             leaving=frozenset() if self.reloading is None else self.reloading.leaving,
             warming={} if self.reloading is None else self.reloading.warming,
         ) | {"events": self.events.counts()}
-        self.figures.put(figures)
+        self.figures.put(figures, seen)
         write_status(self.folder.status, figures)
+        return self._told(figures)
+
+    def _told(self, figures: dict[str, Any]) -> str:
         if self.options.show is not None:
             self.options.show(figures)
         return status_line(figures)

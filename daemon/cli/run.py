@@ -29,6 +29,9 @@ def run(
     # Before numpy is imported. Live rows need one matrix-vector product each; BLAS would share it among threads, which
     # wait for each other while a training keeps the processors busy (8 ms instead of 0.4).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from daemon.runtime.allocators import keep_memory_level  # noqa: PLC0415
+
+    keep_memory_level()
     from daemon.runtime.lifecycle import stop_on_signals  # noqa: PLC0415
     from daemon.runtime.logs import set_up  # noqa: PLC0415
 

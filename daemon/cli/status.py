@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from daemon.state.folder import StateFolder
 
 STALE_S = 30
-"""The daemon writes its figures every second; so old, they are those of one that stands still."""
+"""The daemon writes its figures every five seconds or sooner; so old, they are those of one that stands still."""
 
 
 def status(

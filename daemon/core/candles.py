@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COLUMNS = ("open", "high", "low", "close", "volume")
-_PANDAS_COLUMNS = pd.Index(["date", *COLUMNS], dtype=object)
+_PRICES_AND_VOLUME = pd.Index(COLUMNS, dtype=object)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,9 @@ class CandleFrame:
         The column index holds Python strings (dtype object), as in pandas before 3: strategies add dozens of
         columns one by one, and each insertion into an Arrow-backed index costs more than many an indicator.
         """
-        date = pd.DatetimeIndex(self.open_ms.view("datetime64[ms]"), tz="UTC")
-        frame = pd.DataFrame({"date": date, **dict(zip(COLUMNS, self.values.T, strict=True))})
-        frame.columns = _PANDAS_COLUMNS
+        # One copy in the layout that pandas keeps, each column on end: half the time of a frame made from a dict.
+        frame = pd.DataFrame(np.array(self.values, order="F"), columns=_PRICES_AND_VOLUME, copy=False)
+        frame.insert(0, "date", pd.DatetimeIndex(self.open_ms.view("datetime64[ms]"), tz="UTC"))
         return frame
 
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 STALE_S = 30.0
-"""The figures are made every second; older ones are those of a daemon that stands still."""
+"""The figures are looked at every second; older ones are those of a daemon that stands still."""
 
 
 def deaths(figures: Mapping[str, Any], age_s: float) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemon.runtime.allocators import give_back
+
 if TYPE_CHECKING:
     from daemon.runtime.metrics_log import MetricsLog
     from daemon.runtime.scorer import Scorer
@@ -28,6 +30,7 @@ class Housekeeping:
         """Look once; there is a reason to look again at once while pairs wait to be judged."""
         if self._history.compaction_due:
             self._history.compact()
+            give_back()  # a snapshot of many pairs passes through memory as a whole
         judged = self._scorer.step()
         if self._metrics is not None and not judged:
             self._metrics.step()

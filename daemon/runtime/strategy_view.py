@@ -100,7 +100,11 @@ class StrategyView:
                 added[name] = _filled(values)
         replaced = [name for name in frame.columns if str(name).startswith("&") or name in added]
         kept = frame.drop(columns=replaced) if replaced else frame
-        return pd.concat([kept, *_frames(added, frame.index)], axis=1)
+        parts = [kept, *_frames(added, frame.index)]
+        made = pd.concat(parts, axis=1, ignore_index=True)
+        # Python strings again, as in `CandleFrame.to_pandas`: joined by name, pandas would make them an Arrow index.
+        made.columns = pd.Index([name for part in parts for name in part.columns], dtype=object)
+        return made
 
     def candles(self, pair: str, timeframe: str) -> pd.DataFrame:
         """Closed candles for ``dp.get_pair_dataframe``.

@@ -93,6 +93,8 @@ class Tally:
         self._stages: dict[str, tuple[int, float]] = {}
         self._training_s: tuple[int, float] = (0, 0.0)
         self._training: str = ""
+        self.changes = 0
+        """How often anything was counted: where it stands still, nothing has happened."""
         self.started_ms = clock.now_ms()
         self.started_s = clock.monotonic_s()
 
@@ -112,6 +114,7 @@ class Tally:
         predicted = sum(isinstance(outcome, Prediction) for outcome in outcomes)
         with self._lock:
             counts = self._counts
+            self.changes += 1
             counts.ticks += 1
             counts.late += late
             counts.skipped += skipped
@@ -151,11 +154,13 @@ class Tally:
         """A pair is being trained now."""
         with self._lock:
             self._training = str(pair)
+            self.changes += 1
 
     def training_ended(self, *, failed: bool, seconds: float = 0.0) -> None:
         """The training is over; a good one took so many real seconds."""
         with self._lock:
             self._training = ""
+            self.changes += 1
             if failed:
                 self._counts.failed_trainings += 1
             else:
@@ -167,6 +172,7 @@ class Tally:
         """The training was abandoned because the daemon stops: neither a success nor a failure."""
         with self._lock:
             self._training = ""
+            self.changes += 1
 
     def outcome(self, pair: Pair) -> Outcome | None:
         """The newest outcome of a pair in this run."""

@@ -30,6 +30,12 @@ def trading_figures(view: DeskView) -> dict[str, Any]:
     }
 
 
+def standing(view: DeskView) -> tuple[object, ...]:
+    """What of it changes only when something has happened, and not with every price."""
+    records = tuple(trade.record for trade in view.trades)
+    return records, view.closed, view.orders, view.gates, view.paused, view.trouble
+
+
 def balances_figures(balances: Mapping[str, Balance]) -> dict[str, dict[str, str | None]]:
     """An account by currency."""
     return {

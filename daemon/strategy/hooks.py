@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from daemon.core.errors import StrategyError
 from daemon.strategy.faults import describe_fault
@@ -15,6 +16,8 @@ from daemon.strategy.provider import feature_hook
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from pandas.api.extensions import ExtensionArray
 
     from daemon.strategy.loader import LoadedStrategy
 
@@ -89,12 +92,12 @@ class Hooks:
             frame = self._signal("@informative", self._informative.merged, frame, metadata)
         frame = self._signal("populate_indicators", instance.populate_indicators, frame, metadata)
         # freqtrade sets the tags beforehand too: pandas would make a text column of NaN by a masked write.
-        frame["enter_tag"] = ""
+        frame["enter_tag"] = _no_tags(len(frame))
         frame = self._signal("populate_entry_trend", instance.populate_entry_trend, frame, metadata)
         if "buy" in frame.columns and "enter_long" not in frame.columns:
             frame = frame.drop(columns="enter_tag") if "buy_tag" in frame.columns else frame
             frame = frame.rename(columns={"buy": "enter_long", "buy_tag": "enter_tag"})
-        frame["exit_tag"] = ""
+        frame["exit_tag"] = _no_tags(len(frame))
         frame = self._signal("populate_exit_trend", instance.populate_exit_trend, frame, metadata)
         if "sell" in frame.columns and "exit_long" not in frame.columns:
             frame = frame.rename(columns={"sell": "exit_long"})
@@ -169,6 +172,12 @@ class Hooks:
         if code is None or code.co_filename != str(self.strategy.file):
             return str(self.strategy.file)
         return f"{code.co_filename}:{code.co_firstlineno}"
+
+
+@lru_cache(maxsize=4)
+def _no_tags(rows: int) -> ExtensionArray:
+    """A column of empty texts, which costs more to make than many an indicator; a frame takes a copy of it."""
+    return Series("", index=range(rows)).array
 
 
 def _context(name: str, metadata: dict[str, Any]) -> str:

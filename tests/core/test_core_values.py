@@ -102,6 +102,16 @@ def test_the_pandas_frame_has_freqtrades_columns():
     assert made["date"].iloc[1].timestamp() == 300
 
 
+def test_what_a_strategy_writes_into_its_frame_stays_there():
+    frame = CandleFrame.from_rows([row(0), row(300_000)])
+    prices = frame.values.copy()
+    made = frame.to_pandas()
+    made.loc[0, "close"] = 99.0
+    made.loc[0, "date"] = made.loc[1, "date"]
+    assert frame.open_ms.tolist() == [0, 300_000]
+    assert (frame.values == prices).all()
+
+
 def test_a_view_of_a_series_does_not_change_when_it_grows():
     series = CandleSeries()
     series.append(CandleFrame.from_rows([row(0)]))

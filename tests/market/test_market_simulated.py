@@ -259,7 +259,7 @@ def test_threads_get_the_same_candles(year):
 def test_memory_does_not_grow_with_history():
     source = market(ORIGIN_MS + 2 * 365 * DAY_MS, [BTC])
     page(source, BTC, "5m", ORIGIN_MS + 2 * 364 * DAY_MS)
-    assert len(source._chunks[BTC]._cache) <= 6
+    assert len(source._chunks[BTC]._cache) <= 2
     assert len(source._factor._cache) <= 64
 
 

@@ -1,5 +1,7 @@
 import json
 import threading
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from desk import BASE, DAY_MS, NOW_MS, PAIRS
@@ -21,12 +23,14 @@ from daemon.market.store import CandleStore
 from daemon.runtime import preparation, queue_report
 from daemon.runtime.runner import Runner
 from daemon.runtime.scores import PairScores
-from daemon.runtime.status_file import read_status, status, write_status
+from daemon.runtime.status_file import FRESH_S, Published, read_status, status, write_status
 from daemon.runtime.tally import Tally
+from daemon.runtime.trading_report import standing
 from daemon.state import atomic, queue
 from daemon.state.folder import StateFolder
 from daemon.state.pair_dictionary import PairDictionary
 from daemon.state.queue import PairEntry, QueueState
+from daemon.trading.messages import DeskView, OpenTrade
 
 BTC, ETH, SOL = PAIRS
 HOUR_MS = 3_600_000
@@ -96,6 +100,50 @@ def test_a_status_is_read_as_it_was_written(tmp_path):
     found = figures(Tally(FakeClock(NOW_MS)))
     write_status(tmp_path / "status.json", found)
     assert read_status(tmp_path / "status.json") == json.loads(json.dumps(found))
+
+
+def test_figures_are_made_anew_when_something_has_happened_or_they_are_old():
+    clock = FakeClock(NOW_MS)
+    tally, published = Tally(clock), Published(clock)
+    assert published.again("running", tally.changes) is None  # there are none yet
+    published.put(figures(tally), tally.changes)
+
+    clock.advance(1000)
+    known = published.again("running", tally.changes)
+    assert known is not None
+    assert known["now_ms"] == NOW_MS + 1000
+    assert published() == (known, 0.0)  # whoever asks whether the daemon lives is told that it was looked at
+    assert published.again("stopping", tally.changes) is None
+
+    happenings = (
+        lambda: ticked(tally),
+        lambda: tally.training_began(BTC),
+        tally.training_stopped,
+        lambda: tally.training_ended(failed=True),
+    )
+    for happens in happenings:
+        happens()
+        assert published.again("running", tally.changes) is None
+        published.put(figures(tally), tally.changes)
+        assert published.again("running", tally.changes) is not None
+
+    clock.advance(int(FRESH_S * 1000))
+    assert published.again("running", tally.changes) is None
+
+
+def test_of_trading_prices_alone_make_no_figures_anew():
+    view = DeskView(gates={"*": ("paused",)})
+    trade = OpenTrade(
+        record="a trade", price=Decimal(5), profit=Decimal(1), profit_ratio=Decimal(1), amount=Decimal(1)
+    )
+    one = replace(view, trades=(trade,))
+    moved = replace(one, at_ms=NOW_MS, worth=Decimal(9), trades=(replace(trade, price=Decimal(6)),))
+    assert standing(moved) == standing(one)
+    happened = [
+        view,
+        *(replace(one, **{name: "x"}) for name in ("gates", "paused", "trouble", "orders", "closed")),
+    ]
+    assert all(standing(each) != standing(one) for each in happened)
 
 
 def test_where_no_daemon_ran_there_is_no_status(tmp_path):

@@ -57,6 +57,13 @@ def test_the_columns_are_there_before_any_model_is(desk):
     assert (found[added].dtypes == np.float64).all()
 
 
+def test_names_of_columns_stay_python_strings(desk):
+    desk.expects()
+    # Each column that a strategy adds to an index of Arrow's costs more than many an indicator.
+    assert desk.view.frame(SOL).columns.dtype == object
+    assert desk.attached().columns.dtype == object
+
+
 def test_a_class_target_is_an_empty_text_before_any_model_is(desk):
     desk.expects("Classes")
     found = desk.attached()
