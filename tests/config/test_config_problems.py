@@ -76,8 +76,8 @@ def test_a_value_that_is_not_allowed_is_named_with_what_is(refusal, document, do
         ("identifier", "identifier: unknown key; 'identifier' belongs in 'freqai'"),
         ("freqai.timeframe", "'timeframe' belongs to the outermost object"),
         (
-            "candled.zzz",
-            "candled.zzz: unknown key; candled knows: grace_s, health, log_format, max_disk_gb,",
+            "candled.retrain.zzz",
+            "candled.retrain.zzz: unknown key; candled knows: min_predictions, skill_share",
         ),
         ("freqai.rl_config.train_cycle", "did you mean 'train_cycles'?"),
     ],

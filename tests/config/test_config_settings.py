@@ -198,7 +198,6 @@ def test_training_and_test_rows_cannot_be_more_than_there_are(loaded, document):
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("data_kitchen_thread_count", 4, "candled.training.thread_count caps all threads"),
         ("multitarget_parallel_training", True, "one after the other"),
         ("conv_width", 3, "only a network"),
         ("keras", True, "no Keras models"),
