@@ -42,7 +42,9 @@ def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(place):
             assert acknowledged(daemon) <= set(record.loc[record["pair"] == pair, "date_pred"]), pair
         assert before <= lines(record), "an acknowledged row was lost or changed"
         before = lines(record)
-    last = here.run("--candles", "4")
+    last = here.start()
+    last.await_event("tick", predictions=2)
+    assert last.stop() == 0
     assert not last.events(level="error"), last.text()
     record = here.record
     assert_whole(record, PAIRS)

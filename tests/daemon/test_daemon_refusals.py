@@ -5,7 +5,7 @@ import json
 import pytest
 
 IN_USE, CONFIG = 75, 78
-HEAD = "from freqtrade.strategy import IStrategy\nclass Mine(IStrategy):\n"
+HEAD = "from freqtrade.strategy import IStrategy\nclass Mine(IStrategy):\n    stoploss = -0.1\n"
 FEATURE = (
     "    def feature_engineering_standard(self, dataframe, metadata, **kwargs):\n"
     "        dataframe['%-hour'] = dataframe['date'].dt.hour\n"
@@ -26,13 +26,13 @@ SETTINGS = {
     "a folder nobody can write": ({"user_data_dir": "/proc/nowhere"}, ["/proc/nowhere"]),
 }
 STRATEGIES = {
-    "a syntax error": (HEAD + "    def x(self)\n        pass\n", ["mine.py:3", "SyntaxError"]),
+    "a syntax error": (HEAD + "    def x(self)\n        pass\n", ["mine.py:4", "SyntaxError"]),
     "no targets": (HEAD + FEATURE, ["mine.py", "set_freqai_targets"]),
     "no target set": (
         HEAD
         + FEATURE
         + "    def set_freqai_targets(self, dataframe, metadata, **kwargs):\n        return dataframe\n",
-        ["mine.py:6", "set_freqai_targets", "'&'"],
+        ["mine.py:7", "set_freqai_targets", "'&'"],
     ),
     "no features": (
         HEAD + "    def set_freqai_targets(self, dataframe, metadata, **kwargs):\n        return dataframe\n",
