@@ -70,7 +70,8 @@ def plan_exit(wish: ExitWish, terms: Terms) -> OrderPlan:
     price = order_price(Side.SELL, price, market)
     amount = market.amount(wish.amount)
     market.check(amount, price, market=kind == "market")
-    if wish.whole and not wish.replacing:
+    # What a human has told to leave, leaves: a strategy that may deny it would be stronger than the kill switch.
+    if wish.whole and not wish.replacing and decision.kind is not ExitKind.FORCE_EXIT:
         try:
             confirmed = _confirmed(wish, kind, amount, price, terms)
         except StrategyError as exc:

@@ -411,8 +411,8 @@ def test_nothing_is_added_to_a_trade_that_was_told_to_leave(scene):
     def adjust_trade_position(self, trade, **named):
         return 50
 
-    def confirm_trade_exit(self, **named):
-        return False
+    def custom_exit_price(self, proposed_rate, **named):
+        return proposed_rate * 1.02  # nobody buys so dear: the exit stays open
 """
     )
     here.tick("enter_long")

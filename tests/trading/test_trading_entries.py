@@ -220,6 +220,12 @@ def test_an_exit_that_the_strategy_denies_is_refused(said):
     assert leaving(whole=False, amount=d(0.5)).amount == Decimal("0.5")
 
 
+def test_a_strategy_is_not_asked_whether_a_human_may_sell(said):
+    asked = said(confirm_exit=False)
+    assert leaving(ExitKind.FORCE_EXIT).amount == 1
+    assert not [name for name, _ in asked if name == "confirm_exit"]
+
+
 @pytest.mark.parametrize("name", ["exit_price", "confirm_exit"])
 def test_a_callback_that_raises_holds_back_an_exit_but_never_a_protective_one(said, name):
     said(**{name: ValueError("no idea")})
