@@ -5,7 +5,10 @@ Commands import what they need when they run: ``candled status`` must not wait f
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+import threading
 
 import typer
 
@@ -82,16 +85,33 @@ def _root(
 
 def main() -> None:
     """Entry point: errors that were raised on purpose become one message and their exit status."""
+    status = _status()
+    with contextlib.suppress(OSError, ValueError):  # the reader of our output has seen enough
+        sys.stdout.flush()
+        sys.stderr.flush()
+    if threading.active_count() > 1:
+        # A thread that still runs (one that hangs, a library's) may hold a lock that Python wants while it tears
+        # itself down: that ends the process by SIGABRT, although everything is put away.
+        os._exit(status)
+    sys.exit(status)
+
+
+def _status() -> int:
     try:
         app()
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
     except ConfigError as exc:
-        print(f"candled: {exc}", file=sys.stderr)
-        sys.exit(EXIT_CONFIG)
+        return _told(exc, EXIT_CONFIG)
     except FolderInUse as exc:
-        print(f"candled: {exc}", file=sys.stderr)
-        sys.exit(EXIT_IN_USE)
+        return _told(exc, EXIT_IN_USE)
     except CandledError as exc:
-        print(f"candled: {exc}", file=sys.stderr)
-        sys.exit(EXIT_ERROR)
+        return _told(exc, EXIT_ERROR)
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
+    return 0
+
+
+def _told(exc: CandledError, status: int) -> int:
+    print(f"candled: {exc}", file=sys.stderr)
+    return status

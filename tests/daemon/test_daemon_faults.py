@@ -87,7 +87,7 @@ def test_a_training_process_that_dies_is_recorded_and_the_next_pair_gets_another
     daemon.await_event("predicting", pair="ETH/USDT")
     assert daemon.training_pid() not in {None, first}
     daemon.await_event("predicting", pair="BTC/USDT")  # its turn comes again
-    assert daemon.stop() == 0
+    assert daemon.stop() == 0, daemon.text()[-3000:]
     status = here.status
     assert status["failed_trainings"] == 1
     assert here.queue["BTC/USDT"].attempts == 0

@@ -145,7 +145,7 @@ def test_a_health_check_tells_a_daemon_that_lives_from_one_that_does_not(place):
     here = place()
     assert here.command("status", "--check").returncode == 1
     daemon = here.start()
-    daemon.await_event("tick")
+    daemon.await_that((here.state / "status.json").exists, "its first figures")
     alive = here.command("status", "--check")
     assert (alive.returncode, alive.stdout[:8]) == (0, "running;")
     daemon.hear(signal.SIGSTOP)
