@@ -35,6 +35,9 @@ from daemon.core.errors import CandledError, ConfigError, FolderInUse
 EXIT_ERROR, EXIT_IN_USE, EXIT_CONFIG = 1, 75, 78
 """As in sysexits.h: EX_TEMPFAIL and EX_CONFIG; systemd does not restart on the latter."""
 
+FLUSH_S = 2.0
+"""What the last output may take to leave at the end of a command."""
+
 app = typer.Typer(
     name="candled",
     help="Keeps one fresh machine-learning model per trading pair and predicts on every closed candle.",
@@ -86,14 +89,20 @@ def _root(
 def main() -> None:
     """Entry point: errors that were raised on purpose become one message and their exit status."""
     status = _status()
+    if threading.active_count() > 1:
+        # A thread that still runs (one that hangs, a library's) may hold the lock of a stream that Python wants while
+        # it tears itself down: that ends the process by SIGABRT, although everything is put away.
+        flushing = threading.Thread(target=_flush, daemon=True)
+        flushing.start()
+        flushing.join(FLUSH_S)
+        os._exit(status)
+    sys.exit(status)
+
+
+def _flush() -> None:
     with contextlib.suppress(OSError, ValueError):  # the reader of our output has seen enough
         sys.stdout.flush()
         sys.stderr.flush()
-    if threading.active_count() > 1:
-        # A thread that still runs (one that hangs, a library's) may hold a lock that Python wants while it tears
-        # itself down: that ends the process by SIGABRT, although everything is put away.
-        os._exit(status)
-    sys.exit(status)
 
 
 def _status() -> int:
