@@ -21,6 +21,7 @@ from daemon.core.clock import SystemClock
 from daemon.features.store import FeatureStore
 from daemon.runtime.allocators import keep_memory_level
 from daemon.runtime.training_record import model_of
+from daemon.runtime.user_models import use_model
 from daemon.state import queue
 from daemon.state.folder import StateFolder
 
@@ -58,7 +59,8 @@ class Inside:
         folder = StateFolder(settings.identifier_folder)
         self._lock = folder.acquire(self.clock.ms)
         self._lock.__enter__()
-        self.parts = parts = app._Assembly(folder, settings, self.stop, app.Options(clock=self.clock))
+        options, user_model = app.Options(clock=self.clock), use_model(settings)
+        self.parts = parts = app._Assembly(folder, settings, self.stop, options, user_model)
         self.step_ms, self.grace_ms = parts.plan.base.ms, app.engine_options(settings).grace_ms
         self.clock.ms = parts.plan.base.floor(self.clock.ms) + self.grace_ms
         self.computer = prepared(parts)
