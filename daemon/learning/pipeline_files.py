@@ -91,9 +91,9 @@ def _first_format(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _npy(array: NDArray[np.float32]) -> bytes:
-    stream = io.BytesIO()
-    np.lib.format.write_array(stream, np.ascontiguousarray(array, "<f4"), (1, 0), allow_pickle=False)
-    return stream.getvalue()
+    stream, array = io.BytesIO(), np.ascontiguousarray(array, "<f4")
+    np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
+    return b"".join((stream.getvalue(), array.data))
 
 
 def _matrix(data: bytes) -> NDArray[np.float32]:

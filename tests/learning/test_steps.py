@@ -12,7 +12,7 @@ from daemon.learning.steps.components import Components
 from daemon.learning.steps.dbscan import Dbscan
 from daemon.learning.steps.dissimilarity import Dissimilarity
 from daemon.learning.steps.distances import Cloud
-from daemon.learning.steps.port import Points
+from daemon.learning.steps.port import Points, column_major
 from daemon.learning.steps.scaling import Scaling, Varying
 from daemon.learning.steps.svm import OneClassSvm
 
@@ -42,8 +42,13 @@ def test_distances_are_those_of_float64_to_the_last_digit(n, m, k, seed):
     assert cloud.nearest(rows[-1:])[0] == cloud.nearest(rows)[-1]
 
 
-@pytest.mark.parametrize("made", [cloud_of, paced])
-@pytest.mark.parametrize("n", [2, 256, 257, 600])
+def repeated(n):
+    """Every row three times in a row, and again far behind."""
+    return np.concatenate((paced(n), paced(n)[: n // 2 + 1])).repeat(3, axis=0)[:n]
+
+
+@pytest.mark.parametrize("made", [cloud_of, paced, repeated])
+@pytest.mark.parametrize("n", [2, 256, 257, 600, 2400])
 def test_the_mean_distance_counts_every_pair_once_and_no_row_with_itself(n, made):
     points = made(n)
     every = pairwise_distances(points.astype(np.float64))
@@ -62,6 +67,15 @@ def test_a_cloud_gives_back_its_points_bit_by_bit(n, lost, seed):
 def test_columns_that_rest_are_held_and_multiplied_once():
     cloud = Cloud(paced(600))
     assert [layer.rows.shape for layer in cloud._layers] == [(600, 2), (200, 2), (50, 2)]
+
+
+def test_a_column_that_changes_between_the_others_of_its_pace_does_not_split_their_rows():
+    points = paced(600)
+    slow, odd = points[:, [0, 3]], points[(np.arange(600) + 6) // 12 * 12 % 600, 0]
+    points = np.column_stack((odd, points, slow * 2, slow * 3))
+    cloud = Cloud(points)
+    assert [layer.rows.shape for layer in cloud._layers] == [(600, 2), (200, 3), (50, 6)]
+    assert cloud.rows().tobytes() == points.tobytes()
 
 
 @given(
@@ -188,6 +202,14 @@ def test_constant_columns_are_left_out_and_the_others_fill_minus_one_to_one():
 def test_constants_teach_nothing_and_that_is_said():
     with pytest.raises(Refused, match="every feature is constant"):
         Varying.fit(np.ones((10, 3), np.float32))
+
+
+def test_column_major_rows_are_the_same_rows():
+    rows = cloud_of(600)
+    turned = column_major(rows)
+    assert turned.flags.f_contiguous
+    assert turned.tolist() == rows.tolist()
+    assert column_major(turned) is turned
 
 
 def test_points_of_unequal_length_cannot_be():

@@ -58,9 +58,10 @@ class Dissimilarity:
 
     def outliers(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
         """See `Detector`; the index itself is computed of those rows only that may be outliers."""
-        found = ~self.trained.surely_within(rows, self.threshold * self.mean_distance)
-        found[found] = self.judge(rows[found]).outlier
-        return found
+        nearer, beyond = self.trained.surely(rows, self.threshold * self.mean_distance)
+        unsure = ~(nearer | beyond)
+        beyond[unsure] = self.judge(rows[unsure]).outlier
+        return beyond
 
     def saved(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         """See `Step`."""
