@@ -102,18 +102,17 @@ class Inside:
                 shutil.copy(path, staging / path.name.replace(_stem(source.stem), _stem(source.stem, pair)))
             metadata = {name: value for name, value in source.metadata.items() if name != "checksum"}
             renamed = [name.replace(first, pair) for name in source.metadata["training_features_list"]]
-            name = parts.artifacts.publish(
+            artifact = parts.artifacts.publish(
                 staging,
                 pair=pair,
                 trained_s=source.trained_s,
                 metadata={**metadata, "training_features_list": renamed},
             )
-            artifact = parts.artifacts.open(name)
             entry = queue.trained(
                 queue.training(parts.book.entry(pair), self.clock.ms),
                 model_filename=artifact.stem,
                 trained_timestamp=source.trained_s,
-                data_path=name,
+                data_path=artifact.name,
                 train_seconds=1.0,
             )
             parts.book.update(pair, entry)

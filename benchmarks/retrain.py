@@ -70,7 +70,7 @@ def daemons_side(model, peer_scripts, repeat, keep):
         parts.process.run = noted
         inside.timed(sys.modules["daemon.runtime.trainer"], "data_set", spent)
         inside.timed(parts.artifacts, "publish", spent)
-        inside.timed(parts.artifacts, "open", spent)
+        inside.timed(sys.modules["daemon.runtime.trainer"], "model_of", spent)
         for _ in range(repeat + 1):  # the first is a warm-up: the pair's blocks are computed in it
             spent.clear()
             artifact = daemon.retrained()

@@ -204,9 +204,12 @@ class _Child:
     def put(self, features: NDArray[np.float32], labels: NDArray[np.float64]) -> None:
         """Lay the numbers into the shared memory: features, then labels."""
         os.ftruncate(self._memory, features.nbytes + labels.nbytes)
-        with mmap.mmap(self._memory, features.nbytes + labels.nbytes) as memory:
-            _array(memory, np.float32, features.shape, 0)[:] = features
-            _array(memory, np.float64, labels.shape, features.nbytes)[:] = labels
+        at = 0
+        for array in (features, labels):
+            left = memoryview(np.ascontiguousarray(array).view(np.uint8).reshape(-1).data)
+            while left:
+                taken = os.pwrite(self._memory, left, at)
+                left, at = left[taken:], at + taken
 
     def release(self) -> None:
         """Give the shared memory back to the system."""
@@ -263,10 +266,10 @@ def _array(memory: mmap.mmap, dtype: Any, shape: tuple[int, ...], offset: int) -
 def _received(
     memory: int, rows: int, columns: int, targets: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Copies of what `_Child.put` has laid down."""
-    with mmap.mmap(memory, rows * (columns * 4 + targets * 8), access=mmap.ACCESS_READ) as shared:
-        features = _array(shared, np.float32, (rows, columns), 0).copy()
-        return features, _array(shared, np.float64, (rows, targets), rows * columns * 4).copy()
+    """What `_Child.put` has laid down, as it lies there: the parent takes it back when it has its answer."""
+    shared = mmap.mmap(memory, rows * (columns * 4 + targets * 8), access=mmap.ACCESS_READ)
+    features = _array(shared, np.float32, (rows, columns), 0)
+    return features, _array(shared, np.float64, (rows, targets), rows * columns * 4)
 
 
 def _serve(memory: int, answers: int) -> None:

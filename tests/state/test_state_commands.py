@@ -139,8 +139,8 @@ def test_the_digest_of_a_model_is_that_of_its_predictions(folder):
             "model_class": job.model,
             "metrics": dict(result.metrics),
         }
-        name = store.publish(staging, pair=Pair("BTC/USDT"), trained_s=T, metadata=metadata)
-        digests.append(predictions_digest(store.open(name)))
+        artifact = store.publish(staging, pair=Pair("BTC/USDT"), trained_s=T, metadata=metadata)
+        digests.append(predictions_digest(artifact))
     assert digests[0] == digests[1] != digests[2]
     assert len(digests[0]) == 64
 
