@@ -36,8 +36,9 @@ _DETECTORS: Mapping[str, type[Detector]] = {step.name: step for step in (OneClas
 def pipeline_files(pipeline: Pipeline) -> dict[str, bytes]:
     """Contents by file name ending: ``pipeline.json``, and where needed ``pca.npy`` and ``trained.npy``.
 
-    ``trained`` are the training rows as the dissimilarity index and DBSCAN compare with them. Both take the same
-    rows, because the index removes none: they are written once.
+    ``trained`` are the training rows as the dissimilarity index and DBSCAN compare with them, what repeats in them
+    once (`daemon.learning.steps.layers`). Both take the same rows, because the index removes none: they are written
+    once.
     """
     steps: list[dict[str, Any]] = []
     arrays: dict[str, NDArray[np.float32]] = {}
@@ -47,7 +48,7 @@ def pipeline_files(pipeline: Pipeline) -> dict[str, bytes]:
         arrays |= large
     scalings = [None if label is None else [label.low, label.high] for label in pipeline.labels]
     document = {"steps": steps, "labels": scalings}
-    files = {f"{DOCUMENT}.json": json.dumps(document, sort_keys=True, indent=0).encode()}
+    files = {f"{DOCUMENT}.json": json.dumps(document, sort_keys=True).encode()}
     return files | {f"{name}.npy": _npy(array) for name, array in arrays.items()}
 
 

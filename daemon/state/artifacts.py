@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from daemon.state.folder import StateFolder
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _FOLDER = re.compile(r"sub-train-\w+_\d+(-\d+)?")
 
 

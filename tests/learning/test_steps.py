@@ -1,5 +1,7 @@
 """Each step by itself, against the plain formula or a library."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -60,8 +62,43 @@ def test_the_mean_distance_counts_every_pair_once_and_no_row_with_itself(n, made
 def test_a_cloud_gives_back_its_points_bit_by_bit(n, lost, seed):
     points = np.concatenate((paced(n, seed, lost=lost), cloud_of(1)))
     cloud = Cloud(points)
-    assert cloud.rows().tobytes() == points.tobytes()
+    layout, numbers = cloud.packed()
+    again = Cloud.unpacked(json.loads(json.dumps(layout)), numbers)
+    assert cloud.rows().tobytes() == again.rows().tobytes() == points.tobytes()
+    assert again.squares.tobytes() == cloud.squares.tobytes()
+    assert again.nearest(points[:1] + 1) == cloud.nearest(points[:1] + 1)
     assert cloud.rows(np.array([len(points) - 1, 0])).tobytes() == points[[-1, 0]].tobytes()
+
+
+def test_detectors_saved_as_one_matrix_are_still_read():
+    points = paced(300)
+    step = Dissimilarity.fit(Cloud(points), 0.9)
+    first = {"threshold": 0.9, "mean_distance": step.mean_distance}
+    again = Dissimilarity.restored(first, {"trained": points})
+    assert again.judge(points[:9] + 1).di.tolist() == step.judge(points[:9] + 1).di.tolist()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda layers: layers.clear(),
+        lambda layers: layers.pop(),
+        lambda layers: layers[0]["columns"].pop(),
+        lambda layers: layers[0]["columns"].__setitem__(0, 5),
+        lambda layers: layers[0]["columns"].__setitem__(0, 99),
+        lambda layers: layers[1]["stretches"].pop(),
+        lambda layers: layers[1]["stretches"].append(1),
+        lambda layers: layers[1]["stretches"].__setitem__(slice(0, 2), [0, 6]),
+        lambda layers: layers[1]["stretches"].__setitem__(slice(3, 5), [2, 4]),
+        lambda layers: layers[2]["stretches"].__setitem__(0, 1 << 40),
+        lambda layers: layers[2]["stretches"].__setitem__(0, -12),
+    ],
+)
+def test_layers_that_do_not_fit_together_are_no_cloud(harm):
+    layout, numbers = Cloud(paced(600)).packed()
+    harm(layout["layers"])
+    with pytest.raises(ValueError, match=r"."):
+        Cloud.unpacked(layout, numbers)
 
 
 def test_columns_that_rest_are_held_and_multiplied_once():

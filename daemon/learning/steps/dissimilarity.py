@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from daemon.core.errors import Refused
-from daemon.learning.steps.distances import Cloud
+from daemon.learning.steps.distances import Cloud, trained_rows
 from daemon.learning.steps.port import Verdict
 
 if TYPE_CHECKING:
@@ -65,10 +65,11 @@ class Dissimilarity:
 
     def saved(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         """See `Step`."""
-        values = {"threshold": self.threshold, "mean_distance": self.mean_distance}
-        return values, {"trained": self.trained.rows()}
+        layout, numbers = self.trained.packed()
+        values = {"threshold": self.threshold, "mean_distance": self.mean_distance, **layout}
+        return values, {"trained": numbers}
 
     @classmethod
     def restored(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float32]]) -> Self:
         """See `Step`."""
-        return cls(float(values["threshold"]), Cloud(arrays["trained"]), float(values["mean_distance"]))
+        return cls(float(values["threshold"]), trained_rows(values, arrays), float(values["mean_distance"]))

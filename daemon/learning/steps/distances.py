@@ -8,14 +8,18 @@ difference. The answers are therefore those of float64, and a row's do not depen
 from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from daemon.learning.steps.layers import layers_of, packed, unpacked
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
+
+    from daemon.learning.steps.layers import Layer
 
 _BLOCK = 256
 """Rows at a time: 256 x 8,640 distances are 9 MB."""
@@ -25,32 +29,7 @@ _PAIRS = 4096
 """Pairs computed exactly at a time."""
 _SAMPLE = 256
 """Points that `Cloud.surely` looks at first, about."""
-_PACES = (1 / 6, 1 / 2)
-"""Shares of rows at which columns change, between the layers."""
-_TOGETHER = 1 / 4
-"""Share of a pace's columns that must change at a row for it to begin a new stretch of that pace."""
 _ALL = slice(None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """Columns of about the same pace, each stretch of equal rows once.
-
-    The features of a one hour candle stand in twelve rows of five-minute candles: kept and multiplied once, the
-    training rows of three timeframes take half the memory and less than half the arithmetic.
-
-    Attributes:
-        columns: int64[c].
-        rows: float32[u, c], C-contiguous.
-        at: int64[n], for each point its row.
-        slower: int64[u], for each row that of the next slower layer beside it: no layer changes without the faster
-            ones. Zeros in the slowest.
-    """
-
-    columns: NDArray[np.int64]
-    rows: NDArray[np.float32]
-    at: NDArray[np.int64]
-    slower: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +45,32 @@ class Cloud:
 
     points: InitVar[NDArray[np.float32]]
     squares: NDArray[np.float32] = field(init=False, repr=False)
-    _layers: tuple[_Layer, ...] = field(init=False, repr=False)
+    _layers: tuple[Layer, ...] = field(init=False, repr=False)
     _width: int = field(init=False, repr=False)
 
     def __post_init__(self, points: NDArray[np.float32]) -> None:
         if points.ndim != 2 or not len(points):
             raise ValueError("not a matrix of points")
-        object.__setattr__(self, "squares", _squares(points))
-        object.__setattr__(self, "_layers", tuple(_layers(points)))
-        object.__setattr__(self, "_width", points.shape[1])
+        self._hold(layers_of(points))
+
+    def _hold(self, layers: tuple[Layer, ...]) -> None:
+        squares = np.zeros(len(layers[0].at))
+        for layer in layers:
+            squares += _wide_squares(layer.rows)[layer.at]
+        object.__setattr__(self, "squares", squares.astype(np.float32))
+        object.__setattr__(self, "_layers", layers)
+        object.__setattr__(self, "_width", sum(len(layer.columns) for layer in layers))
+
+    def packed(self) -> tuple[dict[str, Any], NDArray[np.float32]]:
+        """The points as they are held, for files; see `daemon.learning.steps.layers.packed`."""
+        return packed(self._layers)
+
+    @classmethod
+    def unpacked(cls, layout: Mapping[str, Any], numbers: NDArray[np.float32]) -> Self:
+        """The inverse of `packed`, without a copy of the numbers; raises as `daemon.learning.steps.layers.unpacked`."""
+        self = object.__new__(cls)
+        self._hold(unpacked(layout, numbers))
+        return self
 
     def __len__(self) -> int:
         return len(self.squares)
@@ -224,37 +220,14 @@ class Cloud:
         return found
 
 
-def _layers(points: NDArray[np.float32]) -> list[_Layer]:
-    """The points' columns by how often they change from row to row, the fastest first."""
-    changed = np.ones(points.shape, np.bool_)
-    np.not_equal(points[1:], points[:-1], out=changed[1:])
-    share = changed.mean(axis=0)
-    left, starts = np.arange(points.shape[1]), np.arange(len(points)) == 0
-    found: list[_Layer] = []
-    for pace in _PACES:
-        slow = left[share[left] <= pace]
-        seen = changed[:, slow]
-        together = starts | (seen.mean(axis=1) >= _TOGETHER) if len(slow) else starts
-        columns = slow[
-            ~(seen & ~together[:, None]).any(axis=0)
-        ]  # one that changes between them is held as faster
-        if len(columns):
-            starts, left = together, np.setdiff1d(left, columns)
-            found.append(_layer(points, columns, starts, found))
-    if len(left) or not found:
-        found.append(_layer(points, left, starts | changed[:, left].any(axis=1), found))
-    return found[::-1]
+def trained_rows(values: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float32]]) -> Cloud:
+    """The training rows that a detector saved, in layers or, as candled wrote them first, as one matrix."""
+    if "layers" in values:
+        return Cloud.unpacked(values, arrays["trained"])
+    return Cloud(arrays["trained"])
 
 
-def _layer(
-    points: NDArray[np.float32], columns: NDArray[np.int64], starts: NDArray[np.bool_], slower: list[_Layer]
-) -> _Layer:
-    rows = np.take(points if starts.all() else points[starts], columns, axis=1)
-    beside = slower[-1].at[starts] if slower else np.zeros(len(rows), np.int64)
-    return _Layer(columns, rows, np.cumsum(starts) - 1, beside)
-
-
-def _rows_of(layer: _Layer, points: slice) -> slice:
+def _rows_of(layer: Layer, points: slice) -> slice:
     """The layer's rows of a stretch of points."""
     return slice(int(layer.at[points.start]), int(layer.at[points.stop - 1]) + 1)
 
@@ -281,10 +254,14 @@ def _sums_of_roots(squares: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _squares(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    found = np.empty(len(rows), np.float32)
+    return _wide_squares(rows).astype(np.float32)
+
+
+def _wide_squares(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    found = np.empty(len(rows))
     for part in _blocks(len(rows)):
         wide = rows[part].astype(np.float64)
-        found[part] = np.vecdot(wide, wide)
+        np.vecdot(wide, wide, out=found[part])
     return found
 
 
