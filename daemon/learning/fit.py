@@ -116,7 +116,8 @@ def _trained(
     weights = recency_weights(len(clean.labels), job.weight_factor)
     kept = () if start is None else start.transforms
     kinds = own_transforms(job.model, job.pipeline) or None
-    with threadpool_limits(job.preparation_threads or None):
+    # Two threads of BLAS wait for each other by spinning: several times the CPU for a little less time.
+    with threadpool_limits(job.preparation_threads or 1):
         with _guard(job):  # a step may be the user's own
             made = prepared(_points(clean, weights, rows.train), job.pipeline, job.seed, kept, kinds)
         test = _test(made.pipeline, _points(clean, weights, rows.test))
