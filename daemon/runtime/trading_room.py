@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
@@ -26,11 +27,12 @@ from daemon.trading.desk_stops import DeskStops
 from daemon.trading.desk_strategy import DeskStrategy
 from daemon.trading.desk_truth import DeskTruth
 from daemon.trading.ledger_files import make_backup, open_ledger
-from daemon.trading.live_checks import Plan, check_start
+from daemon.trading.live_checks import Plan, check_start, late_ms
 from daemon.trading.orders import ZERO
 from daemon.trading.paper import PaperBroker
 from daemon.trading.paper_market import CandleMarket
 from daemon.trading.prices import Book
+from daemon.trading.reconcile import GRACE_MS
 from daemon.trading.rules import trade_rules
 from daemon.trading.strategy_market import StrategyMarket
 from daemon.trading.strategy_sources import StrategySources
@@ -96,8 +98,9 @@ def desk_of(
         raise
     broker = beating(known, beat)
     callbacks = Callbacks(strategy)
-    options = desk_options(settings)
-    orders = DeskOrders(ledger, broker, clock=clock, account=_account(settings), grace_ms=options.grace_ms)
+    options, late = desk_options(settings), _late_ms(settings, known)
+    options = replace(options, grace_ms=max(options.grace_ms, late))
+    orders = DeskOrders(ledger, broker, clock=clock, account=_account(settings), late_ms=late)
     truth = DeskTruth(ledger, broker, orders, clock=clock, options=options, on_paper=settings.dry_run)
     books = _books(known, market)
     ground = Ground(
@@ -173,6 +176,14 @@ def desk_terms(settings: Settings, strategy: LoadedStrategy) -> DeskTerms:
         limits=settings.candled.risk,
         may_enter=settings.force_entry_enable,
     )
+
+
+def _late_ms(settings: Settings, broker: Broker) -> int:
+    """How long an order whose answer was lost is waited for."""
+    chosen = desk_options(settings).late_ms
+    if chosen is not None:
+        return chosen
+    return GRACE_MS if settings.dry_run else late_ms(cast("LiveBroker", broker))
 
 
 def opened_ledger(settings: Settings, now_ms: int) -> Ledger:

@@ -10,7 +10,7 @@ from daemon.core.errors import ConfigError, Refused, Retryable
 from daemon.trading.book import Contradiction
 from daemon.trading.broker import AnswerLost
 from daemon.trading.orders import ZERO, Intent, OrderReport, OrderState, client_id
-from daemon.trading.reconcile import GRACE_MS, is_absent
+from daemon.trading.reconcile import GRACE_MS, is_told_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,7 +41,7 @@ class DeskOrders:
         broker: where orders go.
         clock: market and real time.
         account: see `client_id`.
-        grace_ms: see `is_absent`.
+        late_ms: how long after its answer was lost an order may still turn up at the exchange, market milliseconds.
         ask_s: real seconds between two questions about an open order of which no news has come.
     """
 
@@ -52,17 +52,17 @@ class DeskOrders:
         *,
         clock: Clock,
         account: str,
-        grace_ms: int = GRACE_MS,
+        late_ms: int = GRACE_MS,
         ask_s: float = 5.0,
     ) -> None:
         self._ledger = ledger
         self._broker = broker
         self._clock = clock
         self._account = account
-        self._grace_ms = grace_ms
+        self._late_s = late_ms / 1000 / clock.speed
         self._ask_s = ask_s
         self._asked_s: dict[str, float] = {}
-        self._unknown: dict[str, int] = {}
+        self._unknown_s: dict[str, float] = {}
         self._whys: dict[str, str] = {}
         self._faults: dict[str, str] = {}
         self.sent_ms = list(ledger.sent_ms(clock.now_ms() - MINUTE_MS))
@@ -138,7 +138,7 @@ class DeskOrders:
                 except Contradiction as exc:  # a human has to look at this one; the others go on
                     self._fault(f"order {order.intent.client_id}", exc)
         alive = {order.intent.client_id for order in unsettled}
-        for known in (self._asked_s, self._unknown, self._whys):
+        for known in (self._asked_s, self._unknown_s, self._whys):
             for name in [each for each in known if each not in alive]:
                 del known[name]
         if not alive:  # whatever went wrong with orders is over with them
@@ -214,7 +214,9 @@ class DeskOrders:
             log.warning("order_refused", extra={"fields": {**_named(intent), "error": str(exc)}})
         except AnswerLost as exc:
             self._fault("send", exc)
-            return self._known(intent.client_id)
+            return self._ask(
+                self._known(intent.client_id)
+            )  # most often it has arrived, and only its answer is lost
         except (Retryable, ConfigError) as exc:  # nothing has left
             self._fault("send", exc)
             return self._ledger.absent(intent.client_id, self._clock.now_ms())
@@ -257,11 +259,15 @@ class DeskOrders:
         return self._known(intent.client_id)
 
     def _not_known(self, order: OrderRecord) -> None:
-        """The exchange does not know an order: after a while that is the answer."""
-        name, now_ms = order.intent.client_id, self._clock.now_ms()
-        self._unknown[name] = self._unknown.get(name, 0) + 1
-        if is_absent(order, now_ms, self._unknown[name], self._grace_ms):
-            self._ledger.absent(name, now_ms)
+        """The exchange does not know an order: if it still does not when nothing can arrive any more, that is the answer.
+
+        When it says so first, the request has long left: its answer was lost, or who sent it is dead. From then on it
+        counts, by a clock that nobody sets.
+        """
+        name, now_s = order.intent.client_id, self._clock.monotonic_s()
+        first_s = self._unknown_s.setdefault(name, now_s)
+        if order.state is OrderState.UNKNOWN and now_s - first_s >= self._late_s and not is_told_of(order):
+            self._ledger.absent(name, self._clock.now_ms())
             log.warning("order_absent", extra={"fields": _named(order.intent)})
 
     def _cancel_again(self, order: OrderRecord) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import ConfigError, Refused, Retryable
+from daemon.trading.reconcile import GRACE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,9 @@ PROVED = frozenset({"binance", "binanceus"})
 """Exchanges whose ways the tests play through, with ccxt's own client."""
 READ = frozenset({"bitget", "htx", "kucoin", "mexc", "okx"})
 """Exchanges that ccxt asks for an order by our client id, without which a lost answer could not be cleared up."""
+
+_LAG_MS = 4000
+"""Longest time until a server that answers questions knows of what the one that matches orders has taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +115,17 @@ def check_clock(broker: LiveBroker) -> None:
         f"this machine's clock is {abs(off_ms) / 1000:.1f} s {word} {broker.name}'s, which allows "
         f"{allowed_ms / 1000:.1f} s: set it (timedatectl set-ntp true)"
     )
+
+
+def late_ms(broker: LiveBroker) -> int:
+    """How long after its answer was lost an order may still turn up.
+
+    Binance refuses what is stamped longer ago than its window, at the door and once more before it is matched; the
+    stamp is at most so much ahead as the exchange allows. Of the others nobody has proved it.
+    """
+    if broker.name not in PROVED:
+        return GRACE_MS
+    return sum(broker.clock_allowance_ms()) + _LAG_MS
 
 
 def check_pairs(broker: LiveBroker, plan: Plan) -> None:

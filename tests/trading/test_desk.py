@@ -411,6 +411,7 @@ def test_a_lost_answer_is_asked_for_and_nothing_is_sent_twice(scene):
     here = scene()
     broker = flaky(here)
     broker.plan["send"] = (AnswerLost("no answer"), True)
+    broker.plan["order"] = (Retryable("no answer either"), False)
     here.tick("enter_long")
     (trade,) = here.trades(is_open=True)
     assert trade.orders[0].state is OrderState.UNKNOWN
@@ -421,11 +422,41 @@ def test_a_lost_answer_is_asked_for_and_nothing_is_sent_twice(scene):
     assert broker.calls.count("send") == 1
 
 
+def test_an_order_whose_answer_was_lost_is_asked_for_at_once(scene):
+    here = scene()
+    broker = flaky(here)
+    broker.plan["send"] = (AnswerLost("no answer"), True)
+    here.tick("enter_long")
+    assert here.trades()[0].orders[0].state is OrderState.FILLED
+    assert broker.calls.count("send") == 1
+
+
+def test_a_lost_stop_order_bars_an_exit_until_nothing_can_arrive_any_more(scene):
+    here = scene(order_types=ON_EXCHANGE)
+    here.tick("enter_long")
+    here.desk._orders._late_s = 15
+    for order in here.trade(1).alive(Leg.STOP):
+        here.desk._orders.cancel(order, "for the test")
+    broker = flaky(here)
+    broker.plan["send"] = (AnswerLost("no answer"), False)
+    here.looks()
+    assert here.trade(1).orders[-1].state is OrderState.UNKNOWN
+    broker.plan.clear()
+    here.clock.set(here.clock.now_ms() + 60_000)  # somebody sets the clock: no time has passed
+    here.go("80", looks=2)
+    assert [order.intent.leg for order in here.trade(1).orders].count(Leg.EXIT) == 0, "it may still arrive"
+    here.looks(2)
+    trade = here.trade(1)
+    assert [o.state for o in trade.orders[-2:]] == [OrderState.ABSENT, OrderState.FILLED]
+    assert trade.exit_reason == "stop_loss"
+
+
 def test_nothing_is_entered_from_the_moment_on_in_which_an_answer_is_lost(scene):
     here = scene()
     broker = flaky(here)
     broker.plan["send"] = (AnswerLost("no answer"), True)
     broker.order = lambda *_: None
+    here.desk._orders._late_s = 2 * CANDLE_MS / 1000
     here.tick("enter_long")
     broker.plan.clear()
     here.clock.advance(CANDLE_MS)

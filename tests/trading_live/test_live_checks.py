@@ -7,7 +7,8 @@ from trading_exchange import KEYS
 
 from daemon.core.errors import ConfigError, Retryable
 from daemon.core.pair import Pair
-from daemon.trading.live_checks import Plan, check_start, least_stake
+from daemon.trading.live_checks import Plan, check_start, late_ms, least_stake
+from daemon.trading.reconcile import GRACE_MS
 
 PLAN = Plan(
     pairs=(BTC, Pair("ETH/USDT")),
@@ -84,6 +85,14 @@ def test_a_clock_that_the_exchange_does_not_allow_is_told(exchange, connect, ske
 def test_a_clock_within_the_window_passes(exchange, connect):
     exchange.skew_ms = 6000
     check_start(connect(exchange), PLAN)
+
+
+def test_a_lost_order_is_waited_for_as_long_as_the_exchange_would_take_it(exchange, connect):
+    assert late_ms(connect(exchange)) == 15_000
+    assert late_ms(connect(exchange, options={"recvWindow": 60_000})) == 65_000
+    other = connect(exchange)
+    other.name = "okx"
+    assert late_ms(other) == GRACE_MS
 
 
 def test_an_exchange_that_cannot_be_asked_by_our_ids_is_refused(broker):
