@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from daemon.core.errors import Refused, Retryable, StrategyError
 from daemon.trading.adjusting import adjustment
 from daemon.trading.exits import ExitDecision, ExitKind, ExitLook, check_exits
-from daemon.trading.leaving import ExitWish, least_sellable, plan_exit
+from daemon.trading.leaving import ExitWish, TooLittle, is_dust, least_sellable, plan_exit
 from daemon.trading.orders import Leg, Side
 from daemon.trading.positions import position_of
 from daemon.trading.timeouts import Waiting, check_waiting, emergency_due
@@ -197,6 +197,9 @@ class DeskExits:
         for decision in wishes:
             try:
                 self._leave(trade, decision, rate, look)
+            except TooLittle as exc:  # so it is for every other wish
+                faults.append(str(exc))
+                break
             except Refused as exc:
                 fields = {"trade": trade.trade_id, "why": str(exc)}
                 log.debug("exit_refused", extra={"fields": fields})
@@ -210,16 +213,23 @@ class DeskExits:
         """Sell all that a trade holds; orders that are in the way are cancelled first.
 
         Raises:
+            TooLittle: what is held cannot be sold at this price.
             Refused: the strategy denies it, or the exchange would.
             StrategyError: a callback raised, and this exit is none that protects; nothing was done.
         """
         terms = self._ground.terms(trade.pair)
         held = position_of(trade).amount
         if terms.market.amount(held) < least_sellable(rate, terms.market):
-            if not trade.alive():
+            if trade.alive():
+                self._cancel(trade, decision.detail, Leg.ENTRY)
+            elif is_dust(held, terms.market) or decision.kind is ExitKind.FORCE_EXIT:
                 self._stops.write_off(trade, decision, look)
             else:
-                self._cancel(trade, decision.detail, Leg.ENTRY)
+                raise TooLittle(
+                    f"{decision.detail}: {held:f} {trade.pair.base} are worth {held * rate:f} {trade.pair.quote}, less "
+                    f"than the least order of {terms.market.min_cost:f}: kept until they are worth more; `candled exit "
+                    f"{trade.trade_id}` writes them off"
+                )
             return
         wish = ExitWish(
             pair=trade.pair,
