@@ -49,6 +49,7 @@ def _document(found: Summary) -> dict[str, Any]:
         "ratio": float(found.ratio),
         "open_profit": None if found.open_profit is None else str(found.open_profit),
         "fees": {currency: str(fee) for currency, fee in found.fees.items()},
+        "fees_without_a_price": {currency: str(fee) for currency, fee in found.unvalued.items()},
         "drawdown": {
             "absolute": str(found.drawdown.absolute),
             "ratio": float(found.drawdown.ratio),
@@ -84,6 +85,9 @@ def _print(found: Summary) -> None:
         f"closed trades, {closed.wins} of them won; fees "
         + (", ".join(f"{number(fee)} {currency}" for currency, fee in found.fees.items()) or "none")
     )
+    if found.unvalued:
+        lacking = ", ".join(f"{number(fee)} {currency}" for currency, fee in found.unvalued.items())
+        print(f"not in the profit, for nobody knows its price: {lacking} of the fees")
     if found.open_trades:
         worth = (
             "unknown, for no daemon runs"

@@ -19,6 +19,7 @@ from daemon.trading.desk import Desk
 from daemon.trading.desk_commands import DeskCommands
 from daemon.trading.desk_entries import DeskEntries
 from daemon.trading.desk_exits import DeskExits
+from daemon.trading.desk_fees import DeskFees
 from daemon.trading.desk_ground import Ground
 from daemon.trading.desk_options import DeskOptions, DeskTerms
 from daemon.trading.desk_orders import DeskOrders
@@ -26,6 +27,7 @@ from daemon.trading.desk_risk import DeskRisk
 from daemon.trading.desk_stops import DeskStops
 from daemon.trading.desk_strategy import DeskStrategy
 from daemon.trading.desk_truth import DeskTruth
+from daemon.trading.desk_view import Showing
 from daemon.trading.ledger_files import make_backup, open_ledger
 from daemon.trading.live_checks import Plan, check_start, late_ms
 from daemon.trading.orders import ZERO
@@ -145,6 +147,8 @@ def desk_of(
         truth=truth,
         risk=risk,
         strategy=told,
+        fees=DeskFees(ledger, price_at=_price_at(settings, known), closed=ground.closed, clock=clock),
+        showing=Showing(ledger, settings.stake_currency, ground.closed),
         inbox=inbox,
         backup=lambda ledger, now_ms: make_backup(ledger, now_ms, _set_aside),
         stop=stop,
@@ -184,6 +188,11 @@ def _late_ms(settings: Settings, broker: Broker) -> int:
     if chosen is not None:
         return chosen
     return GRACE_MS if settings.dry_run else late_ms(cast("LiveBroker", broker))
+
+
+def _price_at(settings: Settings, broker: Broker) -> Callable[[Pair, int], Decimal | None]:
+    """Who knows what a fee in a third currency was worth; on paper there are none."""
+    return (lambda _pair, _at_ms: None) if settings.dry_run else cast("LiveBroker", broker).price_at
 
 
 def opened_ledger(settings: Settings, now_ms: int) -> Ledger:

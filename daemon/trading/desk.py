@@ -11,7 +11,6 @@ from daemon.trading import pauses
 from daemon.trading.book import Contradiction
 from daemon.trading.desk_entries import entering
 from daemon.trading.desk_exits import FORCED
-from daemon.trading.desk_view import Showing
 from daemon.trading.look import Look
 from daemon.trading.messages import Command, DeskView, Tick
 from daemon.trading.orders import ZERO
@@ -29,11 +28,13 @@ if TYPE_CHECKING:
     from daemon.trading.desk_commands import DeskCommands
     from daemon.trading.desk_entries import DeskEntries
     from daemon.trading.desk_exits import DeskExits
+    from daemon.trading.desk_fees import DeskFees
     from daemon.trading.desk_options import DeskOptions, DeskTerms
     from daemon.trading.desk_orders import DeskOrders
     from daemon.trading.desk_risk import DeskRisk
     from daemon.trading.desk_strategy import DeskStrategy
     from daemon.trading.desk_truth import DeskTruth
+    from daemon.trading.desk_view import Showing
     from daemon.trading.ledger import Ledger
     from daemon.trading.messages import Inbox
     from daemon.trading.records import TradeRecord
@@ -67,6 +68,8 @@ class Desk:
         truth: holds the ledger against the exchange.
         risk: watches what the account is worth.
         strategy: shows strategies what is so, and keeps what they write.
+        fees: values those in a third currency.
+        showing: makes what is shown.
         inbox: ticks and commands.
         backup: makes a backup of the ledger.
         stop: set when everything is sold after ``candled stop --exit-all``.
@@ -86,6 +89,8 @@ class Desk:
         truth: DeskTruth,
         risk: DeskRisk,
         strategy: DeskStrategy,
+        fees: DeskFees,
+        showing: Showing,
         inbox: Inbox,
         backup: Callable[[Ledger, int], object],
         stop: threading.Event,
@@ -101,6 +106,7 @@ class Desk:
         self._truth = truth
         self._risk = risk
         self._strategy = strategy
+        self._fees = fees
         self._inbox = inbox
         self._backup = backup
         self._backed_up_s = clock.monotonic_s()
@@ -112,7 +118,7 @@ class Desk:
         self._begun = False
         self._unanswered: list[Command] = []
         self._troubles = Troubles()
-        self._showing = Showing(ledger, options.stake_currency)
+        self._showing = showing
         self._shown_s = -SHOWN_S
         self.view = DeskView()
 
@@ -173,6 +179,7 @@ class Desk:
             self._begin()
         self._orders.pull()
         self._truth.look()
+        self._fees.look()
         look = self._looked(self._ledger.trades(is_open=True))
         self._obey(look)
         stopped = pauses.paused(self._ledger) == STOPPED

@@ -193,7 +193,7 @@ class DeskStops:
     def _close(self, trade: TradeRecord, look: Look) -> None:
         position = position_of(trade)
         closed = self._ledger.close_trade(trade.trade_id, look.now_ms, dust=max(position.amount, ZERO))
-        self._ground.closed(closed)
+        self._ground.closed.put([closed])
         mine = {order.intent.client_id for order in trade.orders}
         told = self._known()
         if mine & told.keys():

@@ -189,6 +189,17 @@ class Ledger(LedgerReader):
             self._known_totals = reduce(added, map(effects, taken.fills), totals)
         return taken
 
+    def value_fee(self, fill: Fill, rate: Decimal | None) -> TradeRecord:
+        """Keep what the currency of a fill's fee cost when it was paid; None: nobody knows it. Returns the trade."""
+        key = {"pair": str(fill.pair), "fill_id": fill.fill_id}
+        with self.together():
+            self._tables.update("fills", {"fee_rate": rows.text_or_none(rate) or ""}, **key)
+            query = (
+                "SELECT trade_id FROM orders JOIN fills ON order_id = orders.client_id"
+                " WHERE fills.pair = ? AND fill_id = ?"
+            )
+            return self.trade(self._tables.value(query, tuple(key.values())))
+
     # trades
 
     def note(

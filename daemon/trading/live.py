@@ -13,7 +13,7 @@ from daemon.trading.broker import AnswerLost
 from daemon.trading.live_errors import after_change, is_clock, is_unknown_order
 from daemon.trading.live_fills import pages
 from daemon.trading.live_stream import LiveStream
-from daemon.trading.live_values import balances_of, book_of, quote_of, report_of, rules_of
+from daemon.trading.live_values import balances_of, book_of, opening_price, quote_of, report_of, rules_of
 from daemon.trading.orders import ZERO, OrderType
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 _CHANGE_S, _ASK_S, _LIST_S = 15.0, 15.0, 60.0
 # More pairs than this, and one question for all orders of the account is cheaper than one for each pair.
 _PAIRS_ONE_BY_ONE = 12
+# How far back a price is still the one of a moment.
+_MINUTES_BACK, _MINUTE_MS = 5, 60_000
 # What Binance allows (security of signed requests), and what it takes for a window where ccxt asks for none.
 _AHEAD_MS, _WINDOW_MS = 1000, 5000
 
@@ -84,6 +86,21 @@ class LiveBroker:
         what = f"order book of {pair} on {self.name}"
         answer = self._asked(lambda ccxt: ccxt.fetch_order_book(str(pair), places), what, _ASK_S)
         return book_of(answer, self._market.exchange_ms(), what)
+
+    def price_at(self, pair: Pair, at_ms: int) -> Decimal | None:
+        """What a pair cost at a moment, to the minute; None if the market showed no price in the minutes before.
+
+        Raises:
+            Retryable: the exchange does not answer.
+        """
+        if pair not in self._market.pairs():
+            return None
+        since_ms = (at_ms // _MINUTE_MS - _MINUTES_BACK) * _MINUTE_MS
+        what = f"price of {pair} at {at_ms} on {self.name}"
+        rows = self._asked(
+            lambda ccxt: ccxt.fetch_ohlcv(str(pair), "1m", since_ms, _MINUTES_BACK + 1), what, _ASK_S
+        )
+        return opening_price(rows, at_ms, what)
 
     def send(self, intent: Intent) -> OrderReport:
         """See `Broker`."""
