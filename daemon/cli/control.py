@@ -125,7 +125,7 @@ def reconcile(config: ConfigFiles = DEFAULT_CONFIG) -> None:
 def _write(settings: Settings, change: Callable[[Ledger, int], None]) -> None:
     """Change the ledger while no daemon runs: the state folder is held meanwhile."""
     from daemon.core.clock import SystemClock  # noqa: PLC0415
-    from daemon.runtime.trading_room import opened_ledger  # noqa: PLC0415
+    from daemon.runtime.account_ledger import opened_ledger  # noqa: PLC0415
     from daemon.state.folder import StateFolder  # noqa: PLC0415
 
     now_ms = SystemClock().now_ms()

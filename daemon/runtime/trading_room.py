@@ -11,7 +11,7 @@ from daemon.core.errors import ConfigError
 from daemon.core.market import CandleKey
 from daemon.market.ccxt_market import CcxtMarket
 from daemon.market.simulated import SimulatedMarket
-from daemon.state import atomic
+from daemon.runtime.account_ledger import account_of_settings, set_aside
 from daemon.strategy.ports import bind_trading
 from daemon.trading.beating import beating
 from daemon.trading.callbacks import Callbacks
@@ -28,7 +28,7 @@ from daemon.trading.desk_stops import DeskStops
 from daemon.trading.desk_strategy import DeskStrategy
 from daemon.trading.desk_truth import DeskTruth
 from daemon.trading.desk_view import Showing
-from daemon.trading.ledger_files import make_backup, open_ledger
+from daemon.trading.ledger_files import make_backup
 from daemon.trading.live_checks import Plan, check_start, late_ms
 from daemon.trading.orders import ZERO
 from daemon.trading.paper import PaperBroker
@@ -43,7 +43,6 @@ from daemon.trading.watched_market import WatchedMarket
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
-    from pathlib import Path
 
     from daemon.config import Settings
     from daemon.core.candles import CandleFrame
@@ -60,14 +59,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ACCOUNT = "account"
-"""Fact: whose trades a ledger holds."""
-BEGINNING = "dry_run_wallet"
-
 
 def desk_of(
     settings: Settings,
     *,
+    ledger: Ledger,
     strategy: LoadedStrategy,
     market: Market,
     frame_of: Callable[[CandleKey], CandleFrame],
@@ -80,6 +76,7 @@ def desk_of(
 
     Args:
         settings: the configuration.
+        ledger: of this account (`opened_ledger`); the desk closes it in the end.
         strategy: whose callbacks are asked; it is bound to what is traded.
         market: where candles come from.
         frame_of: candles in memory.
@@ -89,22 +86,18 @@ def desk_of(
         beat: called when the exchange has answered, or has not in its time.
 
     Raises:
-        ConfigError: a rule does not fit, the ledger is another market's, or damaged without a backup.
+        ConfigError: a rule does not fit, or the exchange does not let us trade so.
     """
     rules = trade_rules(settings, strategy.instance)
-    ledger = opened_ledger(settings, clock.now_ms())
-    try:
-        known = _broker(settings, rules, market, ledger, frame_of=frame_of, clock=clock)
-    except BaseException:
-        ledger.close()
-        raise
+    live = _live(market) if isinstance(market, CcxtMarket) else None
+    known = _broker(settings, rules, market, live, ledger, frame_of=frame_of, clock=clock)
     broker = beating(known, beat)
     callbacks = Callbacks(strategy)
     options, late = desk_options(settings), _late_ms(settings, known)
     options = replace(options, grace_ms=max(options.grace_ms, late))
-    orders = DeskOrders(ledger, broker, clock=clock, account=_account(settings), late_ms=late)
+    orders = DeskOrders(ledger, broker, clock=clock, account=account_of_settings(settings), late_ms=late)
     truth = DeskTruth(ledger, broker, orders, clock=clock, options=options, on_paper=settings.dry_run)
-    books = _books(known, market)
+    books = _books(known) if live is None else live.order_book
     ground = Ground(
         ledger,
         broker,
@@ -150,7 +143,7 @@ def desk_of(
         fees=DeskFees(ledger, price_at=_price_at(settings, known), closed=ground.closed, clock=clock),
         showing=Showing(ledger, settings.stake_currency, ground.closed),
         inbox=inbox,
-        backup=lambda ledger, now_ms: make_backup(ledger, now_ms, _set_aside),
+        backup=lambda ledger, now_ms: make_backup(ledger, now_ms, set_aside),
         stop=stop,
     )
 
@@ -195,57 +188,6 @@ def _price_at(settings: Settings, broker: Broker) -> Callable[[Pair, int], Decim
     return (lambda _pair, _at_ms: None) if settings.dry_run else cast("LiveBroker", broker).price_at
 
 
-def opened_ledger(settings: Settings, now_ms: int) -> Ledger:
-    """The ledger of this account; a new dry-run account gets its money.
-
-    Raises:
-        ConfigError: it belongs to another exchange or currency, or is damaged without a backup.
-    """
-    path = settings.ledger_file
-    atomic.make_folder(path.parent)
-    ledger = open_ledger(path, now_ms, _set_aside)
-    try:
-        _claim(ledger, path, settings)
-        if settings.dry_run and not ledger.deposits():
-            wallet = settings.dry_run_wallet
-            amounts = wallet if isinstance(wallet, dict) else {settings.stake_currency: wallet}
-            with ledger.together():
-                for currency, amount in amounts.items():
-                    ledger.deposit(currency, Decimal(str(amount)), now_ms, BEGINNING)
-    except BaseException:
-        ledger.close()
-        raise
-    return ledger
-
-
-def _set_aside(path: Path) -> Path:
-    return atomic.set_aside(path, path.parent / "set-aside")
-
-
-def _claim(ledger: Ledger, path: Path, settings: Settings) -> None:
-    """Let nobody mix the trades of two markets."""
-    mine = _account(settings)
-    known = ledger.get(ACCOUNT)
-    if known is None:
-        ledger.put(ACCOUNT, mine)
-    elif known != mine:
-        raise ConfigError(
-            f"{path} holds the trades of {known}, and this configuration trades on {mine}: choose another "
-            "freqai.identifier, or name another file in db_url"
-        )
-
-
-def _account(settings: Settings) -> str:
-    """What tells this account from all others."""
-    name = settings.exchange.name
-    simulated = settings.candled.simulated
-    if name == "simulated":
-        made_of = simulated.replay.resolve().name if simulated.replay else f"seed {simulated.seed}"
-        name = f"{name} ({made_of})"
-    kind = "dry run" if settings.dry_run else "live"
-    return f"{name}, {kind}, {settings.stake_currency}, {settings.freqai.identifier}"
-
-
 def _plan(settings: Settings, rules: TradeRules) -> Plan:
     """What a live start is checked for."""
     return Plan(
@@ -263,26 +205,26 @@ def _broker(
     settings: Settings,
     rules: TradeRules,
     market: Market,
+    live: LiveBroker | None,
     ledger: Ledger,
     *,
     frame_of: Callable[[CandleKey], CandleFrame],
     clock: Clock,
 ) -> Broker:
     if not settings.dry_run:
-        if not isinstance(market, CcxtMarket):
+        if live is None:
             raise ConfigError(
                 f"dry_run is false, but there is no real money on {market.name}: set it to true"
             )
-        live = _live(market)
         check_start(live, _plan(settings, rules))
         return live
     if isinstance(market, SimulatedMarket):  # a pair may have left the whitelist with a trade open
         market.list_too([trade.pair for trade in ledger.trades(is_open=True)])
     fee = None if settings.fee is None else Decimal(str(settings.fee))
     meets: PaperMarket
-    if isinstance(market, CcxtMarket):
+    if live is not None:
         meets = WatchedMarket(
-            _live(market),
+            live,
             frame_of=lambda pair: frame_of(CandleKey(pair, settings.timeframe)),
             base=settings.timeframe,
             fee=fee,
@@ -295,16 +237,14 @@ def _broker(
 
 
 def _live(market: CcxtMarket) -> LiveBroker:
-    """The orders' side of an exchange's connection."""
+    """The orders' side of an exchange's connection: one, for it listens to the account."""
     from daemon.trading.live import LiveBroker  # noqa: PLC0415 - ccxt takes a second, for those who need it only
 
     return LiveBroker(market)
 
 
-def _books(broker: Broker, market: Market) -> Callable[[Pair], Book | None]:
-    """The order book of a pair: the exchange's, or what its candles let paper orders meet."""
-    if isinstance(market, CcxtMarket):
-        return _live(market).order_book
+def _books(broker: Broker) -> Callable[[Pair], Book | None]:
+    """The order book of a pair: what its candles let paper orders meet."""
 
     def book(pair: Pair) -> Book | None:
         if not isinstance(broker, PaperBroker):
