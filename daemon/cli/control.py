@@ -61,7 +61,11 @@ def resume(
     config: ConfigFiles = DEFAULT_CONFIG,
     risk: Annotated[bool, typer.Option("--risk", help="Limits of candled.risk begin anew.")] = False,
     settled: Annotated[
-        bool, typer.Option("--settled", help="A human has looked at the contradictions that were reported.")
+        bool,
+        typer.Option(
+            "--settled",
+            help="A human has looked at reported contradictions, or at what a restored ledger lacks.",
+        ),
     ] = False,
 ) -> None:
     """Allow entries again."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from daemon.core.errors import ConfigError, Refused, Retryable
 from daemon.trading import reconcile
-from daemon.trading.ledger_files import RESTORED
 from daemon.trading.reconciliation import Reconciliation
 
 if TYPE_CHECKING:
@@ -137,9 +136,6 @@ class DeskTruth:
         self._noted = set(found.notes)
         self._balances_s = None
         self._doubted = bool(found.doubts)
-        if found.in_step and self._ledger.get(RESTORED):
-            self._ledger.put(RESTORED, None)
-            log.info("ledger_is_whole_again")
         return tuple(reason for reason in found.reasons if reason not in found.doubts)
 
     def _doubts(self) -> tuple[str, ...]:

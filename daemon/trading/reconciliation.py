@@ -127,6 +127,7 @@ class Reconciliation:
         doubts = (*reasons, *notes)
         if not doubts:
             self._ledger.put(RESTORED, None)
+            log.info("ledger_is_whole_again")
         return tuple(f"the ledger is a backup, and {doubt}" for doubt in doubts)
 
     def _sent(self, now_ms: int) -> tuple[OrderRecord, ...]:

@@ -5,9 +5,11 @@ from decimal import Decimal
 
 import pytest
 from desk_scene import BTC, CANDLE_MS, ETH, Scene, flaky, without_fills
+from trading_desk import intent, report
 
 from daemon.core.errors import Refused, Retryable
 from daemon.trading.broker import AnswerLost
+from daemon.trading.ledger_files import RESTORED
 from daemon.trading.orders import Leg, OrderState
 
 D = Decimal
@@ -330,6 +332,32 @@ def test_an_order_without_a_price_keeps_no_trade_from_its_stop(scene):
     here.source.volume = D(1_000_000)
     (trade,) = here.trades()
     assert trade.exit_reason == "stop_loss"
+
+
+def restored(here):
+    """A backup has taken the ledger's place, and the account has an order that looks like one of ours."""
+    here.desk._ledger.put(RESTORED, {"fault": "damaged", "backup_ms": 0, "at_ms": 0})
+    strange = report(intent(7), exchange_id="x7")
+    broker = live(here)
+    broker.after = lambda name, found: [*found, strange] if name == "open_orders" else found
+
+
+def test_a_restored_ledger_that_cannot_come_into_step_is_taken_as_it_is_when_a_human_says_so(scene):
+    here = scene()
+    restored(here)
+    here.looks(20)
+    assert all("the ledger is a backup" in why for why in here.desk._entries.gates["*"])
+    assert "candled resume --settled" in here.desk._entries.gates["*"][-1]
+    here.ask("resume", settled=True)
+    here.tick("enter_long")
+    assert len(here.trades()) == 1
+
+
+def test_on_paper_a_restored_ledger_is_the_account_and_goes_on(scene):
+    here = scene()
+    here.desk._ledger.put(RESTORED, {"fault": "damaged", "backup_ms": 0, "at_ms": 0})
+    here.tick("enter_long")
+    assert len(here.trades()) == 1
 
 
 def test_selling_everything_goes_on_when_the_exchange_is_back(scene):
