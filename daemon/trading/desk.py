@@ -11,6 +11,7 @@ from daemon.trading import pauses
 from daemon.trading.book import Contradiction
 from daemon.trading.desk_entries import entering
 from daemon.trading.desk_exits import FORCED
+from daemon.trading.ledger_connection import LedgerFault
 from daemon.trading.look import Look
 from daemon.trading.messages import Command, DeskView, Tick
 from daemon.trading.orders import ZERO
@@ -135,17 +136,18 @@ class Desk:
                 self._tick = message.listed(self._options.pairs)
             else:
                 self._unanswered.append(message)
+        ledger = exchange = ""
         try:
             self._look()
-        except (
-            Retryable
-        ) as exc:  # the ledger cannot be written: nothing has left, and the next look tries again
-            self._troubles.put("ledger", str(exc))
-            self._entries.ledger_fault = str(exc)
+        except LedgerFault as exc:  # nothing has left, and the next look tries again
+            ledger = str(exc)
             self._answer_all(exc)
-        else:
-            self._troubles.put("ledger", "")
-            self._entries.ledger_fault = ""
+        except Retryable as exc:
+            exchange = str(exc)
+            self._answer_all(exc)
+        self._troubles.put("ledger", ledger)
+        self._troubles.put("exchange", exchange)
+        self._entries.ledger_fault = ledger
         self._show()
         return False
 
@@ -229,7 +231,7 @@ class Desk:
         try:
             self._backup(self._ledger, now_ms)
         except OSError as exc:  # the one before it is whole
-            raise Retryable(f"no backup of the ledger: {exc}") from exc
+            raise LedgerFault(f"no backup of the ledger: {exc}") from exc
 
     def _looked(self, trades: Sequence[TradeRecord]) -> Look:
         """The moment, with prices of all pairs that matter."""
@@ -270,7 +272,9 @@ class Desk:
         about = _about(trade)
         try:
             self._exits.look(trade, look)
-        except (StrategyError, Refused, Contradiction) as exc:
+        except LedgerFault:
+            raise
+        except (StrategyError, Refused, Contradiction, Retryable) as exc:
             self._troubles.put(about, str(exc))
         else:
             self._troubles.put(about, "")
@@ -310,7 +314,7 @@ class Desk:
                 gates=self._entries.gates,
                 trouble=trouble,
             )
-        except Retryable as exc:
+        except LedgerFault as exc:
             self._troubles.put("ledger", str(exc))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemon.core.errors import ConfigError, Refused, Retryable
 from daemon.trading import reconcile
+from daemon.trading.ledger_connection import LedgerFault
 from daemon.trading.reconciliation import Reconciliation
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ class DeskTruth:
         before = self._found
         try:
             self._found = self._reconciled()
+        except LedgerFault:
+            raise
         except (Retryable, Refused, ConfigError) as exc:
             self._found = (f"the exchange could not be asked: {exc}",)
             self._doubted = False

@@ -36,7 +36,7 @@ class Ledger(LedgerReader):
     """The one writer of a ledger's file.
 
     Every method that writes is one transaction: when it returns, it is on the disk; when it raises, nothing has
-    changed. Each raises `Retryable` when the disk is full, read-only or fails (no order may be sent then), and
+    changed. Each raises `LedgerFault` (a `Retryable`) when the disk is full, read-only or fails (no order may be sent then), and
     `Corrupt` when the file is damaged.
     """
 

@@ -11,6 +11,7 @@ from daemon.core.errors import Refused, Retryable
 from daemon.runtime.trading_room import desk_terms
 from daemon.strategy.attributes import reapply_settings
 from daemon.trading.broker import AnswerLost
+from daemon.trading.ledger_connection import LedgerFault
 from daemon.trading.orders import Leg, OrderState
 from daemon.trading.positions import position_of
 
@@ -562,14 +563,46 @@ def test_a_full_disk_closes_the_gate_and_sends_nothing(scene, monkeypatch):
     ledger = type(here.desk._ledger)
     with monkeypatch.context() as patch:
         for name in ("note", "intend", "take", "begin_trade", "put", "sending"):
-            patch.setattr(ledger, name, lambda *a, **k: (_ for _ in ()).throw(Retryable("the disk is full")))
+            patch.setattr(
+                ledger, name, lambda *a, **k: (_ for _ in ()).throw(LedgerFault("the disk is full"))
+            )
         here.source.go("80")
         here.tick("enter_long", pair=ETH)
         here.looks(3)
         assert "send" not in broker.calls
-        assert "the disk is full" in here.desk.view.trouble
+        assert "ledger: the disk is full" in here.desk.view.trouble
+        assert here.desk._entries.ledger_fault == "the disk is full"
     here.looks(3)
     assert closed(here)[0] == "stop_loss"
+
+
+def test_an_exchange_that_does_not_tell_its_filters_is_no_fault_of_the_ledgers(scene):
+    here = scene()
+    here.enter()
+    here.enter(ETH)
+    broker = flaky(here)
+    here.desk._exits._ground._broker = broker
+    broker.before = lambda name, *pairs: _no_route() if (name, pairs) == ("rules", (BTC,)) else None
+    here.source.go("5", ETH)
+    here.desk._shown_s = -1
+    here.looks()
+    assert "trade 1 BTC/USDT: no route" in here.desk.view.trouble
+    assert (here.desk._entries.ledger_fault, "ledger" in here.desk.view.trouble) == ("", False)
+    assert closed(here)[0] == "stop_loss", "the other trade is looked after"
+
+
+def test_whatever_else_does_not_answer_is_the_exchange(scene):
+    here = scene()
+    here.enter()
+    here.desk._fees.look = _no_route
+    here.desk._shown_s = -1
+    here.looks()
+    assert "exchange: no route" in here.desk.view.trouble
+    assert here.desk._entries.ledger_fault == ""
+
+
+def _no_route():
+    raise Retryable("no route")
 
 
 @pytest.mark.parametrize("looks", range(6))

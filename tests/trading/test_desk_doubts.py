@@ -9,6 +9,7 @@ from trading_desk import intent, report
 
 from daemon.core.errors import Refused, Retryable
 from daemon.trading.broker import AnswerLost
+from daemon.trading.ledger_connection import LedgerFault
 from daemon.trading.ledger_files import RESTORED
 from daemon.trading.orders import Leg, OrderState
 
@@ -382,7 +383,7 @@ def test_a_disk_that_fails_behind_a_request_sends_nothing_twice(scene, monkeypat
     ledger = type(here.desk._ledger)
 
     def fail(*_arguments, **_named):
-        raise Retryable("the disk is full")
+        raise LedgerFault("the disk is full")
 
     with monkeypatch.context() as patch:
         broker.before = lambda name, *_: patch.setattr(ledger, "take", fail) if name == "send" else None
