@@ -107,12 +107,12 @@ class DeskExits:
         """Cancel or replace an order whose time is over; what a callback did wrong.
 
         Raises:
-            Refused: there is no price now, or the exchange would not take the order at its new price.
+            Refused: the exchange would not take the order at its new price.
         """
         check = check_waiting(
             order,
             self._ground.shown(trade),
-            rate=self._ground.rate(order.intent.side, trade.pair, look),
+            rate=self._ground.rate_or_ticker(order.intent.side, trade.pair, look)[0],
             now_ms=look.now_ms,
             newest_close_ms=look.candle_ms + self._ground.rules.timeframe.ms,
             terms=self._ground.terms(trade.pair),
@@ -151,7 +151,7 @@ class DeskExits:
 
     def _hold(self, trade: TradeRecord, look: Look) -> list[str]:
         """A trade that holds something: move its stop, leave it if a rule says so, else let the strategy change it."""
-        rate = self._ground.rate(Side.SELL, trade.pair, look)
+        rate, bookless = self._ground.rate_or_ticker(Side.SELL, trade.pair, look)
         leave = look.leaves(trade.pair)
         check = check_exits(
             trade,
@@ -166,14 +166,17 @@ class DeskExits:
             self._ground.terms(trade.pair),
         )
         trade = self._ledger.note(trade.trade_id, stop=check.stop, highest=check.highest, lowest=check.lowest)
+        found = [*check.faults, *filter(None, [bookless])]
         if any(order.state.final and not order.settled for order in trade.orders):
             # Executions are not listed yet. What seems to be held may be sold: it must not be sold twice.
-            return list(check.faults)
-        leaving, faults = self._leaves(trade, self._wishes(trade, check), rate, look)
+            return found
+        wishes = tuple(each for each in self._wishes(trade, check) if each.kind.protective or not bookless)
+        leaving, faults = self._leaves(trade, wishes, rate, look)
         if not leaving:
             self._stops.keep_at_exchange(self._ledger.trade(trade.trade_id), look)
-            self._adjust(self._ledger.trade(trade.trade_id), rate, look)
-        return [*check.faults, *faults]
+            if not bookless:
+                self._adjust(self._ledger.trade(trade.trade_id), rate, look)
+        return [*found, *faults]
 
     def _wishes(self, trade: TradeRecord, check: ExitCheck) -> tuple[ExitDecision, ...]:
         """Why to leave, the first in rank first: what was commanded and what is an emergency before all rules."""

@@ -77,6 +77,19 @@ class Ground:
         except Retryable as exc:
             raise Refused(f"{pair}: {exc}") from exc
 
+    def rate_or_ticker(self, side: Side, pair: Pair, look: Look) -> tuple[Decimal, str]:
+        """`rate`, or best bid or ask where the order book does not tell it; and then why.
+
+        A stop-loss and a time-out do not wait for an order book.
+        """
+        try:
+            return self.rate(side, pair, look), ""
+        except Refused as exc:
+            quote = look.quotes.get(pair)
+            if quote is None:
+                raise
+            return (quote.ask if side is Side.BUY else quote.bid), f"{exc}: judged by the ticker"
+
     def shown(self, trade: TradeRecord) -> Trade:
         """A trade as the strategy sees it."""
         return strategy_trade(

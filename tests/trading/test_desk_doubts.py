@@ -361,6 +361,32 @@ def test_on_paper_a_restored_ledger_is_the_account_and_goes_on(scene):
     assert len(here.trades()) == 1
 
 
+def test_without_an_order_book_the_stop_loss_and_time_outs_go_by_the_ticker_and_other_exits_wait(scene):
+    here = scene(
+        order_types={"entry": "limit", "exit": "limit", "stoploss": "market"},
+        exit_pricing={"price_side": "bid", "use_order_book": True, "order_book_top": 1},
+        unfilledtimeout={"entry": 10, "exit": 1},
+        max_open_trades=3,
+    )
+    here.enter()
+    here.enter(ETH)
+    here.source.volume = D(0)
+    here.tick("exit_long", pair=ETH)
+    here.desk._exits._ground.order_book = lambda _pair: None
+    here.looks(13)
+    eth = here.trade(2)
+    assert [o.state for o in eth.orders[1:]] == [OrderState.CANCELLED], (
+        "its time was over, and no other price is known"
+    )
+    here.desk._shown_s = -1
+    here.source.volume = D(1_000_000)
+    here.go("80", looks=2)
+    assert here.trade(1).exit_reason == "stop_loss"
+    assert here.trade(1).closed_ms
+    assert "the order book has 0 bids" in here.desk.view.trouble
+    assert here.trade(2).is_open
+
+
 def test_selling_everything_goes_on_when_the_exchange_is_back(scene):
     here = scene()
     here.enter()
