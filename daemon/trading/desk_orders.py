@@ -133,17 +133,29 @@ class DeskOrders:
             if order.state is OrderState.INTENDED:  # its request failed to be committed
                 self._ledger.drop(order.intent.client_id, self._clock.now_ms(), "the moment had passed")
             elif self._is_due(order):
-                try:
-                    self._ask(order)
-                except Contradiction as exc:  # a human has to look at this one; the others go on
-                    self._fault(f"order {order.intent.client_id}", exc)
+                self._ask_one(order)
         alive = {order.intent.client_id for order in unsettled}
         for known in (self._asked_s, self._unknown_s, self._whys):
             for name in [each for each in known if each not in alive]:
                 del known[name]
-        if not alive:  # whatever went wrong with orders is over with them
-            for what in self._faults.keys() - {"news"}:
+        about = {_about(name) for name in alive}
+        for what in self._faults.keys() - about - {"news"}:
+            if not alive or what.startswith(_about("")):  # what went wrong with an order is over with it
                 del self._faults[what]
+
+    def _ask_one(self, order: OrderRecord) -> None:
+        """Ask for an order; where the answer cannot be true a human has to look, and the others go on.
+
+        That is shown until the order is asked for without it, or is over; the contradiction itself bars entries until
+        somebody has settled it.
+        """
+        about = _about(order.intent.client_id)
+        try:
+            self._ask(order)
+        except Contradiction as exc:
+            self._fault(about, exc)
+        else:
+            self._faults.pop(about, None)
 
     def _hear(self) -> None:
         """Take what the exchange has pushed."""
@@ -290,6 +302,10 @@ class DeskOrders:
         if order is None:
             raise Contradiction(f"order {name} is not in the ledger any more")
         return order
+
+
+def _about(name: str) -> str:
+    return f"order {name}"
 
 
 def _rejected(intent: Intent, now_ms: int, why: str) -> OrderReport:

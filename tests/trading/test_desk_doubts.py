@@ -8,6 +8,7 @@ from desk_scene import BTC, CANDLE_MS, ETH, Scene, flaky, without_fills
 from trading_desk import intent, report
 
 from daemon.core.errors import Refused, Retryable
+from daemon.trading.book import Contradiction
 from daemon.trading.broker import AnswerLost
 from daemon.trading.ledger_connection import LedgerFault
 from daemon.trading.ledger_files import RESTORED
@@ -456,6 +457,27 @@ def test_a_trouble_is_over_with_the_order_that_it_was_about(scene):
     here.looks(3)
     assert here.trades()[0].orders[0].settled
     assert here.desk._orders.trouble == ""
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_what_cannot_be_true_of_an_order_is_shown_until_it_is_asked_for_again_or_over(scene, ends):
+    here = scene(exit_pricing={"price_side": "ask"})
+    here.enter()
+    here.source.volume = D(0)
+    here.tick("exit_long")
+    (waits,) = here.trade(1).alive(Leg.EXIT)
+    broker = flaky(here)
+    broker.plan["order"] = (Contradiction("two ids"), False)
+    here.looks(2)
+    here.enter(ETH)  # another order's state says nothing about it
+    assert f"order {waits.intent.client_id}: two ids" in here.desk._orders.trouble
+    if ends:
+        here.desk._orders.cancel(here.trade(1).alive(Leg.EXIT)[0], "for the test")
+    else:
+        broker.plan.clear()
+    here.looks(2)
+    assert waits.intent.client_id not in here.desk._orders.trouble
+    assert bool(here.desk._orders.trouble) is ends, "the other order's is still there"
 
 
 def test_nothing_is_added_to_a_trade_that_was_told_to_leave(scene):

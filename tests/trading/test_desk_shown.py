@@ -67,6 +67,13 @@ def test_troubles_are_told_when_they_begin_and_when_they_end(caplog):
     for error in ("no route", "no route", "", ""):
         troubles.put("prices", error)
     assert [record.message for record in caplog.records] == ["desk_failed", "desk_recovered"]
+    caplog.clear()
+    for error in ("it is worth 4.80", "it is worth 4.79", "it is worth 4.79; it raised"):
+        troubles.put("trade 1", error)
+    assert [record.fields["error"] for record in caplog.records] == [
+        "it is worth 4.80",
+        "it is worth 4.79; it raised",
+    ], "another fault is told, another figure is not"
     troubles.put("trade 1", "it raised")
     troubles.put("ledger", "full")
     assert str(troubles) == "trade 1: it raised; ledger: full"
