@@ -13,7 +13,9 @@ from daemon.market.ccxt_market import CcxtMarket
 from daemon.market.simulated import SimulatedMarket
 from daemon.runtime.account_ledger import account_of_settings, set_aside
 from daemon.strategy.ports import bind_trading
+from daemon.trading.account import stake_of
 from daemon.trading.beating import beating
+from daemon.trading.broker import Balance
 from daemon.trading.callbacks import Callbacks
 from daemon.trading.desk import Desk
 from daemon.trading.desk_commands import DeskCommands
@@ -29,7 +31,7 @@ from daemon.trading.desk_strategy import DeskStrategy
 from daemon.trading.desk_truth import DeskTruth
 from daemon.trading.desk_view import Showing
 from daemon.trading.ledger_files import make_backup
-from daemon.trading.live_checks import Plan, check_start, late_ms
+from daemon.trading.live_checks import Plan, check_stake, check_start, late_ms
 from daemon.trading.orders import ZERO
 from daemon.trading.paper import PaperBroker
 from daemon.trading.paper_market import CandleMarket
@@ -42,7 +44,7 @@ from daemon.trading.watched_market import WatchedMarket
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from daemon.config import Settings
     from daemon.core.candles import CandleFrame
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from daemon.trading.live import LiveBroker
     from daemon.trading.messages import Inbox
     from daemon.trading.paper_market import CandleSource, PaperMarket
+    from daemon.trading.records import TradeRecord
     from daemon.trading.rules import TradeRules
 
 log = logging.getLogger(__name__)
@@ -188,13 +191,30 @@ def _price_at(settings: Settings, broker: Broker) -> Callable[[Pair, int], Decim
     return (lambda _pair, _at_ms: None) if settings.dry_run else cast("LiveBroker", broker).price_at
 
 
-def _plan(settings: Settings, rules: TradeRules) -> Plan:
-    """What a live start is checked for."""
+def check_joining(settings: Settings, rules: TradeRules, desk: Desk, pairs: Sequence[Pair]) -> None:
+    """Whether the stake is enough for pairs that join the running daemon, as a start finds out for all.
+
+    Raises:
+        ConfigError: it is not.
+        Refused: a pair has no price.
+        Retryable: the exchange does not answer.
+    """
+    if settings.dry_run or not pairs:
+        return
+    broker, held = desk.broker, [trade.record for trade in desk.view.trades]
+    free = broker.balances().get(settings.stake_currency, Balance()).free
+    terms = {pair: broker.rules(pair) for pair in pairs}
+    check_stake(_plan(settings, rules, held), terms, broker.quotes(pairs), free)
+
+
+def _plan(settings: Settings, rules: TradeRules, held: Iterable[TradeRecord]) -> Plan:
+    """What a live start is checked for; ``held``: open trades."""
     return Plan(
         pairs=settings.pairs,
         stake=rules.stake_amount,
         trades=rules.most_trades,
         stake_currency=rules.stake_currency,
+        tied_up=sum(map(stake_of, held), ZERO),
         tradable=rules.tradable_balance_ratio,
         reserve=rules.amount_reserve_percent,
         stoploss=Decimal(str(rules.stoploss)),
@@ -216,7 +236,7 @@ def _broker(
             raise ConfigError(
                 f"dry_run is false, but there is no real money on {market.name}: set it to true"
             )
-        check_start(live, _plan(settings, rules))
+        check_start(live, _plan(settings, rules, ledger.trades(is_open=True)))
         return live
     if isinstance(market, SimulatedMarket):  # a pair may have left the whitelist with a trade open
         market.list_too([trade.pair for trade in ledger.trades(is_open=True)])

@@ -123,6 +123,11 @@ class Desk:
         self._shown_s = -SHOWN_S
         self.view = DeskView()
 
+    @property
+    def broker(self) -> Broker:
+        """Where prices and the account come from; it may be asked from any thread."""
+        return self._broker
+
     def take(self, terms: DeskTerms) -> None:
         """Go by other terms from the next look on; called from any thread."""
         self._given = terms

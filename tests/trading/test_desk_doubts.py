@@ -214,6 +214,41 @@ def test_the_configuration_says_how_a_start_finds_the_daemon(scene):
     assert "paused" in here.desk._entries.gates["*"][0], "what a human asked for lasts"
 
 
+def test_stopped_means_no_entries_and_no_exits_but_those_by_command_until_resumed(scene):
+    here = scene(max_open_trades=3)
+    here.enter()
+    here.enter(ETH)
+    here = here.again(initial_state="stopped")
+    here.source.go("80")
+    here.looks(3)
+    here.tick("exit_long", pair=ETH)
+    assert len(here.trades(is_open=True)) == 2, "neither a stop-loss nor a signal"
+    here.ask("exit", trade="2")
+    here.looks()
+    assert [trade.trade_id for trade in here.trades(is_open=True)] == [1]
+    here.tick("enter_long", pair=ETH)
+    assert len(here.trades()) == 2
+    here.ask("resume")
+    here.looks()
+    assert here.trade(1).exit_reason == "stop_loss"
+    here.close()
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+def test_orders_that_are_open_at_the_end_are_cancelled_if_it_is_wanted_but_no_stop_order(scene, cancels):
+    here = scene(
+        order_types={"entry": "limit", "exit": "limit", "stoploss": "market", "stoploss_on_exchange": True},
+        cancel_open_orders_on_exit=cancels,
+    )
+    here.enter()
+    here.looks()
+    here.ask("enter", pair=str(ETH), price="9")
+    here.desk.close()
+    states = {(o.intent.pair, o.intent.leg): o.state for t in here.trades() for o in t.orders}
+    assert states[BTC, Leg.STOP] is OrderState.OPEN
+    assert states[ETH, Leg.ENTRY] is (OrderState.CANCELLED if cancels else OrderState.OPEN)
+
+
 # exits
 
 

@@ -65,6 +65,13 @@ def test_a_share_of_an_account_that_is_too_small_is_told(broker):
         check_start(broker, replace(PLAN, stake=None, tradable=Decimal("1e-8"), trades=1))
 
 
+def test_a_share_is_one_of_all_that_there_is_also_while_trades_hold_it(broker, exchange):
+    exchange.do(lambda book, _now_ms: book.free.update(USDT=Decimal(1)))
+    with pytest.raises(ConfigError, match="unlimited"):
+        check_start(broker, replace(PLAN, stake=None))
+    check_start(broker, replace(PLAN, stake=None, tied_up=Decimal(60)))
+
+
 def test_the_least_stake_can_still_be_sold_after_the_stop_loss(broker):
     rules, price = broker.rules(BTC), Decimal(43000)
     least = least_stake(rules, price, PLAN)
