@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from daemon.core.errors import ConfigError, Refused, Retryable
+from daemon.core.errors import ConfigError, RateLimited, Refused, Retryable
 from daemon.trading.book import Contradiction
 from daemon.trading.broker import AnswerLost
 from daemon.trading.orders import ZERO, Intent, OrderReport, OrderState, client_id
@@ -31,7 +32,7 @@ OVERLAP_MS = 60_000
 
 
 class DeskOrders:
-    """Sends, cancels, asks. It decides nothing.
+    """Sends, cancels, asks. It decides nothing, but that nothing is intended while the exchange asks for silence.
 
     Every method may raise `Retryable` where the ledger cannot be written; then no request has left. What goes wrong
     at the exchange does not raise: it shows in the order's state.
@@ -65,6 +66,7 @@ class DeskOrders:
         self._unknown_s: dict[str, float] = {}
         self._whys: dict[str, str] = {}
         self._faults: dict[str, str] = {}
+        self._silent_until_s = -math.inf
         self.sent_ms = list(ledger.sent_ms(clock.now_ms() - MINUTE_MS))
         """When orders left within the last minute of market time, also before a restart."""
         self.moves = 0
@@ -76,7 +78,12 @@ class DeskOrders:
         return "; ".join(f"{what}: {error}" for what, error in self._faults.items())
 
     def begin(self, plan: OrderPlan, candle_ms: int, *, strategy: str, timeframe: str) -> TradeRecord:
-        """Begin a trade with its first order."""
+        """Begin a trade with its first order.
+
+        Raises:
+            Refused: the exchange asks for silence.
+        """
+        self._check_silence()
         intent = self._intent(plan, 0, candle_ms)
         trade = self._ledger.begin_trade(
             intent,
@@ -89,7 +96,12 @@ class DeskOrders:
         return self._ledger.trade(trade.trade_id)
 
     def add(self, trade: TradeRecord, plan: OrderPlan, candle_ms: int) -> OrderRecord:
-        """One more order of a trade."""
+        """One more order of a trade.
+
+        Raises:
+            Refused: the exchange asks for silence.
+        """
+        self._check_silence()
         intent = self._intent(plan, trade.trade_id, candle_ms)
         self._ledger.intend(intent)
         return self._send(intent)
@@ -292,7 +304,15 @@ class DeskOrders:
         if report is not None:
             self.take([report])
 
+    def _check_silence(self) -> None:
+        """An order that may not leave now is none: its moment will have passed when it may."""
+        left_s = self._silent_until_s - self._clock.monotonic_s()
+        if left_s > 0:
+            raise Refused(f"the exchange asks for silence for {left_s:.0f} s more")
+
     def _fault(self, what: str, exc: CandledError) -> None:
+        if isinstance(exc, RateLimited):
+            self._silent_until_s = self._clock.monotonic_s() + exc.wait_s
         if what not in self._faults:  # the first of a streak
             log.warning("exchange_failed", extra={"fields": {"request": what, "error": str(exc)}})
         self._faults[what] = str(exc)

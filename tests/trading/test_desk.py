@@ -7,7 +7,7 @@ import pytest
 from desk_scene import BTC, CANDLE_MS, ETH, Scene, document, flaky
 
 from daemon.config import Settings
-from daemon.core.errors import Refused, Retryable
+from daemon.core.errors import RateLimited, Refused, Retryable
 from daemon.runtime.trading_room import desk_terms
 from daemon.strategy.attributes import reapply_settings
 from daemon.trading.broker import AnswerLost
@@ -525,6 +525,23 @@ def test_a_request_that_never_arrived_is_absent_in_the_end(scene):
     (trade,) = here.trades()
     assert (trade.orders[0].state, trade.is_open) == (OrderState.ABSENT, False)
     assert broker.calls.count("send") == 1
+
+
+def test_nothing_is_intended_while_the_exchange_asks_for_silence(scene):
+    here = scene(order_types=ON_EXCHANGE, max_open_trades=3)
+    broker = flaky(here)
+    here.tick("enter_long")
+    for order in here.trade(1).alive(Leg.STOP):
+        here.desk._orders.cancel(order, "for the test")
+    broker.plan["send"] = (RateLimited("too many requests", 30.0), False)
+    here.looks(5)
+    here.tick("enter_long", pair=ETH)
+    assert [o.state for o in here.trade(1).orders].count(OrderState.ABSENT) == 1
+    assert len(here.trades()) == 1
+    assert "asks for silence" in here.desk._entries.gates[ETH][0]
+    broker.plan.clear()
+    here.looks(6)
+    assert here.trade(1).alive(Leg.STOP)
 
 
 def test_an_order_that_the_exchange_refuses_is_not_sent_again_on_that_candle(scene):

@@ -323,6 +323,31 @@ def test_a_price_of_the_strategy_that_is_none_ends_no_daemon(scene, price, leg):
     assert len(here.trades()) == 1
 
 
+# a pair that is traded no more
+
+
+def test_a_pair_that_is_traded_no_more_keeps_its_trade_and_the_daemon_starts(scene):
+    here = scene(max_open_trades=3)
+    here.enter()
+    here.tick("exit_long")
+    here.enter(ETH)
+    prices = dict(here.source.prices)
+    here.source.prices.clear()  # neither that of a closed trade nor that of an open one
+    here = here.again(exchange={"name": "simulated", "pair_whitelist": [str(BTC)]})
+    here.looks(2)
+    here.desk._shown_s = -1
+    here.looks()
+    assert "there is none of ETH/USDT" in here.desk.view.trouble
+    assert "leaving trade 2" in here.ask("exit", trade="2")["text"]
+    here.looks(2)
+    assert here.trade(2).is_open
+    here.source.prices.update(prices)
+    here.looks(2)
+    assert here.trade(2).exit_reason == "force_exit"
+    assert here.trade(2).closed_ms
+    here.close()
+
+
 # an exchange that was away
 
 
