@@ -306,9 +306,8 @@ class DeskOrders:
 
     def _check_silence(self) -> None:
         """An order that may not leave now is none: its moment will have passed when it may."""
-        left_s = self._silent_until_s - self._clock.monotonic_s()
-        if left_s > 0:
-            raise Refused(f"the exchange asks for silence for {left_s:.0f} s more")
+        if self._clock.monotonic_s() < self._silent_until_s:
+            raise Refused("the exchange asks for silence")
 
     def _fault(self, what: str, exc: CandledError) -> None:
         if isinstance(exc, RateLimited):
