@@ -59,7 +59,7 @@ class DeskTruth:
         self._pairs = options.pairs
         self._on_paper = on_paper
         self._reconciliation = Reconciliation(
-            ledger, broker, grace_ms=options.grace_ms, confirm_ms=options.confirm_ms
+            ledger, broker, grace_ms=options.grace_ms, confirm_ms=options.confirm_ms, take=orders.take
         )
         self._noted: set[str] = set()
         self._due_s = clock.monotonic_s()

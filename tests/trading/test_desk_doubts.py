@@ -78,6 +78,21 @@ def test_no_stop_order_for_what_was_sold_though_the_executions_are_not_known(sce
     assert [order.intent.leg for order in trade.orders] == [Leg.ENTRY, Leg.STOP, Leg.EXIT]
 
 
+def test_a_fill_that_a_reconciliation_finds_is_told_as_every_other(scene, caplog):
+    caplog.set_level("INFO")
+    here = scene()
+    broker = flaky(here)
+    broker.after = without_fills
+    listed = broker.fills
+    broker.fills = lambda *_: ()
+    here.tick("enter_long")
+    assert "fill" not in caplog.messages
+    broker.order = lambda *_: None
+    broker.fills = listed
+    here.ask("reconcile")
+    assert caplog.messages.count("fill") == 1
+
+
 def test_what_an_entry_costs_counts_though_its_executions_are_not_known(scene):
     here = scene(candled={"risk": {"max_stake": 150}})
     broker = flaky(here)
