@@ -1,4 +1,4 @@
-"""Commands to the running daemon: ``enter``, ``exit``, ``pause``, ``resume``, ``stop``, ``reconcile``, ``reload``."""
+"""Commands to the running daemon: ``enter``, ``exit``, ``pause``, ``resume``, ``stop``, ``reconcile``, ``unlock``, ``reload``."""
 
 from __future__ import annotations
 
@@ -101,6 +101,14 @@ def stop(
         raise ConfigError(f"no daemon runs on {settings.identifier_folder}")
     os.kill(holder.pid, signal.SIGTERM)
     print(f"process {holder.pid} is told to stop")
+
+
+def unlock(
+    pair: Annotated[str, typer.Argument(help="A pair, or all.")], config: ConfigFiles = DEFAULT_CONFIG
+) -> None:
+    """Lift the locks of a pair, or all: what a protection or the strategy has barred may be entered again."""
+    settings = settings_of(config)
+    print(must_run(ask_daemon(settings, {"do": "unlock", "pair": pair}), settings)["text"])
 
 
 def reload(config: ConfigFiles = DEFAULT_CONFIG) -> None:

@@ -293,26 +293,6 @@ class Ledger(LedgerReader):
             if not self._tables.rows(same, tuple(columns.values())):
                 self._tables.insert("locks", {**columns, "from_ms": rows.moment_ms(lock.lock_time)})
 
-    def unlock(
-        self, now_ms: int, *, pair: str | None = None, side: str | None = None, reason: str | None = None
-    ) -> int:
-        """Lift the locks in force that fit all that is given, and return how many.
-
-        Args:
-            now_ms: market time, ms UTC.
-            pair: set for this pair (``*``: for all).
-            side: set for this side or for both.
-            reason: set for this reason.
-        """
-        conditions, values = ["active", "until_ms > ?"], [now_ms]
-        given: list[Any] = []
-        for condition, value in (("pair = ?", pair), ("side IN ('*', ?)", side), ("reason = ?", reason)):
-            if value is not None:
-                conditions.append(condition)
-                given.append(value)
-        query = f"UPDATE locks SET active = 0 WHERE {' AND '.join(conditions)}"
-        return self._tables.change(query, (*values, *given))
-
     def lift(self, locks: Iterable[PairLock]) -> None:
         """Lift these locks."""
         query = "UPDATE locks SET active = 0 WHERE (pair, side, until_ms) = (?, ?, ?) AND reason IS ?"

@@ -715,6 +715,18 @@ def test_stop_exit_all_sells_everything_and_then_stops(scene):
     here.close()
 
 
+def test_a_lock_is_lifted_by_command(scene):
+    here = scene(protections=[{"method": "CooldownPeriod", "stop_duration_candles": 30}])
+    here.enter()
+    here.tick("exit_long")
+    here.clock.advance(CANDLE_MS)
+    assert isinstance(here.ask("unlock", pair="ETH/USDT"), Refused)
+    assert "1 lock lifted: BTC/USDT (Cooldown" in here.ask("unlock", pair="btc/usdt")["text"]
+    here.tick("enter_long")
+    assert len(here.trades(is_open=True)) == 1
+    assert here.ask("unlock", pair="all")["text"] == "0 locks lifted"
+
+
 # limits
 
 

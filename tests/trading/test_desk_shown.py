@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from desk_scene import BTC, ETH, Scene
 
+from daemon.cli.trades import orders, trades
 from daemon.cli.trading_lines import trading_lines
 from daemon.runtime.trading_report import trade_figures, trading_figures
 from daemon.trading.messages import DeskView
@@ -49,6 +50,19 @@ def test_the_lines_name_trades_gates_and_pauses(here):
     assert "1 BTC/USDT: 1 bought at 100, now 100 (-0.10%), stop 90" in lines[1]
     assert any(line.startswith("no entries: paused") for line in lines)
     assert trading_lines({}) == trading_lines(trading_figures(DeskView())) == []
+
+
+def test_a_list_that_is_cut_says_so(here, tmp_path, capsys):
+    for pair in (BTC, ETH):
+        here.enter(pair)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(here.settings.document), "utf-8")
+    trades(config=[config], limit=1)
+    assert "the newest 1 of 2 trades; --limit 2 shows all" in capsys.readouterr().err
+    orders(config=[config], every=True, limit=1)
+    assert "the newest 1 of 2 orders" in capsys.readouterr().err
+    trades(config=[config], limit=2)
+    assert "newest" not in capsys.readouterr().err
 
 
 def test_a_closed_trade_keeps_profit_rule_and_orders(here):

@@ -237,8 +237,7 @@ def test_locks_are_in_force_until_their_end_or_until_they_are_lifted(ledger):
     assert [each.pair for each in ledger.locks(T0)] == ["BTC/USDT", "*", "ETH/USDT"]
     assert ledger.locks(T0)[0] == lock("BTC/USDT", 5)
     assert [each.pair for each in ledger.locks(T0 + 6 * 60_000)] == ["*", "ETH/USDT"]
-    assert ledger.unlock(T0, reason="y") == 1
-    assert ledger.unlock(T0, pair="ETH/USDT", side="short") == 0
+    ledger.lift([lock("*", 10, "y")])
     assert [each.pair for each in ledger.locks(T0)] == ["BTC/USDT", "ETH/USDT"]
     ledger.lift([lock("BTC/USDT", 5)])
     assert [each.pair for each in ledger.locks(T0)] == ["ETH/USDT"]
