@@ -11,6 +11,7 @@ from daemon.trading import pauses
 from daemon.trading.book import Contradiction
 from daemon.trading.desk_entries import entering
 from daemon.trading.desk_exits import FORCED
+from daemon.trading.desk_prices import DeskPrices
 from daemon.trading.ledger_connection import LedgerFault
 from daemon.trading.look import Look
 from daemon.trading.messages import Command, DeskView, Tick
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from daemon.core.clock import Clock
-    from daemon.core.pair import Pair
-    from daemon.trading.broker import Broker, Quote
+    from daemon.trading.broker import Broker
     from daemon.trading.desk_commands import DeskCommands
     from daemon.trading.desk_entries import DeskEntries
     from daemon.trading.desk_exits import DeskExits
@@ -45,8 +45,6 @@ log = logging.getLogger(__name__)
 SHOWN_S = 0.5
 """Longest time between two views, real seconds."""
 PAUSED, STOPPED = "initial_state is paused", "initial_state is stopped"
-AWAY_S = 15.0
-"""When an exchange has given no prices for so many real seconds, it is reconciled with before anything is entered."""
 BACKUP_S = 86_400.0
 """Real seconds between two backups of the ledger; another is made at each start."""
 
@@ -112,13 +110,13 @@ class Desk:
         self._backup = backup
         self._backed_up_s = clock.monotonic_s()
         self._stop = stop
-        self._away_s: float | None = None
         self._given: DeskTerms | None = None
         self._taken: DeskTerms | None = None
         self._tick: Tick | None = None
         self._begun = False
         self._unanswered: list[Command] = []
         self._troubles = Troubles()
+        self._prices = DeskPrices(broker, clock=clock, troubles=self._troubles, doubt=truth.doubt)
         self._showing = showing
         self._shown_s = -SHOWN_S
         self.view = DeskView()
@@ -254,23 +252,8 @@ class Desk:
             now_ms=now_ms,
             candle_ms=base.newest_closed(now_ms),
             tick=tick,
-            quotes=self._quotes(tuple(wanted)),
+            quotes=self._prices.of(tuple(wanted)),
         )
-
-    def _quotes(self, pairs: Sequence[Pair]) -> Mapping[Pair, Quote]:
-        now_s = self._clock.monotonic_s()
-        try:
-            found = self._broker.quotes(pairs) if pairs else {}
-        except Retryable as exc:
-            self._troubles.put("prices", str(exc))
-            self._away_s = now_s if self._away_s is None else self._away_s
-            return {}
-        if self._away_s is not None and now_s - self._away_s >= AWAY_S:
-            self._truth.doubt("the exchange was away: the ledger has not been held against it since")
-        self._away_s = None
-        lacking = ", ".join(pair for pair in pairs if pair not in found)
-        self._troubles.put("prices", f"there is none of {lacking}" if lacking else "")
-        return found
 
     def _keep(self, trade: TradeRecord, look: Look) -> None:
         """Look after one trade; what goes wrong with it is told, and touches no other."""
@@ -314,7 +297,7 @@ class Desk:
             self.view = self._showing.view(
                 self._clock.now_ms(),
                 trades,
-                self._quotes(tuple(dict.fromkeys(trade.pair for trade in trades))),
+                self._prices.of(tuple(dict.fromkeys(trade.pair for trade in trades))),
                 balances=self._truth.balances(),
                 gates=self._entries.gates,
                 trouble=trouble,

@@ -237,18 +237,6 @@ class Ledger(LedgerReader):
             self._tables.update("trades", columns, trade_id=trade_id)
         return self.trade(trade_id)
 
-    def keep_custom(self, trade_id: int, changes: Mapping[str, Any], *, drop: Iterable[str] = ()) -> None:
-        """Change some of what a strategy keeps with a trade: other keys stay, whoever writes them meanwhile.
-
-        Raises:
-            KeyError: there is no such trade.
-            TypeError: JSON cannot hold a value.
-        """
-        with self.together():
-            kept = {**self.trade(trade_id).custom, **changes}
-            dropped = set(drop)
-            self.note(trade_id, custom={key: value for key, value in kept.items() if key not in dropped})
-
     def close_trade(self, trade_id: int, at_ms: int, *, dust: Decimal) -> TradeRecord:
         """End a trade; what is left of its position is written off as dust.
 

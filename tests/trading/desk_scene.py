@@ -258,6 +258,6 @@ def flaky(scene):
     desk = scene.desk
     broker = Flaky(desk._broker)
     broker.name = "flaky"
-    for part in (desk, desk._orders, desk._entries, desk._truth, desk._truth._reconciliation):
+    for part in (desk, desk._prices, desk._orders, desk._entries, desk._truth, desk._truth._reconciliation):
         part._broker = broker
     return broker
