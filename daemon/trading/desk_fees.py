@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 AGAIN_S = 60.0
 """Real seconds until the exchange is asked again after it has not answered."""
 MINUTE_MS = 60_000
-MOST = 20
+MOST = 5
 """Fills that are valued at one look, at most: orders are more urgent."""
 
 

@@ -238,9 +238,8 @@ class DeskOrders:
             log.warning("order_refused", extra={"fields": {**_named(intent), "error": str(exc)}})
         except AnswerLost as exc:
             self._fault("send", exc)
-            return self._ask(
-                self._known(intent.client_id)
-            )  # most often it has arrived, and only its answer is lost
+            # Most often it has arrived, and only its answer is lost.
+            return self._ask(self._known(intent.client_id))
         except (Retryable, ConfigError) as exc:  # nothing has left
             self._fault("send", exc)
             return self._ledger.absent(intent.client_id, self._clock.now_ms())

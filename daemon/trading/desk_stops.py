@@ -82,11 +82,16 @@ class DeskStops:
         position = position_of(trade)
         left = ""
         if position.amount > 0:
-            market, quote = self._ground.terms(trade.pair).market, look.quotes.get(trade.pair)
-            if not position.sold:
+            if not position.sold or position.close_rate is None:
                 return False
+            market, quote = self._ground.terms(trade.pair).market, look.quotes.get(trade.pair)
             if not is_dust(position.amount, market):
-                if quote is None or market.amount(position.amount) >= least_sellable(quote.bid, market):
+                if quote is None:
+                    return False
+                # Left of a sale is what was too little even at its price: a part that was kept on purpose is none, though
+                # the price has fallen since.
+                rate = max(quote.bid, position.close_rate)
+                if market.amount(position.amount) >= least_sellable(rate, market):
                     return False
                 left = (
                     f"; {position.amount:f} {trade.pair.base} are left, worth {position.amount * quote.bid:f} "

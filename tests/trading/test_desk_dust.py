@@ -62,3 +62,25 @@ def test_what_is_left_of_a_sale_is_dust_by_the_price_of_now(tmp_path, price, is_
         assert trade.dust == D("0.04")
         assert "0.04 BTC are left, worth 4.00 USDT" in trade.exit_detail
     here.close()
+
+
+def test_a_part_that_was_kept_on_purpose_is_no_dust_when_its_price_falls(tmp_path):
+    here = Scene(
+        tmp_path,
+        """
+    stoploss = -0.5
+    position_adjustment_enable = True
+
+    def adjust_trade_position(self, trade, **named):
+        return -86 if trade.nr_of_successful_exits == 0 else None
+""",
+        order_types=MARKET,
+        exit_pricing={"price_side": "bid"},
+    )
+    here.enter()
+    here.looks(2)
+    assert position_of(here.trade(1)).amount == D("0.14")
+    here.go("35")  # 4.90, and the stop-loss wants it sold
+    assert here.trade(1).is_open
+    assert "less than the least order" in shown(here)
+    here.close()
