@@ -503,9 +503,9 @@ def test_series_that_left_an_hour_ago_take_no_memory(desk):
     assert len(desk.feed.frame(SOL5))
     desk.clock.advance(200_000)
     desk.tick()
-    for key in (SOL5, SOLH):
+    for left in (SOL5, SOLH):
         with pytest.raises(KeyError):
-            desk.feed.frame(key)
+            desk.feed.frame(left)
     joined(desk)
     desk.clock.advance(3_700_000)
     desk.tick()
