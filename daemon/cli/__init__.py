@@ -132,5 +132,8 @@ def _status() -> int:
 
 
 def _told(exc: CandledError, status: int) -> int:
-    print(f"candled: {exc}", file=sys.stderr)
+    from daemon.runtime.logs import to_journal, with_priority  # noqa: PLC0415  only those who fail wait for it
+
+    text = f"candled: {exc}"
+    print(with_priority(text, logging.ERROR) if to_journal() else text, file=sys.stderr)
     return status
