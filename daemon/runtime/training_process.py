@@ -173,6 +173,8 @@ class TrainingProcess:
             return "the training process is gone"
         code = child.process.wait()
         how = f"was ended by signal {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        if code == -signal.SIGKILL:  # not by us
+            how += " (the kernel does that when memory runs out; see candled.training.max_memory_mb)"
         last_words = child.last_words()
         self.close()
         return f"the training process {how}" + (f": {last_words}" if last_words else "")
