@@ -15,7 +15,7 @@ run: .venv/.installed
 	.venv/bin/candled run -c $(CONFIG) $(ARGS)
 
 test: .venv/.installed-dev lint
-	.venv/bin/pytest --cov --cov-report=term:skip-covered $(ARGS)
+	.venv/bin/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
 
 crash: .venv/.installed-dev
 	CANDLED_LONG=1 .venv/bin/pytest tests/crash --timeout 7200 $(ARGS)

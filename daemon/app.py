@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from daemon.app_history import keys_of, prepared, save_config
@@ -16,6 +17,7 @@ from daemon.interface.notifications import notifier
 from daemon.interface.server import health_server
 from daemon.market.feed import Feed
 from daemon.market.store import CandleStore
+from daemon.runtime.account_ledger import opened_ledger
 from daemon.runtime.engine import Engine
 from daemon.runtime.forecaster import Forecaster
 from daemon.runtime.live_statistics import LiveStatistics
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from daemon.runtime.lifecycle import Daemon
     from daemon.runtime.reload import Reloading
     from daemon.trading.desk import Desk
+    from daemon.trading.ledger import Ledger
 
 __all__ = ["Options", "run"]
 
@@ -168,11 +171,12 @@ class _Assembly:
         health = health_server(self.settings, self.figures)
         if self.notifier is not None:
             self.notifier.start()
-        try:
-            computer = prepared(self)
-            if self.stop.is_set():
-                return 0
-            return self._daemon(computer).run()
+        try:  # a ledger that is another market's is told before anything is fetched
+            with closing(opened_ledger(self.settings, self.clock.now_ms())) as ledger:
+                computer = prepared(self)
+                if self.stop.is_set():
+                    return 0
+                return self._daemon(computer, ledger).run()
         finally:
             self.stop.set()
             self.process.close()
@@ -188,18 +192,14 @@ class _Assembly:
         if not self.settings.cancel_open_orders_on_exit:  # else the desk has something to say yet
             self.market.close()
 
-    def _daemon(self, computer: BlockComputer) -> Daemon:
+    def _daemon(self, computer: BlockComputer, ledger: Ledger) -> Daemon:
         features = FeatureStore(self.plan, computer, self.feed.frame)
         self.view.show(features.handed_on)
         trainer = self._trainer(features)
         trainer.load_models()
-        self.desk = self._desk()
-        engine = self._engine(features)
-        return daemon_of(self, features=features, engine=engine, trainer=trainer, desk=self.desk)
-
-    def _desk(self) -> Desk:
-        return desk_of(
+        self.desk = desk_of(
             self.settings,
+            ledger=ledger,
             strategy=self.strategy,
             market=self.market,
             frame_of=self._frame,
@@ -208,6 +208,8 @@ class _Assembly:
             stop=self.stop,
             beat=self.heartbeats["desk"].beat,
         )
+        engine = self._engine(features)
+        return daemon_of(self, features=features, engine=engine, trainer=trainer, desk=self.desk)
 
     def _engine(self, features: FeatureStore) -> Engine:
         forecaster = Forecaster(

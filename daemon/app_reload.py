@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from daemon.app_history import keys_of, save_config
-from daemon.core.errors import ConfigError, StrategyError
+from daemon.core.errors import CandledError, ConfigError, StrategyError
 from daemon.interface.notifications import notifier
 from daemon.market.simulated import SimulatedMarket
 from daemon.runtime.logs import hide
 from daemon.runtime.newcomers import Newcomers
 from daemon.runtime.recipe import DAY_MS, engine_options, scorer_options, trainer_options
 from daemon.runtime.reload import Reloading
-from daemon.runtime.trading_room import desk_terms
+from daemon.runtime.trading_room import check_joining, desk_terms
 from daemon.runtime.world import must_trade
 from daemon.strategy.attributes import reapply_settings
 
@@ -100,17 +100,20 @@ class _Told:
     def check(self, found: Reloaded) -> None:
         """See `Parts`; the strategy sees what has changed from here on."""
         parts, settings = self._parts, found.settings
-        must_trade(parts.market, [pair for pair in settings.pairs if pair not in parts.settings.pairs])
+        joining = [pair for pair in settings.pairs if pair not in parts.settings.pairs]
+        must_trade(parts.market, joining)
         fresh = self._notifier
         if settings.candled.notify != parts.settings.candled.notify:
             fresh = notifier(settings, parts.figures, parts.clock)
         keys = [change.key for change in found.changed]
         self._reapply(settings, keys)
         try:
-            self._terms = desk_terms(settings, parts.strategy)
-        except StrategyError as exc:
+            terms = desk_terms(settings, parts.strategy)
+            check_joining(settings, terms.rules, self._desk, joining)
+        except CandledError as exc:
             self._reapply(parts.settings, keys)
             raise ConfigError(str(exc)) from exc
+        self._terms = terms
         self._notifier = fresh
 
     def engine(self, settings: Settings, pairs: Sequence[Pair], joining: Sequence[Ready]) -> None:

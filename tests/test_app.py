@@ -17,6 +17,7 @@ from daemon.config import load_settings
 from daemon.core.clock import FastClock
 from daemon.core.errors import ConfigError, FolderInUse, StrategyError
 from daemon.market.simulated import SimulatedMarket
+from daemon.runtime.account_ledger import opened_ledger
 from daemon.runtime.status_file import read_status
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
@@ -187,3 +188,21 @@ def test_a_strategy_that_cannot_work_ends_the_start_and_frees_the_folder(setting
     with pytest.raises(StrategyError, match=words):
         Run(chosen, NOW_MS)
     assert StateFolder(chosen.identifier_folder).holder() is None
+
+
+def test_a_ledger_of_another_market_is_refused_before_anything_is_fetched(settings):
+    opened_ledger(settings(), NOW_MS).close()
+    other = settings(candled={"simulated": {"seed": 8}})
+    asked = []
+
+    class Asked(SimulatedMarket):
+        def fetch(self, requests, budget_s):
+            asked.extend(requests)
+            return super().fetch(requests, budget_s)
+
+    clock = FastClock(NOW_MS, SPEED)
+    market = Asked(pairs=PAIRS, seed=8, clock=clock, base=BASE)
+    with pytest.raises(ConfigError, match=r"holds the trades of simulated \(seed 1\)"):
+        app.run(other, threading.Event(), app.Options(ticks=1, clock=clock, market=market))
+    assert asked == []
+    opened_ledger(settings(), NOW_MS).close()  # it is let go of, and still its owner's

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of
+from daemon.core.words import counted
 
 if TYPE_CHECKING:
     from daemon.config import Settings
@@ -18,13 +19,18 @@ app = typer.Typer(help="Check the configuration, or print what may stand in it."
 @app.command()
 def check(config: ConfigFiles = DEFAULT_CONFIG) -> None:
     """Read the configuration, the strategy and the model's class; say what is wrong with them, or what will be done."""
-    from daemon.runtime.user_models import use_model  # noqa: PLC0415  keeps `candled --help` quick
+    from daemon.market.simulated import SimulatedMarket  # noqa: PLC0415  keeps `candled --help` quick
+    from daemon.runtime.user_models import use_model  # noqa: PLC0415
     from daemon.runtime.world import strategy_folders  # noqa: PLC0415
     from daemon.strategy.loader import load_strategy  # noqa: PLC0415
     from daemon.trading.live_checks import check_supported  # noqa: PLC0415
     from daemon.trading.rules import trade_rules  # noqa: PLC0415
 
     settings = settings_of(config)
+    if settings.exchange.name != SimulatedMarket.name:
+        from daemon.market.ccxt_client import check_known  # noqa: PLC0415  a second, for those who need it
+
+        check_known(settings.exchange.name)
     use_model(settings)
     strategy = load_strategy(settings.strategy, paths=strategy_folders(settings), config=settings.raw)
     trade_rules(settings, strategy.instance)
@@ -68,9 +74,8 @@ def schema() -> None:
 def _summary(settings: Settings) -> str:
     correlated = len(settings.feature_pairs) - len(settings.pairs)
     more = f" and {correlated} correlated" if correlated else ""
-    pairs = "1 pair" if len(settings.pairs) == 1 else f"{len(settings.pairs)} pairs"
     return (
-        f"{pairs}{more} on {settings.exchange.name}, "
+        f"{counted(len(settings.pairs), 'pair')}{more} on {settings.exchange.name}, "
         f"{' '.join(settings.freqai.feature_parameters.include_timeframes)}, "
         f"{settings.strategy} with {settings.freqaimodel}, state in {settings.identifier_folder}"
     )

@@ -1,4 +1,4 @@
-"""Commands to the running daemon: ``enter``, ``exit``, ``pause``, ``resume``, ``stop``, ``reconcile``, ``reload``."""
+"""Commands to the running daemon: ``enter``, ``exit``, ``pause``, ``resume``, ``stop``, ``reconcile``, ``unlock``, ``reload``."""
 
 from __future__ import annotations
 
@@ -61,7 +61,11 @@ def resume(
     config: ConfigFiles = DEFAULT_CONFIG,
     risk: Annotated[bool, typer.Option("--risk", help="Limits of candled.risk begin anew.")] = False,
     settled: Annotated[
-        bool, typer.Option("--settled", help="A human has looked at the contradictions that were reported.")
+        bool,
+        typer.Option(
+            "--settled",
+            help="A human has looked at reported contradictions, or at what a restored ledger lacks.",
+        ),
     ] = False,
 ) -> None:
     """Allow entries again."""
@@ -99,6 +103,14 @@ def stop(
     print(f"process {holder.pid} is told to stop")
 
 
+def unlock(
+    pair: Annotated[str, typer.Argument(help="A pair, or all.")], config: ConfigFiles = DEFAULT_CONFIG
+) -> None:
+    """Lift the locks of a pair, or all: what a protection or the strategy has barred may be entered again."""
+    settings = settings_of(config)
+    print(must_run(ask_daemon(settings, {"do": "unlock", "pair": pair}), settings)["text"])
+
+
 def reload(config: ConfigFiles = DEFAULT_CONFIG) -> None:
     """Have the running daemon read its configuration again; exit status 78 if that is wrong, and nothing has changed."""
     try:
@@ -125,7 +137,7 @@ def reconcile(config: ConfigFiles = DEFAULT_CONFIG) -> None:
 def _write(settings: Settings, change: Callable[[Ledger, int], None]) -> None:
     """Change the ledger while no daemon runs: the state folder is held meanwhile."""
     from daemon.core.clock import SystemClock  # noqa: PLC0415
-    from daemon.runtime.trading_room import opened_ledger  # noqa: PLC0415
+    from daemon.runtime.account_ledger import opened_ledger  # noqa: PLC0415
     from daemon.state.folder import StateFolder  # noqa: PLC0415
 
     now_ms = SystemClock().now_ms()

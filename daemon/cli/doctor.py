@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of, utc
+from daemon.core.words import counted
 
 if TYPE_CHECKING:
     from daemon.state.artifacts import Artifact
@@ -90,7 +91,7 @@ def _ledger(health: Health) -> str:
         lines.append(
             f"damaged  {health.path.name}: {health.fault}; a start puts its newest backup in its place"
         )
-    return "\n".join([*lines, f"ledger   {health.path.name}: {health.trades} trades, {backups}"])
+    return "\n".join([*lines, f"ledger   {health.path.name}: {counted(health.trades, 'trade')}, {backups}"])
 
 
 def _loss(loss: Loss) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, print_table, settings_of
 from daemon.cli.trading import figures_of, ledger_of, money, number, when
+from daemon.core.words import counted
 
 if TYPE_CHECKING:
     from daemon.trading.summary import Part, Summary
@@ -49,6 +50,7 @@ def _document(found: Summary) -> dict[str, Any]:
         "ratio": float(found.ratio),
         "open_profit": None if found.open_profit is None else str(found.open_profit),
         "fees": {currency: str(fee) for currency, fee in found.fees.items()},
+        "fees_without_a_price": {currency: str(fee) for currency, fee in found.unvalued.items()},
         "drawdown": {
             "absolute": str(found.drawdown.absolute),
             "ratio": float(found.drawdown.ratio),
@@ -80,17 +82,20 @@ def _print(found: Summary) -> None:
 
     closed, fall = found.closed, found.drawdown
     print(
-        f"{money(found.profit)} {found.currency} ({found.ratio:+.2%} of {number(found.beginning, 2)}) in {closed.trades} "
-        f"closed trades, {closed.wins} of them won; fees "
+        f"{money(found.profit)} {found.currency} ({found.ratio:+.2%} of {number(found.beginning, 2)}) in "
+        f"{counted(closed.trades, 'closed trade')}, {closed.wins} won; fees "
         + (", ".join(f"{number(fee)} {currency}" for currency, fee in found.fees.items()) or "none")
     )
+    if found.unvalued:
+        lacking = ", ".join(f"{number(fee)} {currency}" for currency, fee in found.unvalued.items())
+        print(f"not in the profit, for nobody knows its price: {lacking} of the fees")
     if found.open_trades:
         worth = (
             "unknown, for no daemon runs"
             if found.open_profit is None
             else f"{money(found.open_profit)} {found.currency}"
         )
-        print(f"open: {found.open_trades} trades, {worth}")
+        print(f"open: {counted(found.open_trades, 'trade')}, {worth}")
     if fall.absolute:
         print(
             f"drawdown {number(fall.absolute, 2)} {found.currency} ({fall.ratio:.2%}), lowest {when(fall.low_ms)}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, print_table, settings_of
 from daemon.cli.trading import figures_of, ledger_of, money, number, when
+from daemon.core.words import counted
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, exact.")]
 
@@ -31,15 +33,17 @@ def trades(
             records = (
                 [ledger.trade(trade)]
                 if trade is not None
-                else list(ledger.trades(is_open=None if every else True))[-limit:]
+                else list(ledger.trades(is_open=None if every else True))
             )
         except KeyError:
             raise ConfigError(f"no trade {trade}; see candled trades --all") from None
-    rows = [trade_figures(record) for record in records]
+    rows = [trade_figures(record) for record in records[-limit:]]
     for row in rows:
         if row["trade"] in now and row["closed_ms"] is None:
             live = now[row["trade"]]
             row |= {name: live[name] for name in ("price", "open_profit", "open_profit_ratio")}
+    if trade is None:
+        _tell_cut(limit, len(records), "trade")
     if as_json:
         print(json.dumps(rows, indent=1))
         return
@@ -64,6 +68,7 @@ def orders(
     with ledger_of(settings) as ledger:
         found = ledger.orders() if every else ledger.orders(unsettled=True)
     rows = [order_figures(order) for order in found[-limit:]]
+    _tell_cut(limit, len(found), "order")
     if as_json:
         print(json.dumps(rows, indent=1))
     elif not rows:
@@ -93,6 +98,12 @@ def balance(config: ConfigFiles = DEFAULT_CONFIG, as_json: Json = False) -> None
     print_table(table)
     if shown.get("worth"):
         print(f"worth {number(shown['worth'], 2)} {settings.stake_currency} at the prices of now")
+
+
+def _tell_cut(shown: int, there: int, noun: str) -> None:
+    """Nobody shall take the newest for all."""
+    if there > shown:
+        print(f"the newest {shown} of {counted(there, noun)}; --limit {there} shows all", file=sys.stderr)
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from daemon.cli.trading import money, number
+from daemon.core.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +26,11 @@ def trading_lines(figures: Mapping[str, Any]) -> list[str]:
     open_profit = sum(float(trade["open_profit"] or 0) for trade in trades)
     parts = [
         f"worth {number(figures['worth'], 2)}",
-        f"{figures['closed']} closed trades {money(figures['closed_profit'])}",
+        f"{counted(figures['closed'], 'closed trade')} {money(figures['closed_profit'])}",
         f"{len(trades)} open {money(str(open_profit))}",
     ]
     if figures["orders"]:
-        parts.append(f"{figures['orders']} orders")
+        parts.append(counted(figures["orders"], "order"))
     lines = ["  ·  ".join(parts)]
     lines += [_trade(trade) for trade in trades[:MOST]]
     if len(trades) > MOST:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from daemon.core.words import counted
 from daemon.interface import health
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def daily(figures: Mapping[str, Any], before: Mapping[str, Any]) -> str:
         old = before.get("trading") or {}
         closed = int(trading["closed"]) - int(old.get("closed", 0))
         profit = float(trading["closed_profit"]) - float(old.get("closed_profit", 0))
-        parts.append(f"{closed} trades closed with {profit:+.2f}, {len(trading['open'])} open")
+        parts.append(f"{counted(closed, 'trade')} closed with {profit:+.2f}, {len(trading['open'])} open")
         parts.append(f"account {float(trading['worth']):.2f}")
     return "daily summary: " + "; ".join(parts)
 

@@ -216,11 +216,20 @@ class CcxtClient:
         return parsed if isinstance(parsed, list) else None
 
 
-def _constructed(exchange_id: str, layers: list[Mapping[str, Any]], *, stream: bool) -> Any:
+def check_known(exchange_id: str) -> None:
+    """Whether ccxt knows an exchange of this name; nobody is asked for that.
+
+    Raises:
+        ConfigError: it does not; the nearest names.
+    """
     if exchange_id not in ccxt.exchanges:
         near = difflib.get_close_matches(exchange_id, ccxt.exchanges, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "see ccxt's list of exchanges"
         raise ConfigError(f"exchange.name: ccxt knows no exchange {exchange_id!r}; {hint}")
+
+
+def _constructed(exchange_id: str, layers: list[Mapping[str, Any]], *, stream: bool) -> Any:
+    check_known(exchange_id)
     settings = ccxt.Exchange.deep_extend(*layers)
     try:
         client = _kind(exchange_id, stream=stream)(settings)

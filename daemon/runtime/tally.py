@@ -88,7 +88,7 @@ class Tally:
         self._outcomes: dict[Pair, Outcome] = {}
         self._signals: deque[Signal] = deque(maxlen=20)
         self._streaks: dict[Pair, str] = {}
-        self._blocked: dict[tuple[Pair, SignalKind], str] = {}
+        self._standing: dict[tuple[Pair, SignalKind], tuple[str, str]] = {}
         self._last: dict[str, Any] = {}
         self._stages: dict[str, tuple[int, float]] = {}
         self._training_s: tuple[int, float] = (0, 0.0)
@@ -213,18 +213,18 @@ class Tally:
             }
 
     def _log(self, outcomes: Sequence[Outcome], signals: Sequence[Signal]) -> None:
-        """Log signals, and for each pair the first abstention of a streak and its end."""
-        blocked = {(signal.pair, signal.kind): signal.blocked for signal in signals if signal.blocked}
+        """Log what begins: a signal, blocked or not, and for each pair an abstention; and the end of that."""
+        standing = {(signal.pair, signal.kind): (signal.blocked, signal.tag) for signal in signals}
         for signal in signals:
             fields = {"pair": signal.pair, "signal": signal.kind.value, "candle": iso(signal.candle_ms)}
             fields |= {"tag": signal.tag} if signal.tag else {}
-            if signal.blocked and self._blocked.get((signal.pair, signal.kind)) == signal.blocked:
+            if self._standing.get((signal.pair, signal.kind)) == (signal.blocked, signal.tag):
                 continue  # told when the streak began
             if signal.blocked:
                 log.info("signal_blocked", extra={"fields": {**fields, "why": signal.blocked}})
             else:
                 log.info("signal", extra={"fields": fields})
-        self._blocked = blocked
+        self._standing = standing
         for outcome in outcomes:
             self._outcomes[outcome.pair] = outcome
             reason = str(outcome.reason) if isinstance(outcome, Abstention) else ""

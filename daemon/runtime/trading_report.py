@@ -101,6 +101,7 @@ def order_figures(order: OrderRecord) -> dict[str, Any]:
                 "price": _text(fill.price),
                 "fee": _text(fill.fee),
                 "fee_currency": fill.fee_currency,
+                "fee_rate": _text(fill.fee_rate),
             }
             for fill in order.fills
         ],

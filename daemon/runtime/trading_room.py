@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
@@ -10,14 +11,17 @@ from daemon.core.errors import ConfigError
 from daemon.core.market import CandleKey
 from daemon.market.ccxt_market import CcxtMarket
 from daemon.market.simulated import SimulatedMarket
-from daemon.state import atomic
+from daemon.runtime.account_ledger import account_of_settings, set_aside
 from daemon.strategy.ports import bind_trading
+from daemon.trading.account import stake_of
 from daemon.trading.beating import beating
+from daemon.trading.broker import Balance
 from daemon.trading.callbacks import Callbacks
 from daemon.trading.desk import Desk
 from daemon.trading.desk_commands import DeskCommands
 from daemon.trading.desk_entries import DeskEntries
 from daemon.trading.desk_exits import DeskExits
+from daemon.trading.desk_fees import DeskFees
 from daemon.trading.desk_ground import Ground
 from daemon.trading.desk_options import DeskOptions, DeskTerms
 from daemon.trading.desk_orders import DeskOrders
@@ -25,12 +29,14 @@ from daemon.trading.desk_risk import DeskRisk
 from daemon.trading.desk_stops import DeskStops
 from daemon.trading.desk_strategy import DeskStrategy
 from daemon.trading.desk_truth import DeskTruth
-from daemon.trading.ledger_files import make_backup, open_ledger
-from daemon.trading.live_checks import Plan, check_start
+from daemon.trading.desk_view import Showing
+from daemon.trading.ledger_files import make_backup
+from daemon.trading.live_checks import Plan, check_stake, check_start, late_ms
 from daemon.trading.orders import ZERO
 from daemon.trading.paper import PaperBroker
 from daemon.trading.paper_market import CandleMarket
 from daemon.trading.prices import Book
+from daemon.trading.reconcile import GRACE_MS
 from daemon.trading.rules import trade_rules
 from daemon.trading.strategy_market import StrategyMarket
 from daemon.trading.strategy_sources import StrategySources
@@ -38,8 +44,7 @@ from daemon.trading.watched_market import WatchedMarket
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Sequence
 
     from daemon.config import Settings
     from daemon.core.candles import CandleFrame
@@ -52,18 +57,16 @@ if TYPE_CHECKING:
     from daemon.trading.live import LiveBroker
     from daemon.trading.messages import Inbox
     from daemon.trading.paper_market import CandleSource, PaperMarket
+    from daemon.trading.records import TradeRecord
     from daemon.trading.rules import TradeRules
 
 log = logging.getLogger(__name__)
-
-ACCOUNT = "account"
-"""Fact: whose trades a ledger holds."""
-BEGINNING = "dry_run_wallet"
 
 
 def desk_of(
     settings: Settings,
     *,
+    ledger: Ledger,
     strategy: LoadedStrategy,
     market: Market,
     frame_of: Callable[[CandleKey], CandleFrame],
@@ -76,6 +79,7 @@ def desk_of(
 
     Args:
         settings: the configuration.
+        ledger: of this account (`opened_ledger`); the desk closes it in the end.
         strategy: whose callbacks are asked; it is bound to what is traded.
         market: where candles come from.
         frame_of: candles in memory.
@@ -85,21 +89,18 @@ def desk_of(
         beat: called when the exchange has answered, or has not in its time.
 
     Raises:
-        ConfigError: a rule does not fit, the ledger is another market's, or damaged without a backup.
+        ConfigError: a rule does not fit, or the exchange does not let us trade so.
     """
     rules = trade_rules(settings, strategy.instance)
-    ledger = opened_ledger(settings, clock.now_ms())
-    try:
-        known = _broker(settings, rules, market, ledger, frame_of=frame_of, clock=clock)
-    except BaseException:
-        ledger.close()
-        raise
+    live = _live(market) if isinstance(market, CcxtMarket) else None
+    known = _broker(settings, rules, market, live, ledger, frame_of=frame_of, clock=clock)
     broker = beating(known, beat)
     callbacks = Callbacks(strategy)
-    options = desk_options(settings)
-    orders = DeskOrders(ledger, broker, clock=clock, account=_account(settings), grace_ms=options.grace_ms)
+    options, late = desk_options(settings), _late_ms(settings, known)
+    options = replace(options, grace_ms=max(options.grace_ms, late))
+    orders = DeskOrders(ledger, broker, clock=clock, account=account_of_settings(settings), late_ms=late)
     truth = DeskTruth(ledger, broker, orders, clock=clock, options=options, on_paper=settings.dry_run)
-    books = _books(known, market)
+    books = _books(known) if live is None else live.order_book
     ground = Ground(
         ledger,
         broker,
@@ -142,8 +143,10 @@ def desk_of(
         truth=truth,
         risk=risk,
         strategy=told,
+        fees=DeskFees(ledger, price_at=_price_at(settings, known), closed=ground.closed, clock=clock),
+        showing=Showing(ledger, settings.stake_currency, ground.closed),
         inbox=inbox,
-        backup=lambda ledger, now_ms: make_backup(ledger, now_ms, _set_aside),
+        backup=lambda ledger, now_ms: make_backup(ledger, now_ms, set_aside),
         stop=stop,
     )
 
@@ -175,64 +178,43 @@ def desk_terms(settings: Settings, strategy: LoadedStrategy) -> DeskTerms:
     )
 
 
-def opened_ledger(settings: Settings, now_ms: int) -> Ledger:
-    """The ledger of this account; a new dry-run account gets its money.
+def _late_ms(settings: Settings, broker: Broker) -> int:
+    """How long an order whose answer was lost is waited for."""
+    chosen = desk_options(settings).late_ms
+    if chosen is not None:
+        return chosen
+    return GRACE_MS if settings.dry_run else late_ms(cast("LiveBroker", broker))
+
+
+def _price_at(settings: Settings, broker: Broker) -> Callable[[Pair, int], Decimal | None]:
+    """Who knows what a fee in a third currency was worth; on paper there are none."""
+    return (lambda _pair, _at_ms: None) if settings.dry_run else cast("LiveBroker", broker).price_at
+
+
+def check_joining(settings: Settings, rules: TradeRules, desk: Desk, pairs: Sequence[Pair]) -> None:
+    """Whether the stake is enough for pairs that join the running daemon, as a start finds out for all.
 
     Raises:
-        ConfigError: it belongs to another exchange or currency, or is damaged without a backup.
+        ConfigError: it is not.
+        Refused: a pair has no price.
+        Retryable: the exchange does not answer.
     """
-    path = settings.ledger_file
-    atomic.make_folder(path.parent)
-    ledger = open_ledger(path, now_ms, _set_aside)
-    try:
-        _claim(ledger, path, settings)
-        if settings.dry_run and not ledger.deposits():
-            wallet = settings.dry_run_wallet
-            amounts = wallet if isinstance(wallet, dict) else {settings.stake_currency: wallet}
-            with ledger.together():
-                for currency, amount in amounts.items():
-                    ledger.deposit(currency, Decimal(str(amount)), now_ms, BEGINNING)
-    except BaseException:
-        ledger.close()
-        raise
-    return ledger
+    if settings.dry_run or not pairs:
+        return
+    broker, held = desk.broker, [trade.record for trade in desk.view.trades]
+    free = broker.balances().get(settings.stake_currency, Balance()).free
+    terms = {pair: broker.rules(pair) for pair in pairs}
+    check_stake(_plan(settings, rules, held), terms, broker.quotes(pairs), free)
 
 
-def _set_aside(path: Path) -> Path:
-    return atomic.set_aside(path, path.parent / "set-aside")
-
-
-def _claim(ledger: Ledger, path: Path, settings: Settings) -> None:
-    """Let nobody mix the trades of two markets."""
-    mine = _account(settings)
-    known = ledger.get(ACCOUNT)
-    if known is None:
-        ledger.put(ACCOUNT, mine)
-    elif known != mine:
-        raise ConfigError(
-            f"{path} holds the trades of {known}, and this configuration trades on {mine}: choose another "
-            "freqai.identifier, or name another file in db_url"
-        )
-
-
-def _account(settings: Settings) -> str:
-    """What tells this account from all others."""
-    name = settings.exchange.name
-    simulated = settings.candled.simulated
-    if name == "simulated":
-        made_of = simulated.replay.resolve().name if simulated.replay else f"seed {simulated.seed}"
-        name = f"{name} ({made_of})"
-    kind = "dry run" if settings.dry_run else "live"
-    return f"{name}, {kind}, {settings.stake_currency}, {settings.freqai.identifier}"
-
-
-def _plan(settings: Settings, rules: TradeRules) -> Plan:
-    """What a live start is checked for."""
+def _plan(settings: Settings, rules: TradeRules, held: Iterable[TradeRecord]) -> Plan:
+    """What a live start is checked for; ``held``: open trades."""
     return Plan(
         pairs=settings.pairs,
         stake=rules.stake_amount,
         trades=rules.most_trades,
         stake_currency=rules.stake_currency,
+        tied_up=sum(map(stake_of, held), ZERO),
         tradable=rules.tradable_balance_ratio,
         reserve=rules.amount_reserve_percent,
         stoploss=Decimal(str(rules.stoploss)),
@@ -243,26 +225,26 @@ def _broker(
     settings: Settings,
     rules: TradeRules,
     market: Market,
+    live: LiveBroker | None,
     ledger: Ledger,
     *,
     frame_of: Callable[[CandleKey], CandleFrame],
     clock: Clock,
 ) -> Broker:
     if not settings.dry_run:
-        if not isinstance(market, CcxtMarket):
+        if live is None:
             raise ConfigError(
                 f"dry_run is false, but there is no real money on {market.name}: set it to true"
             )
-        live = _live(market)
-        check_start(live, _plan(settings, rules))
+        check_start(live, _plan(settings, rules, ledger.trades(is_open=True)))
         return live
     if isinstance(market, SimulatedMarket):  # a pair may have left the whitelist with a trade open
         market.list_too([trade.pair for trade in ledger.trades(is_open=True)])
     fee = None if settings.fee is None else Decimal(str(settings.fee))
     meets: PaperMarket
-    if isinstance(market, CcxtMarket):
+    if live is not None:
         meets = WatchedMarket(
-            _live(market),
+            live,
             frame_of=lambda pair: frame_of(CandleKey(pair, settings.timeframe)),
             base=settings.timeframe,
             fee=fee,
@@ -275,16 +257,14 @@ def _broker(
 
 
 def _live(market: CcxtMarket) -> LiveBroker:
-    """The orders' side of an exchange's connection."""
+    """The orders' side of an exchange's connection: one, for it listens to the account."""
     from daemon.trading.live import LiveBroker  # noqa: PLC0415 - ccxt takes a second, for those who need it only
 
     return LiveBroker(market)
 
 
-def _books(broker: Broker, market: Market) -> Callable[[Pair], Book | None]:
-    """The order book of a pair: the exchange's, or what its candles let paper orders meet."""
-    if isinstance(market, CcxtMarket):
-        return _live(market).order_book
+def _books(broker: Broker) -> Callable[[Pair], Book | None]:
+    """The order book of a pair: what its candles let paper orders meet."""
 
     def book(pair: Pair) -> Book | None:
         if not isinstance(broker, PaperBroker):

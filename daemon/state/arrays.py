@@ -9,6 +9,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+ROOM = 512
+"""Elements of room beside a long array: more would stand empty, beside every column of every pair, for weeks."""
+
 
 def matched(wanted: NDArray[np.int64], have: NDArray[np.int64]) -> tuple[Any, Any]:
     """Places in ``wanted`` of the candles that are in ``have``, and their places there; slices where it goes."""
@@ -23,8 +26,8 @@ def matched(wanted: NDArray[np.int64], have: NDArray[np.int64]) -> tuple[Any, An
 
 
 def larger(array: NDArray[Any], used: int, needed: int) -> NDArray[Any]:
-    """A copy with room to grow by half, so that appending costs amortised O(1)."""
-    out = np.empty(needed + needed // 2, array.dtype)
+    """A copy with room to grow by half, and by no more than `ROOM`: so that appending rarely copies."""
+    out = np.empty(needed + min(needed // 2, ROOM), array.dtype)
     out[:used] = array[:used]
     return out
 

@@ -200,9 +200,9 @@ class PairColumns:
         ):
             return
         drop = max(0, older - kept)
-        self._times = self._times[drop:].copy()
+        self._times = self._times[drop : self._used].copy()  # and not the room behind them
         for name, column in self._columns.items():
-            column.array = column.array[drop:].copy()
+            column.array = column.array[drop : self._used].copy()
             column.stored = stored.columns[name].segment if name in stored.columns else None
         self._stored, self._split, self._used = stored, self._split + drop, self._used - drop
 

@@ -263,7 +263,7 @@ class PredictionHistory:
                 self._dirty = True
                 return False
             for pair, stored in written.pairs.items():
-                self._pairs[pair].rebase(stored, frozen[pair])
+                self._pairs[pair].rebase(stored, frozen.pop(pair))  # one pair twice in memory, not all
         job.finish()
         return True
 

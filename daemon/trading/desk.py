@@ -11,7 +11,8 @@ from daemon.trading import pauses
 from daemon.trading.book import Contradiction
 from daemon.trading.desk_entries import entering
 from daemon.trading.desk_exits import FORCED
-from daemon.trading.desk_view import Showing
+from daemon.trading.desk_prices import DeskPrices
+from daemon.trading.ledger_connection import LedgerFault
 from daemon.trading.look import Look
 from daemon.trading.messages import Command, DeskView, Tick
 from daemon.trading.orders import ZERO
@@ -24,16 +25,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from daemon.core.clock import Clock
-    from daemon.core.pair import Pair
-    from daemon.trading.broker import Broker, Quote
+    from daemon.trading.broker import Broker
     from daemon.trading.desk_commands import DeskCommands
     from daemon.trading.desk_entries import DeskEntries
     from daemon.trading.desk_exits import DeskExits
+    from daemon.trading.desk_fees import DeskFees
     from daemon.trading.desk_options import DeskOptions, DeskTerms
     from daemon.trading.desk_orders import DeskOrders
     from daemon.trading.desk_risk import DeskRisk
     from daemon.trading.desk_strategy import DeskStrategy
     from daemon.trading.desk_truth import DeskTruth
+    from daemon.trading.desk_view import Showing
     from daemon.trading.ledger import Ledger
     from daemon.trading.messages import Inbox
     from daemon.trading.records import TradeRecord
@@ -43,8 +45,6 @@ log = logging.getLogger(__name__)
 SHOWN_S = 0.5
 """Longest time between two views, real seconds."""
 PAUSED, STOPPED = "initial_state is paused", "initial_state is stopped"
-AWAY_S = 15.0
-"""When an exchange has given no prices for so many real seconds, it is reconciled with before anything is entered."""
 BACKUP_S = 86_400.0
 """Real seconds between two backups of the ledger; another is made at each start."""
 
@@ -67,6 +67,8 @@ class Desk:
         truth: holds the ledger against the exchange.
         risk: watches what the account is worth.
         strategy: shows strategies what is so, and keeps what they write.
+        fees: values those in a third currency.
+        showing: makes what is shown.
         inbox: ticks and commands.
         backup: makes a backup of the ledger.
         stop: set when everything is sold after ``candled stop --exit-all``.
@@ -86,6 +88,8 @@ class Desk:
         truth: DeskTruth,
         risk: DeskRisk,
         strategy: DeskStrategy,
+        fees: DeskFees,
+        showing: Showing,
         inbox: Inbox,
         backup: Callable[[Ledger, int], object],
         stop: threading.Event,
@@ -101,20 +105,26 @@ class Desk:
         self._truth = truth
         self._risk = risk
         self._strategy = strategy
+        self._fees = fees
         self._inbox = inbox
         self._backup = backup
         self._backed_up_s = clock.monotonic_s()
         self._stop = stop
-        self._away_s: float | None = None
         self._given: DeskTerms | None = None
         self._taken: DeskTerms | None = None
         self._tick: Tick | None = None
         self._begun = False
         self._unanswered: list[Command] = []
         self._troubles = Troubles()
-        self._showing = Showing(ledger, options.stake_currency)
+        self._prices = DeskPrices(broker, clock=clock, troubles=self._troubles, doubt=truth.doubt)
+        self._showing = showing
         self._shown_s = -SHOWN_S
         self.view = DeskView()
+
+    @property
+    def broker(self) -> Broker:
+        """Where prices and the account come from; it may be asked from any thread."""
+        return self._broker
 
     def take(self, terms: DeskTerms) -> None:
         """Go by other terms from the next look on; called from any thread."""
@@ -129,17 +139,18 @@ class Desk:
                 self._tick = message.listed(self._options.pairs)
             else:
                 self._unanswered.append(message)
+        ledger = exchange = ""
         try:
             self._look()
-        except (
-            Retryable
-        ) as exc:  # the ledger cannot be written: nothing has left, and the next look tries again
-            self._troubles.put("ledger", str(exc))
-            self._entries.ledger_fault = str(exc)
+        except LedgerFault as exc:  # nothing has left, and the next look tries again
+            ledger = str(exc)
             self._answer_all(exc)
-        else:
-            self._troubles.put("ledger", "")
-            self._entries.ledger_fault = ""
+        except Retryable as exc:
+            exchange = str(exc)
+            self._answer_all(exc)
+        self._troubles.put("ledger", ledger)
+        self._troubles.put("exchange", exchange)
+        self._entries.ledger_fault = ledger
         self._show()
         return False
 
@@ -173,6 +184,7 @@ class Desk:
             self._begin()
         self._orders.pull()
         self._truth.look()
+        self._fees.look()
         look = self._looked(self._ledger.trades(is_open=True))
         self._obey(look)
         stopped = pauses.paused(self._ledger) == STOPPED
@@ -222,7 +234,7 @@ class Desk:
         try:
             self._backup(self._ledger, now_ms)
         except OSError as exc:  # the one before it is whole
-            raise Retryable(f"no backup of the ledger: {exc}") from exc
+            raise LedgerFault(f"no backup of the ledger: {exc}") from exc
 
     def _looked(self, trades: Sequence[TradeRecord]) -> Look:
         """The moment, with prices of all pairs that matter."""
@@ -240,30 +252,17 @@ class Desk:
             now_ms=now_ms,
             candle_ms=base.newest_closed(now_ms),
             tick=tick,
-            quotes=self._quotes(tuple(wanted)),
+            quotes=self._prices.of(tuple(wanted)),
         )
-
-    def _quotes(self, pairs: Sequence[Pair]) -> Mapping[Pair, Quote]:
-        now_s = self._clock.monotonic_s()
-        try:
-            found = self._broker.quotes(pairs) if pairs else {}
-        except Retryable as exc:
-            self._troubles.put("prices", str(exc))
-            self._away_s = now_s if self._away_s is None else self._away_s
-            return {}
-        if self._away_s is not None and now_s - self._away_s >= AWAY_S:
-            self._truth.doubt("the exchange was away: the ledger has not been held against it since")
-        self._away_s = None
-        lacking = ", ".join(pair for pair in pairs if pair not in found)
-        self._troubles.put("prices", f"there is none of {lacking}" if lacking else "")
-        return found
 
     def _keep(self, trade: TradeRecord, look: Look) -> None:
         """Look after one trade; what goes wrong with it is told, and touches no other."""
         about = _about(trade)
         try:
             self._exits.look(trade, look)
-        except (StrategyError, Refused, Contradiction) as exc:
+        except LedgerFault:
+            raise
+        except (StrategyError, Refused, Contradiction, Retryable) as exc:
             self._troubles.put(about, str(exc))
         else:
             self._troubles.put(about, "")
@@ -298,12 +297,12 @@ class Desk:
             self.view = self._showing.view(
                 self._clock.now_ms(),
                 trades,
-                self._quotes(tuple(dict.fromkeys(trade.pair for trade in trades))),
+                self._prices.of(tuple(dict.fromkeys(trade.pair for trade in trades))),
                 balances=self._truth.balances(),
                 gates=self._entries.gates,
                 trouble=trouble,
             )
-        except Retryable as exc:
+        except LedgerFault as exc:
             self._troubles.put("ledger", str(exc))
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from daemon.core.errors import Refused
+from daemon.core.words import counted
 from daemon.trading import pauses
 from daemon.trading.ledger_files import RESTORED
 
@@ -57,6 +58,7 @@ class DeskCommands:
             "resume": self._resume,
             "stop": self._stop,
             "reconcile": self._reconcile,
+            "unlock": self._unlock,
         }
 
     def take(self, pairs: Sequence[Pair], *, may_enter: bool) -> None:
@@ -131,7 +133,7 @@ class DeskCommands:
         if arguments.get("settled"):
             settled = self._ledger.settle_contradictions(look.now_ms)
             self._ledger.put(RESTORED, None)
-            done.append(f"{len(settled)} contradictions are settled")
+            done.append(f"{counted(len(settled), 'contradiction')} settled")
             self._truth.soon()
         return {"text": "; ".join(done)}
 
@@ -144,9 +146,20 @@ class DeskCommands:
         for trade in trades:
             self._exits.force(trade, look)
         return {
-            "text": f"selling {len(trades)} open trades, then the daemon stops",
+            "text": f"selling {counted(len(trades), 'open trade')}, then the daemon stops",
             "trades": [t.trade_id for t in trades],
         }
+
+    def _unlock(self, arguments: Mapping[str, Any], look: Look) -> Mapping[str, Any]:
+        wanted = str(arguments.get("pair", ""))
+        locks = [
+            lock for lock in self._ledger.locks(look.now_ms) if wanted.lower() in ("all", lock.pair.lower())
+        ]
+        if not locks and wanted.lower() != "all":
+            raise Refused(f"{wanted!r} is not locked; candled status tells why nothing is entered")
+        self._ledger.lift(locks)
+        named = [f"{each.pair} ({each.reason})" if each.reason else each.pair for each in locks]
+        return {"text": f"{counted(len(locks), 'lock')} lifted{': ' * bool(named)}{', '.join(named)}"}
 
     def _reconcile(self, arguments: Mapping[str, Any], look: Look) -> Mapping[str, Any]:
         del arguments, look

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ALL = "*"
+SETTLED = "once you have looked at the exchange, `candled resume --settled` takes it as it is"
 CLOCK_S = 60.0
 """Real seconds between two looks at the exchange's clock."""
 
@@ -223,7 +224,7 @@ class DeskEntries:
             state="paused" if pauses.paused(self._ledger) else "running",
             findings=(
                 *self._truth.obstacles,
-                *((f"the ledger is a backup ({restored['fault']})",) if restored else ()),
+                *((f"the ledger is a backup ({restored['fault']}); {SETTLED}",) if restored else ()),
             ),
             ledger_fault=self.ledger_fault,
             clock_off_ms=self._off_ms(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from daemon.core.errors import Refused, Retryable, StrategyError
 from daemon.trading.adjusting import adjustment
 from daemon.trading.exits import ExitDecision, ExitKind, ExitLook, check_exits
-from daemon.trading.leaving import ExitWish, least_sellable, plan_exit
+from daemon.trading.leaving import ExitWish, TooLittle, is_dust, least_sellable, plan_exit
 from daemon.trading.orders import Leg, Side
 from daemon.trading.positions import position_of
 from daemon.trading.timeouts import Waiting, check_waiting, emergency_due
@@ -107,12 +107,12 @@ class DeskExits:
         """Cancel or replace an order whose time is over; what a callback did wrong.
 
         Raises:
-            Refused: there is no price now, or the exchange would not take the order at its new price.
+            Refused: the exchange would not take the order at its new price.
         """
         check = check_waiting(
             order,
             self._ground.shown(trade),
-            rate=self._ground.rate(order.intent.side, trade.pair, look),
+            rate=self._ground.rate_or_ticker(order.intent.side, trade.pair, look)[0],
             now_ms=look.now_ms,
             newest_close_ms=look.candle_ms + self._ground.rules.timeframe.ms,
             terms=self._ground.terms(trade.pair),
@@ -151,7 +151,7 @@ class DeskExits:
 
     def _hold(self, trade: TradeRecord, look: Look) -> list[str]:
         """A trade that holds something: move its stop, leave it if a rule says so, else let the strategy change it."""
-        rate = self._ground.rate(Side.SELL, trade.pair, look)
+        rate, bookless = self._ground.rate_or_ticker(Side.SELL, trade.pair, look)
         leave = look.leaves(trade.pair)
         check = check_exits(
             trade,
@@ -166,14 +166,17 @@ class DeskExits:
             self._ground.terms(trade.pair),
         )
         trade = self._ledger.note(trade.trade_id, stop=check.stop, highest=check.highest, lowest=check.lowest)
+        found = [*check.faults, *filter(None, [bookless])]
         if any(order.state.final and not order.settled for order in trade.orders):
             # Executions are not listed yet. What seems to be held may be sold: it must not be sold twice.
-            return list(check.faults)
-        leaving, faults = self._leaves(trade, self._wishes(trade, check), rate, look)
+            return found
+        wishes = tuple(each for each in self._wishes(trade, check) if each.kind.protective or not bookless)
+        leaving, faults = self._leaves(trade, wishes, rate, look)
         if not leaving:
             self._stops.keep_at_exchange(self._ledger.trade(trade.trade_id), look)
-            self._adjust(self._ledger.trade(trade.trade_id), rate, look)
-        return [*check.faults, *faults]
+            if not bookless:
+                self._adjust(self._ledger.trade(trade.trade_id), rate, look)
+        return [*found, *faults]
 
     def _wishes(self, trade: TradeRecord, check: ExitCheck) -> tuple[ExitDecision, ...]:
         """Why to leave, the first in rank first: what was commanded and what is an emergency before all rules."""
@@ -197,6 +200,9 @@ class DeskExits:
         for decision in wishes:
             try:
                 self._leave(trade, decision, rate, look)
+            except TooLittle as exc:  # so it is for every other wish
+                faults.append(str(exc))
+                break
             except Refused as exc:
                 fields = {"trade": trade.trade_id, "why": str(exc)}
                 log.debug("exit_refused", extra={"fields": fields})
@@ -210,16 +216,23 @@ class DeskExits:
         """Sell all that a trade holds; orders that are in the way are cancelled first.
 
         Raises:
+            TooLittle: what is held cannot be sold at this price.
             Refused: the strategy denies it, or the exchange would.
             StrategyError: a callback raised, and this exit is none that protects; nothing was done.
         """
         terms = self._ground.terms(trade.pair)
         held = position_of(trade).amount
         if terms.market.amount(held) < least_sellable(rate, terms.market):
-            if not trade.alive():
+            if trade.alive():
+                self._cancel(trade, decision.detail, Leg.ENTRY)
+            elif is_dust(held, terms.market) or decision.kind is ExitKind.FORCE_EXIT:
                 self._stops.write_off(trade, decision, look)
             else:
-                self._cancel(trade, decision.detail, Leg.ENTRY)
+                raise TooLittle(
+                    f"{decision.detail}: {held:f} {trade.pair.base} are worth {held * rate:f} {trade.pair.quote}, less "
+                    f"than the least order of {terms.market.min_cost:f}: kept until they are worth more; `candled exit "
+                    f"{trade.trade_id}` writes them off"
+                )
             return
         wish = ExitWish(
             pair=trade.pair,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from daemon.core.errors import Refused, Retryable
 from daemon.trading.account import account_of
-from daemon.trading.orders import ZERO, Side
-from daemon.trading.positions import position_of
+from daemon.trading.closed import ClosedTrades
+from daemon.trading.orders import Side
 from daemon.trading.prices import market_price
 from daemon.trading.strategy_trades import strategy_trade
 from daemon.trading.terms import Terms
@@ -56,8 +56,7 @@ class Ground:
         self.callbacks = callbacks
         self.balances = balances
         self.order_book = order_book
-        self._closed: dict[int, Decimal] = {}
-        self._summed = False
+        self.closed = ClosedTrades(ledger)
 
     def terms(self, pair: Pair) -> Terms:
         """What decisions about a pair go by."""
@@ -78,6 +77,19 @@ class Ground:
         except Retryable as exc:
             raise Refused(f"{pair}: {exc}") from exc
 
+    def rate_or_ticker(self, side: Side, pair: Pair, look: Look) -> tuple[Decimal, str]:
+        """`rate`, or best bid or ask where the order book does not tell it; and then why.
+
+        A stop-loss and a time-out do not wait for an order book.
+        """
+        try:
+            return self.rate(side, pair, look), ""
+        except Refused as exc:
+            quote = look.quotes.get(pair)
+            if quote is None:
+                raise
+            return (quote.ask if side is Side.BUY else quote.bid), f"{exc}: judged by the ticker"
+
     def shown(self, trade: TradeRecord) -> Trade:
         """A trade as the strategy sees it."""
         return strategy_trade(
@@ -86,26 +98,6 @@ class Ground:
 
     def account(self) -> Account:
         """The account now."""
-        return account_of(
-            self.rules.stake_currency,
-            self.balances(),
-            self._ledger.trades(is_open=True),
-            self.closed_profit(),
-        )
-
-    def closed_profit(self) -> Decimal:
-        """What closed trades have earned, stake currency; each is summed once."""
-        if not self._summed:
-            for trade in self._ledger.trades(is_open=False):
-                self._count(trade)
-            self._summed = True
-        return sum(self._closed.values(), ZERO)
-
-    def closed(self, trade: TradeRecord) -> None:
-        """A trade was closed."""
-        self.closed_profit()
-        self._count(trade)
-
-    def _count(self, trade: TradeRecord) -> None:
-        position = position_of(trade)
-        self._closed[trade.trade_id] = position.received - position.paid
+        trades = self._ledger.trades(is_open=True)
+        self.closed.reopened(trades)
+        return account_of(self.rules.stake_currency, self.balances(), trades, self.closed.profit)

@@ -28,7 +28,9 @@ class DeskOptions:
         stake_currency: quote currency of the account.
         throttle_s: longest time between two looks, market seconds.
         cancel_on_exit: whether entries and exits that are open are cancelled when the daemon stops.
-        grace_ms: how long after its request an order may still turn up at the exchange (`reconcile.is_absent`).
+        late_ms: how long after its answer was lost an order may still turn up at the exchange, market milliseconds;
+            None: as the exchange has it (`live_checks.late_ms`).
+        grace_ms: how long after its request it may, as a reconciliation sees it (`reconcile.is_absent`).
         confirm_ms: how long a difference of balances must have stood to be believed (`reconcile.adjustments`).
         start: ``running``, ``paused`` or ``stopped``: how a start finds it.
     """
@@ -39,6 +41,7 @@ class DeskOptions:
     throttle_s: float
     cancel_on_exit: bool = False
     start: str = "running"
+    late_ms: int | None = None
     grace_ms: int = GRACE_MS
     confirm_ms: int = CONFIRM_MS
 

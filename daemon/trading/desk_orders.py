@@ -1,4 +1,4 @@
-"""Orders on their way: nothing leaves before it is in the ledger, and what came of it is asked until it is known."""
+"""Orders on their way out: nothing leaves before it is in the ledger."""
 
 from __future__ import annotations
 
@@ -7,31 +7,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import ConfigError, Refused, Retryable
-from daemon.trading.book import Contradiction
 from daemon.trading.broker import AnswerLost
+from daemon.trading.order_news import OrderNews, named
 from daemon.trading.orders import ZERO, Intent, OrderReport, OrderState, client_id
-from daemon.trading.reconcile import GRACE_MS, is_absent
+from daemon.trading.reconcile import GRACE_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from daemon.core.clock import Clock
-    from daemon.core.errors import CandledError
     from daemon.trading.broker import Broker
-    from daemon.trading.ledger import Ledger, Taken
-    from daemon.trading.orders import Fill
+    from daemon.trading.ledger import Ledger
     from daemon.trading.plans import OrderPlan
     from daemon.trading.records import OrderRecord, TradeRecord
 
 log = logging.getLogger(__name__)
 
 MINUTE_MS = 60_000
-OVERLAP_MS = 60_000
-"""Fills are fetched from so long before an order was sent: clocks differ."""
 
 
-class DeskOrders:
-    """Sends, cancels, asks. It decides nothing.
+class DeskOrders(OrderNews):
+    """Sends and cancels, and knows what came of it. It decides nothing but to intend nothing in a silence.
 
     Every method may raise `Retryable` where the ledger cannot be written; then no request has left. What goes wrong
     at the exchange does not raise: it shows in the order's state.
@@ -41,7 +35,7 @@ class DeskOrders:
         broker: where orders go.
         clock: market and real time.
         account: see `client_id`.
-        grace_ms: see `is_absent`.
+        late_ms: how long after its answer was lost an order may still turn up at the exchange, market milliseconds.
         ask_s: real seconds between two questions about an open order of which no news has come.
     """
 
@@ -52,31 +46,21 @@ class DeskOrders:
         *,
         clock: Clock,
         account: str,
-        grace_ms: int = GRACE_MS,
+        late_ms: int = GRACE_MS,
         ask_s: float = 5.0,
     ) -> None:
-        self._ledger = ledger
-        self._broker = broker
-        self._clock = clock
+        super().__init__(ledger, broker, clock=clock, late_ms=late_ms, ask_s=ask_s)
         self._account = account
-        self._grace_ms = grace_ms
-        self._ask_s = ask_s
-        self._asked_s: dict[str, float] = {}
-        self._unknown: dict[str, int] = {}
-        self._whys: dict[str, str] = {}
-        self._faults: dict[str, str] = {}
         self.sent_ms = list(ledger.sent_ms(clock.now_ms() - MINUTE_MS))
         """When orders left within the last minute of market time, also before a restart."""
-        self.moves = 0
-        """Counts what may have changed the account."""
-
-    @property
-    def trouble(self) -> str:
-        """What the exchange does not answer, in words; empty if it does."""
-        return "; ".join(f"{what}: {error}" for what, error in self._faults.items())
 
     def begin(self, plan: OrderPlan, candle_ms: int, *, strategy: str, timeframe: str) -> TradeRecord:
-        """Begin a trade with its first order."""
+        """Begin a trade with its first order.
+
+        Raises:
+            Refused: the exchange asks for silence.
+        """
+        self._check_silence()
         intent = self._intent(plan, 0, candle_ms)
         trade = self._ledger.begin_trade(
             intent,
@@ -89,7 +73,12 @@ class DeskOrders:
         return self._ledger.trade(trade.trade_id)
 
     def add(self, trade: TradeRecord, plan: OrderPlan, candle_ms: int) -> OrderRecord:
-        """One more order of a trade."""
+        """One more order of a trade.
+
+        Raises:
+            Refused: the exchange asks for silence.
+        """
+        self._check_silence()
         intent = self._intent(plan, trade.trade_id, candle_ms)
         self._ledger.intend(intent)
         return self._send(intent)
@@ -103,7 +92,7 @@ class DeskOrders:
         if order.state.final or order.state is OrderState.UNKNOWN:
             return order  # whether there is anything to cancel, only the exchange knows: it is asked
         if order.state is OrderState.OPEN:
-            log.info("order_cancelled", extra={"fields": {**_named(intent), "why": why}})
+            log.info("order_cancelled", extra={"fields": {**named(intent), "why": why}})
         self._whys[intent.client_id] = why
         self._ledger.cancelling(intent.client_id, self._clock.now_ms())
         try:
@@ -124,61 +113,6 @@ class DeskOrders:
                 self._ledger.drop(
                     order.intent.client_id, self._clock.now_ms(), "the daemon ended before it was sent"
                 )
-
-    def pull(self) -> None:
-        """Take what the exchange has told, and ask about what it should have told."""
-        self._hear()
-        unsettled = self._ledger.orders(unsettled=True)
-        for order in unsettled:
-            if order.state is OrderState.INTENDED:  # its request failed to be committed
-                self._ledger.drop(order.intent.client_id, self._clock.now_ms(), "the moment had passed")
-            elif self._is_due(order):
-                try:
-                    self._ask(order)
-                except Contradiction as exc:  # a human has to look at this one; the others go on
-                    self._fault(f"order {order.intent.client_id}", exc)
-        alive = {order.intent.client_id for order in unsettled}
-        for known in (self._asked_s, self._unknown, self._whys):
-            for name in [each for each in known if each not in alive]:
-                del known[name]
-        if not alive:  # whatever went wrong with orders is over with them
-            for what in self._faults.keys() - {"news"}:
-                del self._faults[what]
-
-    def _hear(self) -> None:
-        """Take what the exchange has pushed."""
-        try:
-            news = self._broker.news()
-        except (Retryable, Refused, ConfigError) as exc:
-            self._fault("news", exc)
-            news = ()
-        else:
-            self._faults.pop("news", None)
-        if news:
-            try:
-                self.take(news)
-            except Retryable:
-                self._asked_s.clear()  # it will not be told again: ask for all
-                raise
-
-    def take(self, reports: Iterable[OrderReport], fills: Iterable[Fill] = ()) -> Taken:
-        """Commit what the exchange said, and log what is new in it."""
-        told = [replace(each, detail=each.detail or self._whys.get(each.client_id, "")) for each in reports]
-        taken = self._ledger.take(told, fills, self._clock.now_ms())
-        self.moves += bool(taken.changed or taken.fills)
-        for fill in taken.fills:
-            fields = {"pair": fill.pair, "side": fill.side.value, "amount": fill.amount, "price": fill.price}
-            log.info(
-                "fill",
-                extra={"fields": {**fields, "fee": fill.fee, "order": fill.client_id or fill.exchange_id}},
-            )
-        for what in taken.contradictions:
-            log.error("contradiction", extra={"fields": {"what": what, "remedy": "candled resume --settled"}})
-        return taken
-
-    def ask_again(self) -> None:
-        """Have every unsettled order asked for at the next `pull`."""
-        self._asked_s.clear()
 
     def _intent(self, plan: OrderPlan, trade_id: int, candle_ms: int) -> Intent:
         attempt = self._ledger.next_attempt(plan.pair, candle_ms, plan.leg)
@@ -206,15 +140,16 @@ class DeskOrders:
         self._asked_s[intent.client_id] = self._clock.monotonic_s()
         self.sent_ms = [ms for ms in self.sent_ms if ms > now_ms - MINUTE_MS] + [now_ms]
         self.moves += 1
-        log.info("order", extra={"fields": {**_named(intent), "reason": intent.reason}})
+        log.info("order", extra={"fields": {**named(intent), "reason": intent.reason}})
         try:
             report = self._broker.send(intent)
         except Refused as exc:
             report = _rejected(intent, self._clock.now_ms(), str(exc))
-            log.warning("order_refused", extra={"fields": {**_named(intent), "error": str(exc)}})
+            log.warning("order_refused", extra={"fields": {**named(intent), "error": str(exc)}})
         except AnswerLost as exc:
             self._fault("send", exc)
-            return self._known(intent.client_id)
+            # Most often it has arrived, and only its answer is lost.
+            return self._ask(self._known(intent.client_id))
         except (Retryable, ConfigError) as exc:  # nothing has left
             self._fault("send", exc)
             return self._ledger.absent(intent.client_id, self._clock.now_ms())
@@ -224,66 +159,10 @@ class DeskOrders:
         # Most answers carry no executions; what this one has cost decides what the next one may cost.
         return self._ask(order) if order.state.final and not order.settled else order
 
-    def _is_due(self, order: OrderRecord) -> bool:
-        """Whether to ask: what is doubtful at once, what is open now and then."""
-        name, now_s = order.intent.client_id, self._clock.monotonic_s()
-        asked_s = self._asked_s.get(name)
-        patience_s = self._ask_s if order.state is OrderState.OPEN else min(1.0, self._ask_s)
-        if asked_s is not None and now_s - asked_s < patience_s:
-            return False
-        self._asked_s[name] = now_s
-        return True
-
-    def _ask(self, order: OrderRecord) -> OrderRecord:
-        """Ask the exchange how an order stands, and for the fills that are missing."""
-        intent = order.intent
-        fills: Sequence[Fill] = ()
-        try:
-            report = self._broker.order(intent.pair, intent.client_id, order.exchange_id)
-            if report is not None and report.filled > sum((f.amount for f in report.fills), order.filled):
-                since_ms = (order.sent_ms or intent.created_ms) - OVERLAP_MS
-                fills = self._broker.fills(intent.pair, since_ms)
-        except (Retryable, Refused, ConfigError) as exc:
-            self._fault("order", exc)
-            return order
-        self._faults.pop("order", None)
-        if report is None:
-            self._not_known(order)
-            return self._known(intent.client_id)
-        self.take([report], fills)
-        order = self._known(intent.client_id)
-        if order.state is OrderState.CANCELLING and report.state is OrderState.OPEN:
-            self._cancel_again(order)
-        return self._known(intent.client_id)
-
-    def _not_known(self, order: OrderRecord) -> None:
-        """The exchange does not know an order: after a while that is the answer."""
-        name, now_ms = order.intent.client_id, self._clock.now_ms()
-        self._unknown[name] = self._unknown.get(name, 0) + 1
-        if is_absent(order, now_ms, self._unknown[name], self._grace_ms):
-            self._ledger.absent(name, now_ms)
-            log.warning("order_absent", extra={"fields": _named(order.intent)})
-
-    def _cancel_again(self, order: OrderRecord) -> None:
-        """The request to cancel did not arrive."""
-        try:
-            report = self._broker.cancel(order.intent.pair, order.intent.client_id, order.exchange_id)
-        except (Retryable, Refused, ConfigError) as exc:
-            self._fault("cancel", exc)
-            return
-        if report is not None:
-            self.take([report])
-
-    def _fault(self, what: str, exc: CandledError) -> None:
-        if what not in self._faults:  # the first of a streak
-            log.warning("exchange_failed", extra={"fields": {"request": what, "error": str(exc)}})
-        self._faults[what] = str(exc)
-
-    def _known(self, name: str) -> OrderRecord:
-        order = self._ledger.order(name)
-        if order is None:
-            raise Contradiction(f"order {name} is not in the ledger any more")
-        return order
+    def _check_silence(self) -> None:
+        """An order that may not leave now is none: its moment will have passed when it may."""
+        if self._clock.monotonic_s() < self._silent_until_s:
+            raise Refused("the exchange asks for silence")
 
 
 def _rejected(intent: Intent, now_ms: int, why: str) -> OrderReport:
@@ -299,18 +178,3 @@ def _rejected(intent: Intent, now_ms: int, why: str) -> OrderReport:
         price=intent.price,
         detail=why,
     )
-
-
-def _named(intent: Intent) -> dict[str, object]:
-    shown: dict[str, object] = {
-        "pair": intent.pair,
-        "trade": intent.trade_id,
-        "leg": intent.leg.value,
-        "type": intent.type.value,
-        "amount": intent.amount,
-    }
-    if intent.price is not None:
-        shown["price"] = intent.price
-    if intent.stop_price is not None:
-        shown["stop_price"] = intent.stop_price
-    return {**shown, "order": intent.client_id}

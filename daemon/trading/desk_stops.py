@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemon.core.errors import Refused, StrategyError
 from daemon.trading.exits import ExitDecision, ExitKind
-from daemon.trading.leaving import least_sellable, plan_stop_order, stop_order_outdated
+from daemon.trading.leaving import is_dust, least_sellable, plan_stop_order, stop_order_outdated
 from daemon.trading.orders import ZERO, Leg, OrderState
 from daemon.trading.positions import position_of
 from daemon.trading.stops import moved_stop, stop_after_entry
@@ -76,16 +76,27 @@ class DeskStops:
         return trade
 
     def over(self, trade: TradeRecord, look: Look) -> bool:
-        """Close a trade that holds nothing and has no order left; whether it is closed."""
+        """Close a trade that has no order left and has sold all that can be sold now; whether it is closed."""
         if any(not order.settled for order in trade.orders):
             return False
         position = position_of(trade)
+        left = ""
         if position.amount > 0:
             if not position.sold or position.close_rate is None:
                 return False
-            market = self._ground.terms(trade.pair).market
-            if market.amount(position.amount) >= least_sellable(position.close_rate, market):
-                return False
+            market, quote = self._ground.terms(trade.pair).market, look.quotes.get(trade.pair)
+            if not is_dust(position.amount, market):
+                if quote is None:
+                    return False
+                # Left of a sale is what was too little even at its price: a part that was kept on purpose is none, though
+                # the price has fallen since.
+                rate = max(quote.bid, position.close_rate)
+                if market.amount(position.amount) >= least_sellable(rate, market):
+                    return False
+                left = (
+                    f"; {position.amount:f} {trade.pair.base} are left, worth {position.amount * quote.bid:f} "
+                    f"{trade.pair.quote}: too little to be sold"
+                )
         last = next((o for o in reversed(trade.orders) if o.fills), None)
         stop = last is not None and last.intent.leg is Leg.STOP
         # An exit that was tried before, and came to nothing, is no reason.
@@ -98,11 +109,16 @@ class DeskStops:
             trade = self._ledger.note(
                 trade.trade_id, exit_reason=kind.value, exit_detail=f"{kind}: sold at {rate:f}{asked}"
             )
+        if left:
+            log.warning(
+                "dust", extra={"fields": {"trade": trade.trade_id, "pair": trade.pair, "left": left[2:]}}
+            )
+            trade = self._ledger.note(trade.trade_id, exit_detail=trade.exit_detail + left)
         self._close(trade, look)
         return True
 
     def write_off(self, trade: TradeRecord, decision: ExitDecision, look: Look) -> None:
-        """Close a trade that holds less than the exchange lets one sell."""
+        """Close a trade that holds what cannot be sold, or by command what cannot be sold now."""
         held = position_of(trade).amount
         trade = self._ledger.note(
             trade.trade_id,
@@ -182,7 +198,7 @@ class DeskStops:
     def _close(self, trade: TradeRecord, look: Look) -> None:
         position = position_of(trade)
         closed = self._ledger.close_trade(trade.trade_id, look.now_ms, dust=max(position.amount, ZERO))
-        self._ground.closed(closed)
+        self._ground.closed.put([closed])
         mine = {order.intent.client_id for order in trade.orders}
         told = self._known()
         if mine & told.keys():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemon.core.errors import ConfigError, Refused, Retryable
 from daemon.trading import reconcile
-from daemon.trading.ledger_files import RESTORED
+from daemon.trading.ledger_connection import LedgerFault
 from daemon.trading.reconciliation import Reconciliation
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class DeskTruth:
         self._pairs = options.pairs
         self._on_paper = on_paper
         self._reconciliation = Reconciliation(
-            ledger, broker, grace_ms=options.grace_ms, confirm_ms=options.confirm_ms
+            ledger, broker, grace_ms=options.grace_ms, confirm_ms=options.confirm_ms, take=orders.take
         )
         self._noted: set[str] = set()
         self._due_s = clock.monotonic_s()
@@ -89,6 +89,8 @@ class DeskTruth:
         before = self._found
         try:
             self._found = self._reconciled()
+        except LedgerFault:
+            raise
         except (Retryable, Refused, ConfigError) as exc:
             self._found = (f"the exchange could not be asked: {exc}",)
             self._doubted = False
@@ -137,9 +139,6 @@ class DeskTruth:
         self._noted = set(found.notes)
         self._balances_s = None
         self._doubted = bool(found.doubts)
-        if found.in_step and self._ledger.get(RESTORED):
-            self._ledger.put(RESTORED, None)
-            log.info("ledger_is_whole_again")
         return tuple(reason for reason in found.reasons if reason not in found.doubts)
 
     def _doubts(self) -> tuple[str, ...]:

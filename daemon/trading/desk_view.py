@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
     from daemon.core.pair import Pair
     from daemon.trading.broker import Balance, Quote
+    from daemon.trading.closed import ClosedTrades
     from daemon.trading.ledger_reads import LedgerReader
     from daemon.trading.records import TradeRecord
 
 
 class Showing:
-    """Makes views; what closed trades have earned is summed once and goes on from there.
+    """Makes views.
 
     Args:
         ledger: where trades are.
         stake_currency: in which the account's worth is told.
+        closed: sums over closed trades.
     """
 
-    def __init__(self, ledger: LedgerReader, stake_currency: str) -> None:
+    def __init__(self, ledger: LedgerReader, stake_currency: str, closed: ClosedTrades) -> None:
         self._ledger = ledger
         self._stake_currency = stake_currency
-        self._closed: tuple[int, Decimal] | None = None
-        self._open: frozenset[int] = frozenset()
-        self._newest = 0
+        self._closed = closed
 
     def view(
         self,
@@ -55,7 +55,7 @@ class Showing:
             gates: pair (``*``: all) -> why nothing is entered.
             trouble: what is wrong, in words.
         """
-        closed, profit = self._closed_sums(frozenset(trade.trade_id for trade in trades))
+        self._closed.reopened(trades)
         shown = tuple(open_trade(trade, quotes.get(trade.pair)) for trade in trades)
         return DeskView(
             at_ms=now_ms,
@@ -63,27 +63,12 @@ class Showing:
             gates=MappingProxyType(dict(gates)),
             balances=balances,
             worth=_worth(shown, balances, self._stake_currency),
-            closed=closed,
-            closed_profit=profit,
+            closed=self._closed.number,
+            closed_profit=self._closed.profit,
             orders=sum(len(trade.alive()) for trade in trades),
             paused=pauses.paused(self._ledger),
             trouble=trouble,
         )
-
-    def _closed_sums(self, open_now: frozenset[int]) -> tuple[int, Decimal]:
-        """Number and profit of the closed trades that were ever filled."""
-        opened = open_now - self._open
-        if self._closed is None or min(opened, default=self._newest + 1) <= self._newest:
-            gone = self._ledger.trades(is_open=False)  # one that was closed is open again: all of them anew
-            self._closed = 0, ZERO
-        else:
-            gone = tuple(self._ledger.trade(number) for number in self._open - open_now)
-        filled = [position for position in map(position_of, gone) if position.bought]
-        number, profit = self._closed
-        earned = (position.received - position.paid for position in filled)
-        self._closed = number + len(filled), sum(earned, profit)
-        self._open, self._newest = open_now, max(self._newest, *open_now, 0)
-        return self._closed
 
 
 def open_trade(trade: TradeRecord, quote: Quote | None) -> OpenTrade:

@@ -42,7 +42,7 @@ class DeskFacts:
         findings: why ledger and exchange are not known to agree: not compared yet, differences, contradictions.
         ledger_fault: why the ledger cannot be written; empty if it can.
         clock_off_ms: by how much our clock is ahead of the exchange's.
-        clock_allowed_ms: how much the exchange allows.
+        clock_allowed_ms: how much is allowed, either way, less than some exchanges do.
         breaches: limits of risk that were broken (`risk.breaches`).
         orders_fault: why no more orders may be sent now (`risk.too_many_orders`); empty if they may.
     """
@@ -93,7 +93,7 @@ def desk_gate(facts: DeskFacts) -> Gate:
         (bool(facts.ledger_fault), f"ledger: {facts.ledger_fault}"),
         (
             off > facts.clock_allowed_ms,
-            f"clock: {off} ms off the exchange's, which allows {facts.clock_allowed_ms} ms; set this machine's clock",
+            f"clock: {off} ms off the exchange's, entries go up to {facts.clock_allowed_ms} ms; set this machine's clock",
         ),
         *((True, f"risk: {breach}") for breach in facts.breaches),
         (bool(facts.orders_fault), f"risk: {facts.orders_fault}"),

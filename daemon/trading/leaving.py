@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from daemon.trading.terms import Terms
 
 
+class TooLittle(Refused):
+    """What a trade holds is worth less than the exchange's least order now; at a higher price it can be sold."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitWish:
     """What is to be sold.
@@ -152,10 +156,15 @@ def exit_order_kind(kind: ExitKind, rules: TradeRules) -> str:
 
 
 def least_sellable(rate: Decimal, market: MarketRules) -> Decimal:
-    """The smallest amount that can be sold at a price: what is less of a position is dust, base currency."""
+    """The smallest amount that can be sold at a price, base currency."""
     by_cost = market.min_cost / rate if rate > 0 else Decimal(0)
     least = max(by_cost, market.min_amount, market.amount_step)
     return (least / market.amount_step).to_integral_value(ROUND_UP) * market.amount_step
+
+
+def is_dust(amount: Decimal, market: MarketRules) -> bool:
+    """Whether an amount can be sold at no price: less than a lot, or than the least amount."""
+    return market.amount(amount) < max(market.min_amount, market.amount_step)
 
 
 def _custom_price(wish: ExitWish, terms: Terms) -> Decimal:

@@ -36,7 +36,7 @@ class Ledger(LedgerReader):
     """The one writer of a ledger's file.
 
     Every method that writes is one transaction: when it returns, it is on the disk; when it raises, nothing has
-    changed. Each raises `Retryable` when the disk is full, read-only or fails (no order may be sent then), and
+    changed. Each raises `LedgerFault` (a `Retryable`) when the disk is full, read-only or fails (no order may be sent then), and
     `Corrupt` when the file is damaged.
     """
 
@@ -189,6 +189,17 @@ class Ledger(LedgerReader):
             self._known_totals = reduce(added, map(effects, taken.fills), totals)
         return taken
 
+    def value_fee(self, fill: Fill, rate: Decimal | None) -> TradeRecord:
+        """Keep what the currency of a fill's fee cost when it was paid; None: nobody knows it. Returns the trade."""
+        key = {"pair": str(fill.pair), "fill_id": fill.fill_id}
+        with self.together():
+            self._tables.update("fills", {"fee_rate": rows.text_or_none(rate) or ""}, **key)
+            query = (
+                "SELECT trade_id FROM orders JOIN fills ON order_id = orders.client_id"
+                " WHERE fills.pair = ? AND fill_id = ?"
+            )
+            return self.trade(self._tables.value(query, tuple(key.values())))
+
     # trades
 
     def note(
@@ -225,18 +236,6 @@ class Ledger(LedgerReader):
         if columns:
             self._tables.update("trades", columns, trade_id=trade_id)
         return self.trade(trade_id)
-
-    def keep_custom(self, trade_id: int, changes: Mapping[str, Any], *, drop: Iterable[str] = ()) -> None:
-        """Change some of what a strategy keeps with a trade: other keys stay, whoever writes them meanwhile.
-
-        Raises:
-            KeyError: there is no such trade.
-            TypeError: JSON cannot hold a value.
-        """
-        with self.together():
-            kept = {**self.trade(trade_id).custom, **changes}
-            dropped = set(drop)
-            self.note(trade_id, custom={key: value for key, value in kept.items() if key not in dropped})
 
     def close_trade(self, trade_id: int, at_ms: int, *, dust: Decimal) -> TradeRecord:
         """End a trade; what is left of its position is written off as dust.
@@ -281,26 +280,6 @@ class Ledger(LedgerReader):
             same = "SELECT 1 FROM locks WHERE active AND (pair, side, until_ms) = (?, ?, ?) AND reason IS ?"
             if not self._tables.rows(same, tuple(columns.values())):
                 self._tables.insert("locks", {**columns, "from_ms": rows.moment_ms(lock.lock_time)})
-
-    def unlock(
-        self, now_ms: int, *, pair: str | None = None, side: str | None = None, reason: str | None = None
-    ) -> int:
-        """Lift the locks in force that fit all that is given, and return how many.
-
-        Args:
-            now_ms: market time, ms UTC.
-            pair: set for this pair (``*``: for all).
-            side: set for this side or for both.
-            reason: set for this reason.
-        """
-        conditions, values = ["active", "until_ms > ?"], [now_ms]
-        given: list[Any] = []
-        for condition, value in (("pair = ?", pair), ("side IN ('*', ?)", side), ("reason = ?", reason)):
-            if value is not None:
-                conditions.append(condition)
-                given.append(value)
-        query = f"UPDATE locks SET active = 0 WHERE {' AND '.join(conditions)}"
-        return self._tables.change(query, (*values, *given))
 
     def lift(self, locks: Iterable[PairLock]) -> None:
         """Lift these locks."""

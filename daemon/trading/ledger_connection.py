@@ -28,12 +28,16 @@ _PASSING = {
 _BUSY_S = 5.0
 
 
+class LedgerFault(Retryable):
+    """The disk does not take or give what the ledger wants: no order leaves before it does."""
+
+
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into ours.
 
     Raises:
-        Retryable: the disk is full, read-only, slow or gone; what was begun has been undone.
+        LedgerFault: the disk is full, read-only, slow or gone; what was begun has been undone.
         Corrupt: the file is damaged.
     """
     try:
@@ -46,7 +50,7 @@ def translated(path: Path) -> Iterator[None]:
         ):
             raise Corrupt(f"{path} is damaged: {exc}") from exc
         if kind in _PASSING:
-            raise Retryable(f"cannot use {path}: {exc}: {_PASSING[kind]}") from exc
+            raise LedgerFault(f"cannot use {path}: {exc}: {_PASSING[kind]}") from exc
         raise
 
 

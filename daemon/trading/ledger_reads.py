@@ -151,6 +151,14 @@ class LedgerReader:
         query = "SELECT * FROM foreign_reports WHERE at_ms >= ? ORDER BY at_ms, rowid"
         return tuple(rows.foreign_of(row) for row in self._tables.rows(query, (since_ms,)))
 
+    def unvalued(self) -> tuple[Fill, ...]:
+        """Executions of our orders whose fee was paid in a third currency, and whose price nobody was asked for yet."""
+        found = self._tables.rows(
+            "SELECT * FROM fills WHERE fee_rate IS NULL AND order_id IS NOT NULL AND fee <> '0'"
+            f" AND instr('/' || pair || '/', '/' || fee_currency || '/') = 0 ORDER BY {_OLDEST}"
+        )
+        return tuple(rows.fill_of(row) for row in found)
+
     # the account
 
     def wallet(self) -> Mapping[str, Balance]:

@@ -118,6 +118,7 @@ def fill_row(fill: Fill, order_id: str | None) -> dict[str, Any]:
         "fee_currency": fill.fee_currency,
         "at_ms": fill.at_ms,
         "maker": None if fill.maker is None else int(fill.maker),
+        "fee_rate": text_or_none(fill.fee_rate),
     }
 
 
@@ -135,6 +136,8 @@ def fill_of(row: sqlite3.Row) -> Fill:
         fee_currency=row["fee_currency"],
         at_ms=row["at_ms"],
         maker=None if row["maker"] is None else bool(row["maker"]),
+        # A file that an older candled wrote may be read before a daemon has brought it up to date.
+        fee_rate=decimal_or_none((row["fee_rate"] if "fee_rate" in row.keys() else None) or None),  # noqa: SIM118
     )
 
 

@@ -12,9 +12,10 @@ from daemon.market.ccxt_errors import FOREIGN
 from daemon.trading.broker import AnswerLost
 from daemon.trading.live_errors import after_change, is_clock, is_unknown_order
 from daemon.trading.live_fills import pages
+from daemon.trading.live_orders import order_arguments
 from daemon.trading.live_stream import LiveStream
-from daemon.trading.live_values import balances_of, book_of, quote_of, report_of, rules_of
-from daemon.trading.orders import ZERO, OrderType
+from daemon.trading.live_values import balances_of, book_of, opening_price, quote_of, report_of, rules_of
+from daemon.trading.orders import ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 _CHANGE_S, _ASK_S, _LIST_S = 15.0, 15.0, 60.0
 # More pairs than this, and one question for all orders of the account is cheaper than one for each pair.
 _PAIRS_ONE_BY_ONE = 12
+# How far back a price is still the one of a moment.
+_MINUTES_BACK, _MINUTE_MS = 5, 60_000
 # What Binance allows (security of signed requests), and what it takes for a window where ccxt asks for none.
 _AHEAD_MS, _WINDOW_MS = 1000, 5000
 
@@ -85,10 +88,25 @@ class LiveBroker:
         answer = self._asked(lambda ccxt: ccxt.fetch_order_book(str(pair), places), what, _ASK_S)
         return book_of(answer, self._market.exchange_ms(), what)
 
+    def price_at(self, pair: Pair, at_ms: int) -> Decimal | None:
+        """What a pair cost at a moment, to the minute; None if the market showed no price in the minutes before.
+
+        Raises:
+            Retryable: the exchange does not answer.
+        """
+        if pair not in self._market.pairs():
+            return None
+        since_ms = (at_ms // _MINUTE_MS - _MINUTES_BACK) * _MINUTE_MS
+        what = f"price of {pair} at {at_ms} on {self.name}"
+        rows = self._asked(
+            lambda ccxt: ccxt.fetch_ohlcv(str(pair), "1m", since_ms, _MINUTES_BACK + 1), what, _ASK_S
+        )
+        return opening_price(rows, at_ms, what)
+
     def send(self, intent: Intent) -> OrderReport:
         """See `Broker`."""
         what = f"order {intent.client_id} of {intent.pair} on {self.name}"
-        arguments = self._order(intent, what)
+        arguments = order_arguments(self._ccxt, intent, self.rules(intent.pair), what)
         return self._changed(
             lambda ccxt: ccxt.create_order(*arguments),
             what,
@@ -208,44 +226,6 @@ class LiveBroker:
 
     def close(self) -> None:
         """See `Broker`; the connection is the market's."""
-
-    def _order(self, intent: Intent, what: str) -> tuple[Any, ...]:
-        """The arguments of ccxt's ``create_order``.
-
-        Raises:
-            Refused: the exchange's filters forbid it, or ccxt would send other figures than these.
-        """
-        price = intent.price or intent.stop_price
-        rules = self.rules(intent.pair)
-        if price is not None:
-            try:
-                rules.check(intent.amount, price)
-            except Refused as exc:
-                raise Refused(f"{what}: {exc}") from exc
-        ccxt, name = self._ccxt, str(intent.pair)
-        self._is_exact(ccxt.amount_to_precision, name, intent.amount, what)
-        params: dict[str, Any] = {"clientOrderId": intent.client_id}
-        for figure in (intent.price, intent.stop_price):
-            if figure is not None:
-                self._is_exact(ccxt.price_to_precision, name, figure, what)
-        if intent.stop_price is not None:
-            params["stopLossPrice"] = f"{intent.stop_price:f}"
-        if intent.time_in_force == "PO":
-            params["postOnly"] = True
-        elif intent.type in (OrderType.LIMIT, OrderType.STOP_LIMIT):
-            params["timeInForce"] = intent.time_in_force
-        kind = "limit" if intent.price is not None else "market"
-        sent_price = None if intent.price is None else f"{intent.price:f}"
-        return name, kind, intent.side.value, f"{intent.amount:f}", sent_price, params
-
-    def _is_exact(self, rounded: Callable[[str, str], str], name: str, figure: Decimal, what: str) -> None:
-        """Whether ccxt sends a figure as it is: what was committed to the ledger is what must be ordered."""
-        try:
-            sent = rounded(name, f"{figure:f}")
-        except FOREIGN as exc:  # a figure that is rounded to nothing
-            raise Refused(f"{what}: {figure} cannot be ordered: {exc}") from exc
-        if type(figure)(sent) != figure:
-            raise Refused(f"{what}: {figure} is no figure that the exchange takes; the nearest is {sent}")
 
     def _report(
         self, answer: Mapping[str, Any], pair: Pair, client_id: str, exchange_id: str, amount: Decimal = ZERO

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import ConfigError, Refused, Retryable
+from daemon.trading.reconcile import GRACE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,9 @@ PROVED = frozenset({"binance", "binanceus"})
 READ = frozenset({"bitget", "htx", "kucoin", "mexc", "okx"})
 """Exchanges that ccxt asks for an order by our client id, without which a lost answer could not be cleared up."""
 
+_LAG_MS = 4000
+"""Longest time until a server that answers questions knows of what the one that matches orders has taken."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -33,6 +37,7 @@ class Plan:
         stake: of one trade, stake currency; None: a share of what the account has.
         trades: into how many shares that is divided; None: without limit.
         stake_currency: of the account.
+        tied_up: what open trades hold of it: a share is one of all that there is.
         tradable: share of the account that may be used, 0.99 is 99 %.
         reserve: what an entry must be larger than the exchange's least order, 0.05 is 5 %.
         stoploss: the strategy's, below zero: after it, the rest must still be large enough to be sold.
@@ -42,6 +47,7 @@ class Plan:
     stake: Decimal | None
     trades: int | None
     stake_currency: str
+    tied_up: Decimal = Decimal(0)
     tradable: Decimal = Decimal(1)
     reserve: Decimal = Decimal("0.05")
     stoploss: Decimal = Decimal(0)
@@ -113,6 +119,17 @@ def check_clock(broker: LiveBroker) -> None:
     )
 
 
+def late_ms(broker: LiveBroker) -> int:
+    """How long after its answer was lost an order may still turn up.
+
+    Binance refuses what is stamped longer ago than its window, at the door and once more before it is matched; the
+    stamp is at most so much ahead as the exchange allows. Of the others nobody has proved it.
+    """
+    if broker.name not in PROVED:
+        return GRACE_MS
+    return sum(broker.clock_allowance_ms()) + _LAG_MS
+
+
 def check_pairs(broker: LiveBroker, plan: Plan) -> None:
     """Whether every pair of the whitelist is traded there.
 
@@ -130,18 +147,21 @@ def check_pairs(broker: LiveBroker, plan: Plan) -> None:
 def check_stake(
     plan: Plan, rules: Mapping[Pair, MarketRules], quotes: Mapping[Pair, Quote], free: Decimal
 ) -> None:
-    """Whether a stake is at least the exchange's least order, for every pair.
+    """Whether a stake is at least the exchange's least order, for every pair of ``rules``.
 
     Raises:
         ConfigError: the pairs for which it is not, with their least stakes.
         Refused: a pair has no price.
     """
-    stake, words = plan.stake, f"stake_amount {plan.stake}"
-    if stake is None:
-        stake = free * plan.tradable / (plan.trades or len(plan.pairs))
-        words = f'stake_amount "unlimited" ({stake:.8f} of {free} {plan.stake_currency})'
+    stake = plan.stake
+    if stake is not None:
+        words = f"stake_amount {stake.normalize():f}"
+    else:
+        account = free + plan.tied_up
+        stake = account * plan.tradable / (plan.trades or len(plan.pairs))
+        words = f'stake_amount "unlimited" ({stake:.8f} of {account} {plan.stake_currency})'
     too_small = []
-    for pair in plan.pairs:
+    for pair in rules:
         if pair not in quotes:
             raise Refused(f"{pair} has no price now")
         least = least_stake(rules[pair], quotes[pair].ask, plan)

@@ -96,6 +96,24 @@ def book_of(answer: Mapping[str, Any], now_ms: int, what: str) -> Book:
     return Book(bids=sides[0], asks=sides[1], at_ms=int(answer.get("timestamp") or now_ms))
 
 
+def opening_price(rows: Any, at_ms: int, what: str) -> Decimal | None:
+    """The price at which the newest candle began that had begun at a moment; None without any.
+
+    Args:
+        rows: candles as ccxt gives them, None where one cannot be read.
+        at_ms: ms UTC.
+        what: is asked for, as a message begins with it.
+
+    Raises:
+        Retryable: malformed.
+    """
+    if not isinstance(rows, list):
+        raise Retryable(f"{what}: malformed answer: {type(rows).__name__} where a list of candles belongs")
+    begun = [row for row in rows if row and row[0] <= at_ms and row[1]]
+    newest = max(begun, key=lambda row: row[0], default=None)
+    return None if newest is None else plain(Decimal(repr(newest[1])))
+
+
 def report_of(
     order: Mapping[str, Any], pair: Pair, now_ms: int, *, client_id: str | None = None, amount: Decimal = ZERO
 ) -> OrderReport:

@@ -208,6 +208,8 @@ class Fill:
         fee_currency: in which currency.
         at_ms: when, ms UTC of the exchange.
         maker: whether the order lay in the book; None if the exchange does not say.
+        fee_rate: price of a third currency in which the fee was paid, at that time, in the pair's quote currency; None
+            for other fees, and where nobody knows it.
     """
 
     fill_id: str
@@ -221,6 +223,17 @@ class Fill:
     fee: Decimal = ZERO
     fee_currency: str = ""
     maker: bool | None = None
+    fee_rate: Decimal | None = None
+
+    @property
+    def third(self) -> bool:
+        """Whether the fee was paid in neither currency of the pair (``BNB``)."""
+        return bool(self.fee) and self.fee_currency not in (self.pair.base, self.pair.quote)
+
+    @property
+    def fee_value(self) -> Decimal:
+        """What a fee in a third currency was worth, quote currency; 0 for other fees, and where its price is not known."""
+        return EXACT.multiply(self.fee, self.fee_rate) if self.third and self.fee_rate is not None else ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

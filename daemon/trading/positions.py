@@ -26,18 +26,19 @@ class Position:
     """What some fills of one pair come to.
 
     Fees in the base currency make the amount smaller, fees in the quote currency the money; fees in a third currency
-    (``BNB``) are only counted in ``fees``, for they have no price here.
+    (``BNB``) count as money at their price of then, where it is known (`Fill.fee_value`).
 
     Attributes:
         amount: what is held, base currency; below zero if more was sold than was there.
         bought: amount of all buys, before fees.
         sold: amount of all sells.
-        paid: what all buys cost, quote currency, quote fees included.
-        received: what all sells brought, quote currency, quote fees taken off.
+        paid: what all buys cost, quote currency, quote fees and valued ones included.
+        received: what all sells brought, quote currency, quote fees and valued ones taken off.
         cost: the part of ``paid`` that belongs to what is held, at the average of the buys.
         open_rate: average price of what is held, without fees; after the last sale of all: of what was held.
         close_rate: average price of all sells; None without any.
         fees: currency -> what was paid in it.
+        unvalued: the part of them that no sum of money has in it, because nobody knows its price.
         first_ms: time of the first fill, ms UTC; None without any.
         last_ms: time of the last one.
     """
@@ -51,6 +52,7 @@ class Position:
     open_rate: Decimal | None = None
     close_rate: Decimal | None = None
     fees: Mapping[str, Decimal] = field(default_factory=lambda: _NO_FEES)
+    unvalued: Mapping[str, Decimal] = field(default_factory=lambda: _NO_FEES)
     first_ms: int | None = None
     last_ms: int | None = None
 
@@ -116,15 +118,18 @@ class _Tally:
         self.held = self.held_value = self.sold_value = ZERO
         self.open_rate: Decimal | None = None
         self.fees: dict[str, Decimal] = {}
+        self.unvalued: dict[str, Decimal] = {}
         self.times: list[int] = []
 
     def take(self, fill: Fill) -> None:
         """One further fill."""
         self.times.append(fill.at_ms)
         if fill.fee:
-            self.fees[fill.fee_currency] = self.fees.get(fill.fee_currency, ZERO) + fill.fee
+            self.fees = added(self.fees, {fill.fee_currency: fill.fee})
+        if fill.third and fill.fee_rate is None:
+            self.unvalued = added(self.unvalued, {fill.fee_currency: fill.fee})
         changes = effects(fill)
-        money, change = changes[self.pair.quote], changes[self.pair.base]
+        money, change = changes[self.pair.quote] - fill.fee_value, changes[self.pair.base]
         if fill.side is Side.BUY:
             self.bought += fill.amount
             self.paid -= money
@@ -159,6 +164,7 @@ class _Tally:
             open_rate=self.open_rate,
             close_rate=_RATE.divide(self.sold_value, self.sold) if self.sold else None,
             fees=MappingProxyType(self.fees),
+            unvalued=MappingProxyType(self.unvalued),
             first_ms=min(self.times, default=None),
             last_ms=max(self.times, default=None),
         )

@@ -94,6 +94,11 @@ def to_ask(orders: Iterable[OrderRecord], listed: Iterable[OrderReport]) -> tupl
     )
 
 
+def is_told_of(order: OrderRecord) -> bool:
+    """Whether the exchange has ever told of an order: then it is there, whatever it says now."""
+    return bool(order.exchange_id or order.fills or order.reported)
+
+
 def is_absent(order: OrderRecord, now_ms: int, asks: int, grace_ms: int = GRACE_MS) -> bool:
     """Whether an order that the exchange does not know has never come there.
 
@@ -106,9 +111,8 @@ def is_absent(order: OrderRecord, now_ms: int, asks: int, grace_ms: int = GRACE_
         grace_ms: how long after the request it may still turn up.
     """
     sent_ms = order.intent.created_ms if order.sent_ms is None else order.sent_ms
-    told_of = order.exchange_id or order.fills or order.reported
     waited = asks >= ASKS and now_ms - sent_ms >= grace_ms
-    return order.state is OrderState.UNKNOWN and waited and not told_of
+    return order.state is OrderState.UNKNOWN and waited and not is_told_of(order)
 
 
 def fills_since(orders: Iterable[OrderRecord], known_ms: int | None) -> int | None:

@@ -14,13 +14,13 @@ from daemon.trading.positions import position_of
 from daemon.trading.reconcile import Difference, Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from decimal import Decimal
 
     from daemon.core.pair import Pair
     from daemon.trading.broker import Broker
     from daemon.trading.ledger import Ledger
-    from daemon.trading.orders import OrderReport
+    from daemon.trading.orders import Fill, OrderReport
     from daemon.trading.records import OrderRecord
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class Reconciliation:
         broker: what happened.
         grace_ms: see `reconcile.GRACE_MS`.
         confirm_ms: see `reconcile.CONFIRM_MS`.
+        take: puts reports and fills into the ledger; None: the ledger itself does, and nothing is logged.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class Reconciliation:
         *,
         grace_ms: int = reconcile.GRACE_MS,
         confirm_ms: int = reconcile.CONFIRM_MS,
+        take: Callable[[Iterable[OrderReport], Iterable[Fill]], object] | None = None,
     ) -> None:
         self._ledger = ledger
+        self._told = take
         self._broker = broker
         self._grace_ms = grace_ms
         self._confirm_ms = confirm_ms
@@ -72,7 +75,7 @@ class Reconciliation:
         orders = self._sent(now_ms)
         looked_at = reconcile.pairs_of(orders, pairs)
         listed = self._broker.open_orders(looked_at)
-        self._ledger.take(listed, (), now_ms)
+        self._take(listed, (), now_ms)
         absent, missing = self._ask(reconcile.to_ask(orders, listed), now_ms)
         self.take_fills(looked_at, now_ms)
         orders = self._ledger.orders(unsettled=True)
@@ -118,15 +121,22 @@ class Reconciliation:
             known_ms = max(self._ledger.last_fill_ms(pair) or 0, looked.get(pair, 0)) or None
             since_ms = reconcile.fills_since(mine, known_ms)
             if since_ms is not None:
-                self._ledger.take((), self._broker.fills(pair, since_ms), now_ms)
+                self._take((), self._broker.fills(pair, since_ms), now_ms)
                 looked[pair] = now_ms
         self._ledger.put(LOOKED, looked)
+
+    def _take(self, reports: Iterable[OrderReport], fills: Iterable[Fill], now_ms: int) -> None:
+        if self._told is None:
+            self._ledger.take(reports, fills, now_ms)
+        else:
+            self._told(reports, fills)
 
     def _restored(self, reasons: tuple[str, ...], notes: tuple[str, ...]) -> tuple[str, ...]:
         """What bars entries after a backup has taken a damaged ledger's place: anything at all that it may lack."""
         doubts = (*reasons, *notes)
         if not doubts:
             self._ledger.put(RESTORED, None)
+            log.info("ledger_is_whole_again")
         return tuple(f"the ledger is a backup, and {doubt}" for doubt in doubts)
 
     def _sent(self, now_ms: int) -> tuple[OrderRecord, ...]:
@@ -155,7 +165,7 @@ class Reconciliation:
             elif reconcile.is_absent(order, now_ms, self._asks[name], self._grace_ms):
                 self._ledger.absent(name, now_ms)
                 absent.append(name)
-        self._ledger.take(told, (), now_ms)
+        self._take(told, (), now_ms)
         return tuple(absent), missing
 
     def _compared(self, pairs: Sequence[Pair], now_ms: int) -> dict[str, Difference]:

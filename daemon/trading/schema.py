@@ -145,7 +145,14 @@ CREATE TABLE facts (
 ) STRICT;
 """
 
-MIGRATIONS = (_FIRST,)
+_FEES = """
+-- Price of a third currency in which a fee was paid, at the time of the fill; NULL: not asked for yet, '': nobody knows it.
+ALTER TABLE fills ADD COLUMN fee_rate TEXT;
+CREATE INDEX fills_unvalued ON fills (at_ms) WHERE fee_rate IS NULL AND order_id IS NOT NULL AND fee <> '0'
+    AND instr('/' || pair || '/', '/' || fee_currency || '/') = 0;
+"""
+
+MIGRATIONS = (_FIRST, _FEES)
 """Scripts, oldest first; one that has been published is never changed, a further one is added."""
 
 

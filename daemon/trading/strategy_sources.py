@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from daemon.core.errors import Refused
 from daemon.trading.account import Account
+from daemon.trading.broker import MarketRules
 from daemon.trading.stakes import proposed_stake
 from daemon.trading.strategy_trades import strategy_trade
 
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
     from daemon.core.pair import Pair
     from daemon.strategy.locks import PairLock
     from daemon.strategy.persistence import Trade
-    from daemon.trading.broker import MarketRules
     from daemon.trading.records import TradeRecord
     from daemon.trading.rules import TradeRules
+
+_GONE = MarketRules(amount_step=Decimal("1e-8"), price_step=Decimal("1e-8"))
+"""Filters of a pair that is traded no more: nothing is ordered by them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +118,11 @@ class StrategySources:
         return found
 
     def shown(self, record: TradeRecord) -> Trade:
-        """A trade as strategies see it."""
-        market = self._market(record.pair)
+        """A trade as strategies see it, also of a pair that the market has no more."""
+        try:
+            market = self._market(record.pair)
+        except Refused:
+            market = _GONE
         return strategy_trade(record, market, exchange=self._exchange, fee=self._rules.fee)
 
     # TradeSource

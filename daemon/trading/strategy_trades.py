@@ -163,7 +163,6 @@ class _Side:
     net: Decimal = ZERO
     money: Decimal = ZERO
     currency: str | None = None
-    told: bool = True
 
 
 class _Sums:
@@ -213,9 +212,8 @@ class _Sums:
             net -= sign * fill.fee
         elif fill.fee and fill.fee_currency == fill.pair.quote:
             side.money += sign * fill.fee
-        elif fill.fee:
-            side.told = False  # BNB and the like have no price here
-            side.money += sign * value * self._usual
+        elif fill.fee:  # BNB and the like, at its price of then, else as if it had been the usual fee
+            side.money += sign * (value * self._usual if fill.fee_rate is None else fill.fee_value)
         side.currency = fill.fee_currency or side.currency
         side.net += net * fill.price
         return net

@@ -71,10 +71,11 @@ class Summary:
         closed: all closed trades that were filled.
         open_trades: how many are open and hold something.
         profit: of the closed trades and of what open ones have sold, stake currency, fees in it and in the pair's base
-            included.
+            included, those in a third currency at their price of then.
         ratio: ``profit`` by ``beginning``, 0.1 is 10 %; 0 if that is not known.
         open_profit: what selling all that is held at the given prices would add; None if a price is missing.
         fees: currency -> paid in it, rebates subtracted, open trades included.
+        unvalued: the part of them that is not in ``profit``, because nobody knows its price.
         drawdown: see `Drawdown`.
         sharpe: of the daily profits by ``beginning``, of all days (UTC) from the first fill to the last exit, times the
             root of 365; None for fewer than two days or profits that never differ.
@@ -94,6 +95,7 @@ class Summary:
     ratio: Decimal
     open_profit: Decimal | None
     fees: Mapping[str, Decimal]
+    unvalued: Mapping[str, Decimal]
     drawdown: Drawdown
     sharpe: float | None
     best: TradeRecord | None
@@ -137,8 +139,10 @@ def summary(
         held = [each for each in results if each.trade.is_open]
         profit = sum((each.profit for each in results), ZERO)
         fees: dict[str, Decimal] = {}
+        unvalued: dict[str, Decimal] = {}
         for each in results:
             fees = added(fees, each.position.fees)
+            unvalued = added(unvalued, each.position.unvalued)
         return Summary(
             currency=currency,
             beginning=beginning,
@@ -148,6 +152,7 @@ def summary(
             ratio=profit / beginning if beginning > 0 else ZERO,
             open_profit=_open_profit(held, prices),
             fees=MappingProxyType(fees),
+            unvalued=MappingProxyType(unvalued),
             drawdown=drawdown([(each.trade.closed_ms or 0, each.profit) for each in closed], beginning),
             sharpe=_sharpe(closed, beginning),
             best=max(closed, key=lambda each: each.profit).trade if closed else None,

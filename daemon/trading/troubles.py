@@ -1,14 +1,21 @@
-"""What is wrong now, told once when it begins and once when it is over."""
+"""What is wrong now, told once when it begins, when it becomes another fault, and once when it is over."""
 
 from __future__ import annotations
 
 import logging
+import re
 
 log = logging.getLogger(__name__)
 
+_FIGURES = re.compile(r"\d[\d.,]*")
+
 
 class Troubles:
-    """Faults by what they are about; in words for whoever shows them."""
+    """Faults by what they are about; in words for whoever shows them.
+
+    What a thing's last look found is all that is wrong with it, in one text: the next look's takes its place, and with
+    the thing it goes.
+    """
 
     def __init__(self) -> None:
         self._errors: dict[str, str] = {}
@@ -17,11 +24,14 @@ class Troubles:
         return "; ".join(f"{what}: {error}" for what, error in self._errors.items())
 
     def put(self, what: str, error: str) -> None:
-        """Note a fault, or (empty) that there is none any more; the first of a streak and its end are logged."""
+        """Note all that is wrong with something, or (empty) that nothing is any more.
+
+        Logged are the first of a streak, its end, and in between what differs by more than its figures.
+        """
         before = self._errors.get(what, "")
         if error:
             self._errors[what] = error
-            if not before:
+            if _kind(error) != _kind(before):
                 log.error("desk_failed", extra={"fields": {"about": what, "error": error}})
         elif before:
             del self._errors[what]
@@ -31,3 +41,7 @@ class Troubles:
         """Forget faults about things of a kind that are no more."""
         for what in [each for each in self._errors if each.startswith(prefix) and each not in names]:
             del self._errors[what]
+
+
+def _kind(error: str) -> str:
+    return _FIGURES.sub("#", error)

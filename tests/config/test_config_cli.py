@@ -68,6 +68,13 @@ def test_check_knows_rules_of_trading_that_do_not_fit(written, document):
     assert "max_open_trades" in str(result.exception)
 
 
+def test_check_knows_the_names_of_exchanges(written, document):
+    exchange = {**document["exchange"], "name": "binanse"}
+    result = runner.invoke(app, ["check", "-c", str(written({**document, "exchange": exchange}))])
+    assert isinstance(result.exception, ConfigError)
+    assert "no exchange 'binanse'; did you mean binance" in str(result.exception)
+
+
 def test_check_knows_that_an_exchange_is_not_traded_on(written, document):
     exchange = {**document["exchange"], "name": "kraken", "key": "a", "secret": "b"}
     result = runner.invoke(

@@ -120,7 +120,7 @@ def test_commands_on_the_running_and_the_stopped_daemon(place):
     assert (row["exit_reason"], row["exit_detail"]) == ("force_exit", "force_exit: by command")
     assert here.command("enter", "ETH/USDT").returncode == 0
     stopped = here.command("stop", "--exit-all")
-    assert "selling 1 open trades" in stopped.stdout
+    assert "selling 1 open trade," in stopped.stdout
     assert again.wait() == 0
     trades, wallet = ledger(here)
     assert not any(trade.is_open for trade in trades)

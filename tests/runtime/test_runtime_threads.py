@@ -342,6 +342,18 @@ def test_sighup_reloads_and_means_hang_up_where_the_terminal_is_gone(gone, done)
         os.close(ours)
 
 
+def test_a_signal_is_logged_when_its_streak_begins(caplog):
+    caplog.set_level("INFO")
+    tally, pair = Tally(FakeClock(0)), Pair("BTC/USDT")
+    given = {"close_ms": 0, "outcomes": [], "late": False, "skipped": 0, "seconds": 0.1, "missing": []}
+    told = []
+    for tag in ("rise", "rise", "fall", None, "fall"):
+        made = [] if tag is None else [Signal(pair=pair, candle_ms=0, kind=SignalKind.ENTER_LONG, tag=tag)]
+        tally.tick(**given, signals=made)
+        told.append(caplog.messages.count("signal"))
+    assert told == [1, 1, 2, 2, 3]
+
+
 def test_a_blocked_signal_is_logged_when_its_streak_begins(caplog):
     caplog.set_level("INFO")
     tally, pair = Tally(FakeClock(0)), Pair("BTC/USDT")

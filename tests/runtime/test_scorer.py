@@ -1,5 +1,6 @@
 """The scorer on a real record, a real strategy and the simulated market's candles."""
 
+import json
 import logging
 from types import SimpleNamespace
 
@@ -197,7 +198,7 @@ def logged(desk):
 
 
 def tracked(made):
-    return MetricTracker.open(made.folder)._series
+    return json.loads(made.folder.metric_tracker.read_text())
 
 
 def test_metrics_are_written_in_freqais_form(logged):
@@ -237,13 +238,21 @@ def test_a_tracker_goes_on_where_it_was_and_does_not_grow_for_ever(tmp_path):
             tracker.note("A/USDT", "train_time", float(i), start + i)
         tracker.note("A/USDT", "nothing", float("nan"), 1)
         tracker.save()
-    found = MetricTracker.open(folder)._series["A/USDT"]
+    found = json.loads(folder.metric_tracker.read_text())["A/USDT"]
     assert list(found) == ["train_time"]
     assert found["train_time"]["timestamp"] == list(range(KEPT, 2 * KEPT))
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"A/USDT": 1}', '{"A/USDT": {"x": {"timestamp": ["y"], "value": [1]}}}']
+    "text",
+    [
+        "{",
+        "[]",
+        '{"A/USDT": 1}',
+        '{"A/USDT": {"x": {"timestamp": ["y"], "value": [1]}}}',
+        '{"A/USDT": {"x": {"timestamp": [1], "value": ["y"]}}}',
+        '{"A/USDT": {"x": {"timestamp": [1e999], "value": [1]}}}',
+    ],
 )
 def test_a_damaged_tracker_is_set_aside(tmp_path, text):
     folder = StateFolder(tmp_path)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.errors import Corrupt
+from daemon.state.arrays import ROOM
 from daemon.state.columns import PairColumns
 from daemon.state.stored import StoredColumn, StoredPair
 
@@ -140,6 +141,21 @@ def test_memory_is_let_go_when_a_snapshot_has_the_rows():
     assert len(columns) == 1001
     assert len(columns.frozen().times.resident) == 51
     np.testing.assert_array_equal(columns.window(np.array([9990, 10_000]))["x"], [9990, 1])
+
+
+def room(columns):
+    """How many rows' memory stands empty behind the resident ones."""
+    frozen = columns.frozen()
+    return max(len(each.resident.base) - len(each.resident) for each in (frozen.times, *frozen.columns))
+
+
+def test_many_rows_have_little_room_behind_them_and_none_in_a_copy():
+    columns = filled(range(0, 60_000, 10))
+    assert 0 < room(columns) <= ROOM
+    columns.rebase(stored(6000), columns.frozen(), kept=4000)
+    assert room(columns) == 0
+    columns.append(60_000, {"x": 1.0})
+    assert 0 < room(columns) <= ROOM
 
 
 def test_a_row_inserted_meanwhile_keeps_the_old_footing():

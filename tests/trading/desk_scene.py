@@ -12,6 +12,7 @@ from daemon.core.clock import FakeClock
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 from daemon.market.path import Piece, Standing
+from daemon.runtime.account_ledger import opened_ledger
 from daemon.runtime.trading_room import desk_of
 from daemon.strategy.loader import load_strategy
 from daemon.strategy.ports import bind
@@ -127,6 +128,7 @@ class Scene:
         self.inbox = Inbox(threading.Event())
         self.desk = desk_of(
             self.settings,
+            ledger=opened_ledger(self.settings, self.clock.now_ms()),
             strategy=self.strategy,
             market=self.source,
             frame_of=None,
@@ -256,6 +258,6 @@ def flaky(scene):
     desk = scene.desk
     broker = Flaky(desk._broker)
     broker.name = "flaky"
-    for part in (desk, desk._orders, desk._entries, desk._truth, desk._truth._reconciliation):
+    for part in (desk, desk._prices, desk._orders, desk._entries, desk._truth, desk._truth._reconciliation):
         part._broker = broker
     return broker

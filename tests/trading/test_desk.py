@@ -7,10 +7,11 @@ import pytest
 from desk_scene import BTC, CANDLE_MS, ETH, Scene, document, flaky
 
 from daemon.config import Settings
-from daemon.core.errors import Refused, Retryable
+from daemon.core.errors import RateLimited, Refused, Retryable
 from daemon.runtime.trading_room import desk_terms
 from daemon.strategy.attributes import reapply_settings
 from daemon.trading.broker import AnswerLost
+from daemon.trading.ledger_connection import LedgerFault
 from daemon.trading.orders import Leg, OrderState
 from daemon.trading.positions import position_of
 
@@ -411,6 +412,7 @@ def test_a_lost_answer_is_asked_for_and_nothing_is_sent_twice(scene):
     here = scene()
     broker = flaky(here)
     broker.plan["send"] = (AnswerLost("no answer"), True)
+    broker.plan["order"] = (Retryable("no answer either"), False)
     here.tick("enter_long")
     (trade,) = here.trades(is_open=True)
     assert trade.orders[0].state is OrderState.UNKNOWN
@@ -421,11 +423,41 @@ def test_a_lost_answer_is_asked_for_and_nothing_is_sent_twice(scene):
     assert broker.calls.count("send") == 1
 
 
+def test_an_order_whose_answer_was_lost_is_asked_for_at_once(scene):
+    here = scene()
+    broker = flaky(here)
+    broker.plan["send"] = (AnswerLost("no answer"), True)
+    here.tick("enter_long")
+    assert here.trades()[0].orders[0].state is OrderState.FILLED
+    assert broker.calls.count("send") == 1
+
+
+def test_a_lost_stop_order_bars_an_exit_until_nothing_can_arrive_any_more(scene):
+    here = scene(order_types=ON_EXCHANGE)
+    here.tick("enter_long")
+    here.desk._orders._late_s = 15
+    for order in here.trade(1).alive(Leg.STOP):
+        here.desk._orders.cancel(order, "for the test")
+    broker = flaky(here)
+    broker.plan["send"] = (AnswerLost("no answer"), False)
+    here.looks()
+    assert here.trade(1).orders[-1].state is OrderState.UNKNOWN
+    broker.plan.clear()
+    here.clock.set(here.clock.now_ms() + 60_000)  # somebody sets the clock: no time has passed
+    here.go("80", looks=2)
+    assert [order.intent.leg for order in here.trade(1).orders].count(Leg.EXIT) == 0, "it may still arrive"
+    here.looks(2)
+    trade = here.trade(1)
+    assert [o.state for o in trade.orders[-2:]] == [OrderState.ABSENT, OrderState.FILLED]
+    assert trade.exit_reason == "stop_loss"
+
+
 def test_nothing_is_entered_from_the_moment_on_in_which_an_answer_is_lost(scene):
     here = scene()
     broker = flaky(here)
     broker.plan["send"] = (AnswerLost("no answer"), True)
     broker.order = lambda *_: None
+    here.desk._orders._late_s = 2 * CANDLE_MS / 1000
     here.tick("enter_long")
     broker.plan.clear()
     here.clock.advance(CANDLE_MS)
@@ -495,6 +527,23 @@ def test_a_request_that_never_arrived_is_absent_in_the_end(scene):
     assert broker.calls.count("send") == 1
 
 
+def test_nothing_is_intended_while_the_exchange_asks_for_silence(scene):
+    here = scene(order_types=ON_EXCHANGE, max_open_trades=3)
+    broker = flaky(here)
+    here.tick("enter_long")
+    for order in here.trade(1).alive(Leg.STOP):
+        here.desk._orders.cancel(order, "for the test")
+    broker.plan["send"] = (RateLimited("too many requests", 30.0), False)
+    here.looks(5)
+    here.tick("enter_long", pair=ETH)
+    assert [o.state for o in here.trade(1).orders].count(OrderState.ABSENT) == 1
+    assert len(here.trades()) == 1
+    assert "asks for silence" in here.desk._entries.gates[ETH][0]
+    broker.plan.clear()
+    here.looks(6)
+    assert here.trade(1).alive(Leg.STOP)
+
+
 def test_an_order_that_the_exchange_refuses_is_not_sent_again_on_that_candle(scene):
     here = scene()
     broker = flaky(here)
@@ -531,14 +580,46 @@ def test_a_full_disk_closes_the_gate_and_sends_nothing(scene, monkeypatch):
     ledger = type(here.desk._ledger)
     with monkeypatch.context() as patch:
         for name in ("note", "intend", "take", "begin_trade", "put", "sending"):
-            patch.setattr(ledger, name, lambda *a, **k: (_ for _ in ()).throw(Retryable("the disk is full")))
+            patch.setattr(
+                ledger, name, lambda *a, **k: (_ for _ in ()).throw(LedgerFault("the disk is full"))
+            )
         here.source.go("80")
         here.tick("enter_long", pair=ETH)
         here.looks(3)
         assert "send" not in broker.calls
-        assert "the disk is full" in here.desk.view.trouble
+        assert "ledger: the disk is full" in here.desk.view.trouble
+        assert here.desk._entries.ledger_fault == "the disk is full"
     here.looks(3)
     assert closed(here)[0] == "stop_loss"
+
+
+def test_an_exchange_that_does_not_tell_its_filters_is_no_fault_of_the_ledgers(scene):
+    here = scene()
+    here.enter()
+    here.enter(ETH)
+    broker = flaky(here)
+    here.desk._exits._ground._broker = broker
+    broker.before = lambda name, *pairs: _no_route() if (name, pairs) == ("rules", (BTC,)) else None
+    here.source.go("5", ETH)
+    here.desk._shown_s = -1
+    here.looks()
+    assert "trade 1 BTC/USDT: no route" in here.desk.view.trouble
+    assert (here.desk._entries.ledger_fault, "ledger" in here.desk.view.trouble) == ("", False)
+    assert closed(here)[0] == "stop_loss", "the other trade is looked after"
+
+
+def test_whatever_else_does_not_answer_is_the_exchange(scene):
+    here = scene()
+    here.enter()
+    here.desk._fees.look = _no_route
+    here.desk._shown_s = -1
+    here.looks()
+    assert "exchange: no route" in here.desk.view.trouble
+    assert here.desk._entries.ledger_fault == ""
+
+
+def _no_route():
+    raise Retryable("no route")
 
 
 @pytest.mark.parametrize("looks", range(6))
@@ -632,6 +713,18 @@ def test_stop_exit_all_sells_everything_and_then_stops(scene):
     assert not here.stop.is_set(), "it is done, and said so"
     assert here.desk._entries.gates["*"], "but nothing is entered until somebody resumes"
     here.close()
+
+
+def test_a_lock_is_lifted_by_command(scene):
+    here = scene(protections=[{"method": "CooldownPeriod", "stop_duration_candles": 30}])
+    here.enter()
+    here.tick("exit_long")
+    here.clock.advance(CANDLE_MS)
+    assert isinstance(here.ask("unlock", pair="ETH/USDT"), Refused)
+    assert "1 lock lifted: BTC/USDT (Cooldown" in here.ask("unlock", pair="btc/usdt")["text"]
+    here.tick("enter_long")
+    assert len(here.trades(is_open=True)) == 1
+    assert here.ask("unlock", pair="all")["text"] == "0 locks lifted"
 
 
 # limits

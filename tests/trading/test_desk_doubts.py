@@ -5,9 +5,13 @@ from decimal import Decimal
 
 import pytest
 from desk_scene import BTC, CANDLE_MS, ETH, Scene, flaky, without_fills
+from trading_desk import intent, report
 
 from daemon.core.errors import Refused, Retryable
+from daemon.trading.book import Contradiction
 from daemon.trading.broker import AnswerLost
+from daemon.trading.ledger_connection import LedgerFault
+from daemon.trading.ledger_files import RESTORED
 from daemon.trading.orders import Leg, OrderState
 
 D = Decimal
@@ -72,6 +76,21 @@ def test_no_stop_order_for_what_was_sold_though_the_executions_are_not_known(sce
     here.looks(3)
     (trade,) = here.trades()
     assert [order.intent.leg for order in trade.orders] == [Leg.ENTRY, Leg.STOP, Leg.EXIT]
+
+
+def test_a_fill_that_a_reconciliation_finds_is_told_as_every_other(scene, caplog):
+    caplog.set_level("INFO")
+    here = scene()
+    broker = flaky(here)
+    broker.after = without_fills
+    listed = broker.fills
+    broker.fills = lambda *_: ()
+    here.tick("enter_long")
+    assert "fill" not in caplog.messages
+    broker.order = lambda *_: None
+    broker.fills = listed
+    here.ask("reconcile")
+    assert caplog.messages.count("fill") == 1
 
 
 def test_what_an_entry_costs_counts_though_its_executions_are_not_known(scene):
@@ -210,6 +229,41 @@ def test_the_configuration_says_how_a_start_finds_the_daemon(scene):
     assert "paused" in here.desk._entries.gates["*"][0], "what a human asked for lasts"
 
 
+def test_stopped_means_no_entries_and_no_exits_but_those_by_command_until_resumed(scene):
+    here = scene(max_open_trades=3)
+    here.enter()
+    here.enter(ETH)
+    here = here.again(initial_state="stopped")
+    here.source.go("80")
+    here.looks(3)
+    here.tick("exit_long", pair=ETH)
+    assert len(here.trades(is_open=True)) == 2, "neither a stop-loss nor a signal"
+    here.ask("exit", trade="2")
+    here.looks()
+    assert [trade.trade_id for trade in here.trades(is_open=True)] == [1]
+    here.tick("enter_long", pair=ETH)
+    assert len(here.trades()) == 2
+    here.ask("resume")
+    here.looks()
+    assert here.trade(1).exit_reason == "stop_loss"
+    here.close()
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+def test_orders_that_are_open_at_the_end_are_cancelled_if_it_is_wanted_but_no_stop_order(scene, cancels):
+    here = scene(
+        order_types={"entry": "limit", "exit": "limit", "stoploss": "market", "stoploss_on_exchange": True},
+        cancel_open_orders_on_exit=cancels,
+    )
+    here.enter()
+    here.looks()
+    here.ask("enter", pair=str(ETH), price="9")
+    here.desk.close()
+    states = {(o.intent.pair, o.intent.leg): o.state for t in here.trades() for o in t.orders}
+    assert states[BTC, Leg.STOP] is OrderState.OPEN
+    assert states[ETH, Leg.ENTRY] is (OrderState.CANCELLED if cancels else OrderState.OPEN)
+
+
 # exits
 
 
@@ -284,6 +338,31 @@ def test_a_price_of_the_strategy_that_is_none_ends_no_daemon(scene, price, leg):
     assert len(here.trades()) == 1
 
 
+# a pair that is traded no more
+
+
+def test_a_pair_that_is_traded_no_more_keeps_its_trade_and_the_daemon_starts(scene):
+    here = scene(max_open_trades=3)
+    here.enter()
+    here.tick("exit_long")
+    here.enter(ETH)
+    prices = dict(here.source.prices)
+    here.source.prices.clear()  # neither that of a closed trade nor that of an open one
+    here = here.again(exchange={"name": "simulated", "pair_whitelist": [str(BTC)]})
+    here.looks(2)
+    here.desk._shown_s = -1
+    here.looks()
+    assert "there is none of ETH/USDT" in here.desk.view.trouble
+    assert "leaving trade 2" in here.ask("exit", trade="2")["text"]
+    here.looks(2)
+    assert here.trade(2).is_open
+    here.source.prices.update(prices)
+    here.looks(2)
+    assert here.trade(2).exit_reason == "force_exit"
+    assert here.trade(2).closed_ms
+    here.close()
+
+
 # an exchange that was away
 
 
@@ -332,6 +411,58 @@ def test_an_order_without_a_price_keeps_no_trade_from_its_stop(scene):
     assert trade.exit_reason == "stop_loss"
 
 
+def restored(here):
+    """A backup has taken the ledger's place, and the account has an order that looks like one of ours."""
+    here.desk._ledger.put(RESTORED, {"fault": "damaged", "backup_ms": 0, "at_ms": 0})
+    strange = report(intent(7), exchange_id="x7")
+    broker = live(here)
+    broker.after = lambda name, found: [*found, strange] if name == "open_orders" else found
+
+
+def test_a_restored_ledger_that_cannot_come_into_step_is_taken_as_it_is_when_a_human_says_so(scene):
+    here = scene()
+    restored(here)
+    here.looks(20)
+    assert all("the ledger is a backup" in why for why in here.desk._entries.gates["*"])
+    assert "candled resume --settled" in here.desk._entries.gates["*"][-1]
+    here.ask("resume", settled=True)
+    here.tick("enter_long")
+    assert len(here.trades()) == 1
+
+
+def test_on_paper_a_restored_ledger_is_the_account_and_goes_on(scene):
+    here = scene()
+    here.desk._ledger.put(RESTORED, {"fault": "damaged", "backup_ms": 0, "at_ms": 0})
+    here.tick("enter_long")
+    assert len(here.trades()) == 1
+
+
+def test_without_an_order_book_the_stop_loss_and_time_outs_go_by_the_ticker_and_other_exits_wait(scene):
+    here = scene(
+        order_types={"entry": "limit", "exit": "limit", "stoploss": "market"},
+        exit_pricing={"price_side": "bid", "use_order_book": True, "order_book_top": 1},
+        unfilledtimeout={"entry": 10, "exit": 1},
+        max_open_trades=3,
+    )
+    here.enter()
+    here.enter(ETH)
+    here.source.volume = D(0)
+    here.tick("exit_long", pair=ETH)
+    here.desk._exits._ground.order_book = lambda _pair: None
+    here.looks(13)
+    eth = here.trade(2)
+    assert [o.state for o in eth.orders[1:]] == [OrderState.CANCELLED], (
+        "its time was over, and no other price is known"
+    )
+    here.desk._shown_s = -1
+    here.source.volume = D(1_000_000)
+    here.go("80", looks=2)
+    assert here.trade(1).exit_reason == "stop_loss"
+    assert here.trade(1).closed_ms
+    assert "the order book has 0 bids" in here.desk.view.trouble
+    assert here.trade(2).is_open
+
+
 def test_selling_everything_goes_on_when_the_exchange_is_back(scene):
     here = scene()
     here.enter()
@@ -354,7 +485,7 @@ def test_a_disk_that_fails_behind_a_request_sends_nothing_twice(scene, monkeypat
     ledger = type(here.desk._ledger)
 
     def fail(*_arguments, **_named):
-        raise Retryable("the disk is full")
+        raise LedgerFault("the disk is full")
 
     with monkeypatch.context() as patch:
         broker.before = lambda name, *_: patch.setattr(ledger, "take", fail) if name == "send" else None
@@ -401,6 +532,27 @@ def test_a_trouble_is_over_with_the_order_that_it_was_about(scene):
     here.looks(3)
     assert here.trades()[0].orders[0].settled
     assert here.desk._orders.trouble == ""
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_what_cannot_be_true_of_an_order_is_shown_until_it_is_asked_for_again_or_over(scene, ends):
+    here = scene(exit_pricing={"price_side": "ask"})
+    here.enter()
+    here.source.volume = D(0)
+    here.tick("exit_long")
+    (waits,) = here.trade(1).alive(Leg.EXIT)
+    broker = flaky(here)
+    broker.plan["order"] = (Contradiction("two ids"), False)
+    here.looks(2)
+    here.enter(ETH)  # another order's state says nothing about it
+    assert f"order {waits.intent.client_id}: two ids" in here.desk._orders.trouble
+    if ends:
+        here.desk._orders.cancel(here.trade(1).alive(Leg.EXIT)[0], "for the test")
+    else:
+        broker.plan.clear()
+    here.looks(2)
+    assert waits.intent.client_id not in here.desk._orders.trouble
+    assert bool(here.desk._orders.trouble) is ends, "the other order's is still there"
 
 
 def test_nothing_is_added_to_a_trade_that_was_told_to_leave(scene):

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from desk_scene import BTC, ETH, Scene
 
+from daemon.cli.trades import orders, trades
 from daemon.cli.trading_lines import trading_lines
 from daemon.runtime.trading_report import trade_figures, trading_figures
 from daemon.trading.messages import DeskView
@@ -51,6 +52,19 @@ def test_the_lines_name_trades_gates_and_pauses(here):
     assert trading_lines({}) == trading_lines(trading_figures(DeskView())) == []
 
 
+def test_a_list_that_is_cut_says_so(here, tmp_path, capsys):
+    for pair in (BTC, ETH):
+        here.enter(pair)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(here.settings.document), "utf-8")
+    trades(config=[config], limit=1)
+    assert "the newest 1 of 2 trades; --limit 2 shows all" in capsys.readouterr().err
+    orders(config=[config], every=True, limit=1)
+    assert "the newest 1 of 2 orders" in capsys.readouterr().err
+    trades(config=[config], limit=2)
+    assert "newest" not in capsys.readouterr().err
+
+
 def test_a_closed_trade_keeps_profit_rule_and_orders(here):
     trade = here.enter()
     here.go("89", looks=3)
@@ -67,6 +81,13 @@ def test_troubles_are_told_when_they_begin_and_when_they_end(caplog):
     for error in ("no route", "no route", "", ""):
         troubles.put("prices", error)
     assert [record.message for record in caplog.records] == ["desk_failed", "desk_recovered"]
+    caplog.clear()
+    for error in ("it is worth 4.80", "it is worth 4.79", "it is worth 4.79; it raised"):
+        troubles.put("trade 1", error)
+    assert [record.fields["error"] for record in caplog.records] == [
+        "it is worth 4.80",
+        "it is worth 4.79; it raised",
+    ], "another fault is told, another figure is not"
     troubles.put("trade 1", "it raised")
     troubles.put("ledger", "full")
     assert str(troubles) == "trade 1: it raised; ledger: full"

@@ -204,13 +204,6 @@ def test_a_note_changes_what_is_given_and_writes_nothing_that_is_so_already(ledg
         ledger.note(99, highest=D("1"))
 
 
-def test_what_a_strategy_keeps_is_changed_key_by_key(ledger):
-    trade = begin(ledger, intent())
-    ledger.keep_custom(trade.trade_id, {"a": 1, "b": [2]})
-    ledger.keep_custom(trade.trade_id, {"a": 3}, drop=["b"])
-    assert ledger.trade(trade.trade_id).custom == {"a": 3}
-
-
 def test_a_stop_comes_back_as_it_was(ledger):
     stop = StopState(price=D("95"), initial=D("90"), ratio=-0.05, initial_ratio=-0.1, trailing=True, rule="x")
     assert ledger.note(begin(ledger, intent()).trade_id, stop=stop).stop == stop
@@ -237,8 +230,7 @@ def test_locks_are_in_force_until_their_end_or_until_they_are_lifted(ledger):
     assert [each.pair for each in ledger.locks(T0)] == ["BTC/USDT", "*", "ETH/USDT"]
     assert ledger.locks(T0)[0] == lock("BTC/USDT", 5)
     assert [each.pair for each in ledger.locks(T0 + 6 * 60_000)] == ["*", "ETH/USDT"]
-    assert ledger.unlock(T0, reason="y") == 1
-    assert ledger.unlock(T0, pair="ETH/USDT", side="short") == 0
+    ledger.lift([lock("*", 10, "y")])
     assert [each.pair for each in ledger.locks(T0)] == ["BTC/USDT", "ETH/USDT"]
     ledger.lift([lock("BTC/USDT", 5)])
     assert [each.pair for each in ledger.locks(T0)] == ["ETH/USDT"]

@@ -23,7 +23,9 @@ _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 def hasten(room, grace_ms):
     usual = room.desk_options
-    room.desk_options = lambda settings: replace(usual(settings), grace_ms=grace_ms, confirm_ms=grace_ms)
+    room.desk_options = lambda settings: replace(
+        usual(settings), late_ms=grace_ms, grace_ms=grace_ms, confirm_ms=grace_ms
+    )
 
 
 def born(main, log):

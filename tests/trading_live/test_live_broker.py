@@ -6,8 +6,10 @@ from trading_exchange import KEYS
 
 from daemon.core.errors import ConfigError, RateLimited, Refused, Retryable
 from daemon.core.pair import Pair
+from daemon.core.timeframe import Timeframe
 from daemon.trading.broker import AnswerLost, Balance
 from daemon.trading.live_errors import ClockOff
+from daemon.trading.live_values import opening_price
 from daemon.trading.orders import OrderState, Side
 
 LOW, PLACE = "30000", "POST order"
@@ -330,3 +332,13 @@ def test_nothing_can_leave_this_machine(exchange, broker):
         broker.balances()
     assert BREACHES
     BREACHES.clear()
+
+
+def test_the_price_of_a_moment_is_that_of_its_minute(exchange, broker):
+    bnb, at_ms = Pair("BNB/USDT"), exchange.now_ms() - 600_000
+    minute_ms = at_ms // 60_000 * 60_000
+    rows = exchange.candles.rows(bnb, Timeframe("1m"), minute_ms, minute_ms + 60_000, exchange.now_ms())
+    assert broker.price_at(bnb, at_ms) == Decimal(int(rows[0][1])).scaleb(-exchange._decimals["BNBUSDT"])
+    assert broker.price_at(Pair("NOPE/USDT"), at_ms) is None
+    assert broker.price_at(bnb, 1) is None
+    assert opening_price([[0, 1.0], None, [60_000, 2.0]], 59_999, "") == 1, "not of the minute behind a gap"

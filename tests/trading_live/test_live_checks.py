@@ -7,7 +7,8 @@ from trading_exchange import KEYS
 
 from daemon.core.errors import ConfigError, Retryable
 from daemon.core.pair import Pair
-from daemon.trading.live_checks import Plan, check_start, least_stake
+from daemon.trading.live_checks import Plan, check_start, late_ms, least_stake
+from daemon.trading.reconcile import GRACE_MS
 
 PLAN = Plan(
     pairs=(BTC, Pair("ETH/USDT")),
@@ -64,6 +65,13 @@ def test_a_share_of_an_account_that_is_too_small_is_told(broker):
         check_start(broker, replace(PLAN, stake=None, tradable=Decimal("1e-8"), trades=1))
 
 
+def test_a_share_is_one_of_all_that_there_is_also_while_trades_hold_it(broker, exchange):
+    exchange.do(lambda book, _now_ms: book.free.update(USDT=Decimal(1)))
+    with pytest.raises(ConfigError, match="unlimited"):
+        check_start(broker, replace(PLAN, stake=None))
+    check_start(broker, replace(PLAN, stake=None, tied_up=Decimal(60)))
+
+
 def test_the_least_stake_can_still_be_sold_after_the_stop_loss(broker):
     rules, price = broker.rules(BTC), Decimal(43000)
     least = least_stake(rules, price, PLAN)
@@ -84,6 +92,14 @@ def test_a_clock_that_the_exchange_does_not_allow_is_told(exchange, connect, ske
 def test_a_clock_within_the_window_passes(exchange, connect):
     exchange.skew_ms = 6000
     check_start(connect(exchange), PLAN)
+
+
+def test_a_lost_order_is_waited_for_as_long_as_the_exchange_would_take_it(exchange, connect):
+    assert late_ms(connect(exchange)) == 15_000
+    assert late_ms(connect(exchange, options={"recvWindow": 60_000})) == 65_000
+    other = connect(exchange)
+    other.name = "okx"
+    assert late_ms(other) == GRACE_MS
 
 
 def test_an_exchange_that_cannot_be_asked_by_our_ids_is_refused(broker):

@@ -1,0 +1,86 @@
+"""What a trade holds and the exchange does not take: kept while it may be worth more, written off where it cannot be sold."""
+
+from decimal import Decimal
+
+import pytest
+from desk_scene import BTC, Scene
+
+from daemon.trading.positions import position_of
+
+D = Decimal
+MARKET = {"entry": "limit", "exit": "limit", "stoploss": "market"}
+
+
+@pytest.fixture
+def here(tmp_path):
+    scene = Scene(tmp_path, stake_amount=6, order_types=MARKET, exit_pricing={"price_side": "bid"})
+    yield scene
+    scene.close()
+
+
+def shown(scene):
+    scene.desk._shown_s = -1
+    scene.looks()
+    return scene.desk.view.trouble
+
+
+def test_a_position_worth_less_than_the_least_order_is_kept_by_name_and_sold_when_it_is_worth_enough(here):
+    here.enter()
+    here.go("80")  # 0.06 of it: 4.80, and the least order is of 5
+    assert here.trades(is_open=True)
+    assert "0.06 BTC are worth 4.80 USDT, less than the least order of 5" in shown(here)
+    here.go("84")
+    (trade,) = here.trades()
+    assert (trade.exit_reason, trade.is_open, trade.dust) == ("stop_loss", False, 0)
+    assert shown(here) == ""
+
+
+def test_by_command_it_is_written_off_and_the_trade_says_what_was_left(here):
+    here.enter()
+    here.go("80")
+    here.ask("exit", trade="1")
+    (trade,) = here.trades(is_open=False)
+    assert (trade.exit_reason, trade.dust) == ("force_exit", D("0.06"))
+    assert "too little to be sold" in trade.exit_detail
+
+
+@pytest.mark.parametrize(("price", "is_open"), [("100", False), ("130", True)])
+def test_what_is_left_of_a_sale_is_dust_by_the_price_of_now(tmp_path, price, is_open):
+    here = Scene(tmp_path, order_types=MARKET, exit_pricing={"price_side": "bid"})
+    here.enter()
+    here.source.volume = D("9.6")  # a tenth of it is taken
+    here.tick("exit_long")
+    here.source.volume = D(0)
+    here.source.go(price)
+    (trade,) = here.trades(is_open=True)
+    here.desk._broker.cancel(BTC, trade.orders[-1].intent.client_id, "")  # by hand
+    here.looks()
+    (trade,) = here.trades()
+    assert position_of(trade).amount == D("0.04")
+    assert trade.is_open is is_open
+    if not is_open:
+        assert trade.dust == D("0.04")
+        assert "0.04 BTC are left, worth 4.00 USDT" in trade.exit_detail
+    here.close()
+
+
+def test_a_part_that_was_kept_on_purpose_is_no_dust_when_its_price_falls(tmp_path):
+    here = Scene(
+        tmp_path,
+        """
+    stoploss = -0.5
+    position_adjustment_enable = True
+
+    def adjust_trade_position(self, trade, **named):
+        return -86 if trade.nr_of_successful_exits == 0 else None
+""",
+        order_types=MARKET,
+        exit_pricing={"price_side": "bid"},
+    )
+    here.enter()
+    here.looks(2)
+    assert position_of(here.trade(1)).amount == D("0.14")
+    here.go("35")  # 4.90, and the stop-loss wants it sold
+    assert here.trade(1).is_open
+    assert "less than the least order" in shown(here)
+    here.close()
