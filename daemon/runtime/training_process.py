@@ -1,13 +1,12 @@
-"""The training process: a child that fits models, so that a training may crash without the daemon.
+"""The training process, as the daemon sees it: a child that fits models, so that a training may crash without the daemon.
 
-The parent (`TrainingProcess`) spawns it once and feeds it one job after another. Numbers go through an
-anonymous shared memory file, commands and answers as JSON lines through two pipes. The child runs niced, with
-capped threads, and dies with its parent.
+`TrainingProcess` spawns it once and feeds it one job after another. Numbers go through an anonymous shared memory
+file, commands and answers as JSON lines through two pipes. The child (`daemon.runtime.training_child`) runs niced,
+with capped threads, and dies with its parent.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import mmap
 import os
@@ -16,24 +15,23 @@ import signal
 import subprocess
 import sys
 import tempfile
-import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from daemon.core.clock import SystemClock
 from daemon.core.errors import CandledError, Refused
-from daemon.learning.job import TrainingJob, TrainingResult
+from daemon.learning.job import TrainingResult
 from daemon.runtime.child_watch import ChildWatch
+from daemon.runtime.training_child import array
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
+    from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from daemon.core.clock import Clock
+    from daemon.learning.job import TrainingJob
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -175,6 +173,8 @@ class TrainingProcess:
             return "the training process is gone"
         code = child.process.wait()
         how = f"was ended by signal {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        if code == -signal.SIGKILL:  # not by us
+            how += " (the kernel does that when memory runs out; see candled.training.max_memory_mb)"
         last_words = child.last_words()
         self.close()
         return f"the training process {how}" + (f": {last_words}" if last_words else "")
@@ -191,7 +191,7 @@ class _Child:
         env = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
         arguments = [str(self._memory), str(answers_end), str(os.getpid()), str(nice)]
         self.process = subprocess.Popen(  # noqa: S603  our own module, no shell
-            [sys.executable, "-m", "daemon.runtime.training_process", *arguments],
+            [sys.executable, "-m", "daemon.runtime.training_child", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self._stderr,
@@ -205,8 +205,8 @@ class _Child:
         """Lay the numbers into the shared memory: features, then labels."""
         os.ftruncate(self._memory, features.nbytes + labels.nbytes)
         with mmap.mmap(self._memory, features.nbytes + labels.nbytes) as memory:
-            _array(memory, np.float32, features.shape, 0)[:] = features
-            _array(memory, np.float64, labels.shape, features.nbytes)[:] = labels
+            array(memory, "float32", features.shape, 0)[:] = features
+            array(memory, "float64", labels.shape, features.nbytes)[:] = labels
 
     def release(self) -> None:
         """Give the shared memory back to the system."""
@@ -253,69 +253,3 @@ class _Child:
         os.close(self._answers)
         os.close(self._memory)
         self._stderr.close()
-
-
-def _array(memory: mmap.mmap, dtype: Any, shape: tuple[int, ...], offset: int) -> NDArray[Any]:
-    count = int(np.prod(shape))
-    return np.frombuffer(memory, dtype, count, offset).reshape(shape)
-
-
-def _received(
-    memory: int, rows: int, columns: int, targets: int
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Copies of what `_Child.put` has laid down."""
-    with mmap.mmap(memory, rows * (columns * 4 + targets * 8), access=mmap.ACCESS_READ) as shared:
-        features = _array(shared, np.float32, (rows, columns), 0).copy()
-        return features, _array(shared, np.float64, (rows, targets), rows * columns * 4).copy()
-
-
-def _serve(memory: int, answers: int) -> None:
-    """The child's loop: one command, one answer, until the parent hangs up."""
-    from daemon.learning.fit import train  # noqa: PLC0415  only the child needs the model libraries
-    from daemon.runtime.user_models import use_model_of  # noqa: PLC0415  as above
-
-    clock = SystemClock()
-    for line in sys.stdin.buffer:
-        command = json.loads(line)
-        answer: dict[str, Any]
-        try:
-            features, labels = _received(memory, *command["shape"])
-            job = TrainingJob.from_json(command["job"])
-            use_model_of(job)
-            result = train(job, features, labels, Path(command["folder"]), clock.monotonic_s)
-            answer = {"result": result.to_json()}
-        except CandledError as exc:
-            answer = {"refused": str(exc)}
-        except MemoryError:
-            answer = {"bug": "the machine has no memory left for the training"}
-        except OSError as exc:  # the disk is full, say: no bug of ours, and no traceback for the user
-            answer = {"bug": f"{type(exc).__name__}: {exc}"}
-        except Exception:  # noqa: BLE001  the root of the process: the parent reports it
-            answer = {"bug": traceback.format_exc(limit=-6)}
-        os.write(answers, json.dumps(answer).encode() + b"\n")
-
-
-def _die_with(parent: int) -> None:
-    """Have the kernel end this process when its parent ends, however that happens."""
-    import ctypes  # noqa: PLC0415  only the child needs it
-
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it ended before we asked
-        sys.exit(0)
-
-
-def main(arguments: list[str]) -> None:
-    """Entry point of the child."""
-    memory, answers, parent, nice = map(int, arguments)
-    _die_with(parent)
-    with contextlib.suppress(OSError):  # where a container forbids it, trainings are less polite
-        os.nice(nice)
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    with contextlib.suppress(OSError):  # where memory runs out, a training shall be ended, not the daemon
-        Path("/proc/self/oom_score_adj").write_text("500")
-    _serve(memory, answers)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
