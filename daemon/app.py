@@ -285,6 +285,7 @@ class _Assembly:
             entries=self.book.entries,
             scores=self.scorer.scores,
             barred=self.truth.reason,
+            unsaved=self.history.failing,
             base=self.plan.base,
             expiration_ms=expiration_ms(self.settings),
             trading=None if self.desk is None else self.desk.view,

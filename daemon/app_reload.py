@@ -55,6 +55,7 @@ def reloading_of(
         clock=parts.clock,
         stop=parts.stop,
         give_way=parts.give_way,
+        patience_s=parts.settings.candled.patience_s,
     )
     return Reloading(
         parts.settings,

@@ -6,6 +6,7 @@ Commands import what they need when they run: ``candled status`` must not wait f
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import threading
@@ -31,6 +32,8 @@ from daemon.cli import (
     train,
 )
 from daemon.core.errors import CandledError, ConfigError, FolderInUse
+
+log = logging.getLogger(__name__)
 
 EXIT_ERROR, EXIT_IN_USE, EXIT_CONFIG = 1, 75, 78
 """As in sysexits.h: EX_TEMPFAIL and EX_CONFIG; systemd does not restart on the latter."""
@@ -88,16 +91,20 @@ def _root(
 
 
 def main() -> None:
-    """Entry point: errors that were raised on purpose become one message and their exit status."""
+    """Entry point: errors that were raised on purpose become one message and their exit status.
+
+    The process ends without tearing Python down. A thread that still runs (one that hangs, one of a library's own,
+    which Python need not know of) may hold the lock of a stream that Python wants while it does so: that ends the
+    process by SIGABRT, although everything is put away.
+    """
     status = _status()
-    if threading.active_count() > 1:
-        # A thread that still runs (one that hangs, a library's) may hold the lock of a stream that Python wants while
-        # it tears itself down: that ends the process by SIGABRT, although everything is put away.
+    if threading.active_count() > 1:  # and one of them may hold that lock for ever
         flushing = threading.Thread(target=_flush, daemon=True)
         flushing.start()
         flushing.join(FLUSH_S)
-        os._exit(status)
-    sys.exit(status)
+    else:
+        _flush()
+    os._exit(status)
 
 
 def _flush() -> None:
@@ -119,9 +126,15 @@ def _status() -> int:
         return _told(exc, EXIT_ERROR)
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
+    except Exception:  # the root of the main thread
+        log.critical("bug", exc_info=True)
+        return EXIT_ERROR
     return 0
 
 
 def _told(exc: CandledError, status: int) -> int:
-    print(f"candled: {exc}", file=sys.stderr)
+    from daemon.runtime.logs import to_journal, with_priority  # noqa: PLC0415  only those who fail wait for it
+
+    text = f"candled: {exc}"
+    print(with_priority(text, logging.ERROR) if to_journal() else text, file=sys.stderr)
     return status

@@ -51,6 +51,7 @@ def restore(file: Archive, config: ConfigFiles = DEFAULT_CONFIG) -> None:
 
     def take_ledger(copy: Path) -> None:
         put_back(copy, ledger, now_ms, atomic.set_aside)
+        atomic.hand_over(ledger)
         taken.append(copy)
 
     aside = restore_backup(file, folder, now_ms, beside={_member(settings): take_ledger})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -35,7 +36,7 @@ def doctor(
     from daemon.state import atomic  # noqa: PLC0415
     from daemon.state.doctor import HEALTHY, LOST, REPAIRABLE, diagnose  # noqa: PLC0415
     from daemon.state.folder import StateFolder  # noqa: PLC0415
-    from daemon.trading.ledger_files import ledger_health, open_ledger  # noqa: PLC0415
+    from daemon.trading.ledger_files import backup_paths, ledger_health, open_ledger  # noqa: PLC0415
 
     settings = settings_of(config)
     folder = StateFolder(settings.identifier_folder)
@@ -50,6 +51,8 @@ def doctor(
         ledger = ledger_health(settings.ledger_file)
         if repair and ledger.repairable:
             open_ledger(settings.ledger_file, now_ms, atomic.set_aside).close()
+            for path in filter(Path.exists, (settings.ledger_file, *backup_paths(settings.ledger_file))):
+                atomic.hand_over(path)
     document = found.document() | {"ledger": ledger.document()}
     text = f"{_ledger(ledger)}\n{_text(found)}"
     typer.echo(json.dumps(document, indent=2, sort_keys=True) if as_json else text)

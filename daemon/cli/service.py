@@ -43,7 +43,7 @@ def install(
     """Check the configuration, put it, the keys, your strategies and the unit in their places, and start the service."""
     from daemon.config.files import read_files  # noqa: PLC0415  keeps `candled --help` quick
     from daemon.config.layers import Layer, with_own_secrets  # noqa: PLC0415
-    from daemon.runtime.service import check_readable, planned, service_name  # noqa: PLC0415
+    from daemon.runtime.service import check_readable, left_over, planned, service_name  # noqa: PLC0415
     from daemon.runtime.world import strategy_folders  # noqa: PLC0415
 
     settings = settings_of(config)
@@ -64,10 +64,14 @@ def install(
     for file in files:
         _write(file)
         typer.echo(f"wrote {file.path}")
+    for path in left_over(name, places, files):
+        path.unlink()
+        typer.echo(f"took away {path}, of an earlier installation")
     if not start or root != _SLASH:
         return
     _systemctl(places, "daemon-reload")
-    _systemctl(places, "enable", "--now", f"candled@{name}.service")
+    _systemctl(places, "enable", f"candled@{name}.service")
+    _systemctl(places, "restart", f"candled@{name}.service")
     typer.echo(f"candled@{name} runs; its log: journalctl {'--user ' if user else ''}-fu candled@{name}")
     if user:
         typer.echo("it ends with your last session unless you call: loginctl enable-linger")

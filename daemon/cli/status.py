@@ -11,6 +11,8 @@ from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of, span, u
 from daemon.cli.trading_lines import trading_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from daemon.state.folder import StateFolder
 
 STALE_S = 30
@@ -50,13 +52,18 @@ def status(
     if as_json:
         print(json.dumps(figures, indent=1))
         return
+    _show(figures, "" if holder is None else f", process {holder.pid}")
+
+
+def _show(figures: dict[str, Any], process: str) -> None:
+    """For people: one line of counts, a table of pairs, the trades."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     console = Console()
     last = figures["last_tick"]
     console.print(
-        f"{figures['state']}" + (f", process {holder.pid}" if holder else ""),
+        f"{figures['state']}{process}",
         f"last candle {utc(last['close_ms'])}" if last else "no candle yet",
         f"{figures['ticks']} ticks ({figures['late']} late, {figures['skipped']} skipped)",
         f"{figures['predictions']} predictions, {figures['abstentions']} abstentions",
@@ -68,33 +75,30 @@ def status(
         console.print(
             f"no entries: {figures['entries_blocked']}", highlight=False, markup=False, soft_wrap=True
         )
+    if figures.get("unsaved"):
+        console.print("no entries: predictions cannot be written to the disk", highlight=False)
     table = Table("pair", "price", "target", "prediction", "model age", "queue", "remark", box=None)
     for pair, row in figures["pairs"].items():
-        labels, values = row.get("labels", []), row.get("values", {})
-        predicted = [values[label] for label in labels if label in values]
-        table.add_row(
-            pair,
-            "" if row["price"] is None else f"{row['price']:g}",
-            "\n".join(labels),
-            "\n".join(f"{value:+.5f}" if isinstance(value, float) else str(value) for value in predicted),
-            span(figures["now_ms"] - row["window_end_ms"]) if "window_end_ms" in row else "-",
-            row.get("queue", ""),
-            " ".join(
-                part
-                for part in (
-                    "left the whitelist" if row.get("leaving") else "",
-                    row.get("reason", ""),
-                    row.get("detail", ""),
-                    row.get("last_error", ""),
-                )
-                if part
-            ),
-        )
+        table.add_row(pair, *_cells(row, figures["now_ms"]))
     for pair, how_far in figures.get("warming", {}).items():
         table.add_row(pair, "", "", "", "-", "", f"joins: {how_far}")
     console.print(table)
     for line in trading_lines(figures.get("trading", {})):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _cells(row: dict[str, Any], now_ms: int) -> Iterator[str]:
+    """Price, targets, predictions, age of the model, place in the queue, remarks."""
+    labels, values = row.get("labels", []), row.get("values", {})
+    predicted = [values[label] for label in labels if label in values]
+    yield "" if row["price"] is None else f"{row['price']:g}"
+    yield "\n".join(labels)
+    yield "\n".join(f"{value:+.5f}" if isinstance(value, float) else str(value) for value in predicted)
+    yield span(now_ms - row["window_end_ms"]) if "window_end_ms" in row else "-"
+    yield row.get("queue", "")
+    remarks = ["left the whitelist" if row.get("leaving") else ""]
+    remarks += [row.get(key, "") for key in ("reason", "detail", "last_error")]
+    yield " ".join(filter(None, remarks))
 
 
 def _check(folder: StateFolder, figures: dict[str, Any], held: bool) -> None:

@@ -19,6 +19,8 @@ _NAME = re.compile(
 _URLS = {("webhook", "url"), ("notify", "urls")}
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _QUERY = re.compile(r"(?<=[?&])(\w*(?:key|token|secret|signature|passw)\w*)=[^&\s]+", re.IGNORECASE)
+# A part of an address that may be a token or a password; a host has dots.
+_TOKEN = re.compile(r"(?<![^/@:?&=])[^/@:?&=\s.]{8,}(?![^/@:?&=])")
 # A shorter secret occurs in innocent text by chance; it is masked in its own place only.
 _LEAST_LENGTH = 6
 
@@ -56,7 +58,10 @@ def _secrets(node: Any, section: str, *, hidden: bool) -> Iterator[str]:
         for value in node:
             yield from _secrets(value, section, hidden=hidden)
     elif hidden and isinstance(node, str | int | float) and not isinstance(node, bool):
-        yield str(node)
+        text = str(node)
+        yield text
+        # An address that is a secret: whoever speaks of it may show a part alone, as in "no answer from /TOKEN".
+        yield from (part for part in _TOKEN.findall(text.partition("://")[2]) if part != "localhost")
 
 
 def _copy(node: Any, section: str, shown: Callable[[str], str], mask: str) -> Any:

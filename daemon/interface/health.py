@@ -53,7 +53,11 @@ def _models(figures: Mapping[str, Any]) -> Iterator[str]:
 
 
 def closed_gates(figures: Mapping[str, Any]) -> Iterator[str]:
-    """Gates that are closed for all pairs; one that is closed for a pair alone keeps only that pair out."""
+    """Why nothing may be entered; a gate that is closed for a pair alone keeps only that pair out."""
+    if figures.get("entries_blocked"):
+        yield f"nothing is entered: {figures['entries_blocked']}"
+    if figures.get("unsaved"):
+        yield "nothing is entered: predictions cannot be written to the disk"
     trading = figures.get("trading") or {}
     for reason in (trading.get("gates") or {}).get("*", ()):
         yield f"nothing is entered: {reason}"

@@ -61,7 +61,7 @@ class _Figures(Collector):
         yield from _models(figures)
         yield from _trainings(figures)
         yield from _events(figures)
-        yield from _trading(figures.get("trading") or {})
+        yield from _trading(figures.get("trading") or {}, gate_open=not any(health.closed_gates(figures)))
 
     def _free(self) -> float:
         try:
@@ -166,12 +166,11 @@ def _events(figures: Mapping[str, Any]) -> Iterator[Metric]:
     yield _counter("candled_fills", "Executions since the start.", counted["fill"])
 
 
-def _trading(trading: Mapping[str, Any]) -> Iterator[Metric]:
+def _trading(trading: Mapping[str, Any], *, gate_open: bool) -> Iterator[Metric]:
     """Nothing where there is no trading yet."""
     if not trading:
         return
-    gates = trading["gates"]
-    yield _gauge("candled_gate_open", "Whether anything may be entered.", not gates.get("*"))
+    yield _gauge("candled_gate_open", "Whether anything may be entered.", gate_open)
     yield _gauge("candled_open_trades", "Trades that are open.", len(trading["open"]))
     yield _gauge("candled_open_orders", "Orders that the exchange has, or may have.", trading["orders"])
     yield _gauge("candled_account_worth", "The account, stake currency.", float(trading["worth"]))

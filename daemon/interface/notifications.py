@@ -160,8 +160,16 @@ class Notifier(logging.Handler):
         self._waiting.append(masked_text(text, self._secrets))
 
     def _run(self) -> None:
+        failing = False
         while not self._stop.wait(LOOK_S):
-            self.look()
+            try:
+                self.look()
+            except Exception:  # the root of a thread: messages are no reason to end the daemon
+                if not failing:  # the first of a streak
+                    log.exception("messages_failed")
+                failing = True
+            else:
+                failing = False
         self._send(last=True)
 
     def look(self) -> None:

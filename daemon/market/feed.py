@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _PAUSE_S = 0.5
 # One round of the warm-up: short, so that a stop is heard soon.
 _ROUND_S = 5.0
+# How long a series that is not fetched any more stays readable: longer than any thread's step, real seconds.
+_LEAVE_S = 3600.0
 # Candles per key that the warm-up holds back from the disk: so much of it a crash may cost.
 _UNWRITTEN_WARM_UP = 20_000
 
@@ -79,8 +81,9 @@ class Feed:
         self._writer = Writer(store)
         self._clock = clock
         self._tracks = {key: Track(key) for key in keys}
-        # What `frame` answers from: also keys that are not fetched any more, which others may just be reading.
+        # What `frame` answers from: for a while also keys that are not fetched any more, which others may just be reading.
         self._known = self._tracks
+        self._left_s: dict[CandleKey, float] = {}
         self._agreement = Agreement(list(self._tracks))
         self._rounds = Rounds(market, self._tracks, self._agreement)
         self._updates = 0
@@ -113,7 +116,7 @@ class Feed:
         self._turn_to({**self._tracks, **more})
 
     def keep(self, keys: Container[CandleKey]) -> None:
-        """Fetch these alone from now on, as far as they are known; what is held of the others stays, in memory and on the disk."""
+        """Fetch these alone from now on, as far as they are known; the others stay on the disk, and in memory for an hour."""
         for key, track in self._tracks.items():
             if key not in keys:
                 self._writer.write(track)
@@ -121,6 +124,8 @@ class Feed:
 
     def _turn_to(self, tracks: dict[CandleKey, Track]) -> None:
         self._known = {**self._known, **tracks}
+        now_s = self._clock.monotonic_s()
+        self._left_s = {key: self._left_s.get(key, now_s) for key in self._known if key not in tracks}
         self._agreement.turn_to(list(tracks))
         self._rounds.turn_to(tracks)
         self._quiet &= tracks.keys()
@@ -201,7 +206,16 @@ class Feed:
         self._quiet |= {key for key in self._late(close_ms) if not tally.appended[key]}
         self._ask_for_gaps(min(self._market.now_ms(), close_ms), left_s, tally)
         self._writer.write_due(self._tracks.values())
+        self._forget()
         return self._report(tally, close_ms)
+
+    def _forget(self) -> None:
+        """Let go of series that were left long ago: nobody reads them any more."""
+        bound_s = self._clock.monotonic_s() - _LEAVE_S
+        gone = {key for key, left_s in self._left_s.items() if left_s < bound_s}
+        if gone:
+            self._known = {key: track for key, track in self._known.items() if key not in gone}
+            self._left_s = {key: left_s for key, left_s in self._left_s.items() if key not in gone}
 
     def flush(self) -> None:
         """Write all files that lack candles; one that cannot be written is logged and tried again later."""

@@ -25,6 +25,21 @@ _JOURNAL_PRIORITY = {
 }
 
 
+def to_journal() -> bool:
+    """Whether standard error goes to the journal: not merely that of somebody above us (systemd.exec(5), ``JOURNAL_STREAM``)."""
+    try:
+        stream = os.fstat(2)
+    except OSError:
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{stream.st_dev}:{stream.st_ino}"
+
+
+def with_priority(text: str, level: int) -> str:
+    """The text as the journal takes it: each line behind its priority (sd-daemon(3))."""
+    priority = _JOURNAL_PRIORITY.get(level, 6)
+    return "\n".join(f"<{priority}>{line}" for line in text.splitlines())
+
+
 class TextFormatter(logging.Formatter):
     """``12:00:02 INFO    tick candle=2026-01-01T12:00:00Z predictions=8``."""
 
@@ -38,15 +53,18 @@ class TextFormatter(logging.Formatter):
         body = f"{record.getMessage()} {fields}".rstrip()
         if record.exc_info:
             body += "\n" + self.formatException(record.exc_info)
-        if self._journal:  # journald adds the time; the prefix tells it the priority
-            priority = _JOURNAL_PRIORITY.get(record.levelno, 6)
-            return "\n".join(f"<{priority}>{line}" for line in body.splitlines())
+        if self._journal:  # journald adds the time
+            return with_priority(body, record.levelno)
         moment = datetime.fromtimestamp(record.created).astimezone()
         return f"{moment:%H:%M:%S} {record.levelname:7} {body}"
 
 
 class JsonFormatter(logging.Formatter):
     """One JSON object per line: time, level, event, fields."""
+
+    def __init__(self, *, journal: bool = False) -> None:
+        super().__init__()
+        self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter`."""
@@ -59,7 +77,8 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        text = json.dumps(line, default=str, ensure_ascii=False)
+        return with_priority(text, record.levelno) if self._journal else text
 
 
 class Masking(logging.Formatter):
@@ -97,7 +116,7 @@ def set_up(
     """Send all log lines to standard error, or through ``console`` where a live view owns the terminal.
 
     Args:
-        log_format: ``text``, ``json`` or ``auto`` (text; with priorities where the journal listens).
+        log_format: ``text``, ``json`` or ``auto`` (text). What goes to the journal bears its priority, but for plain ``text``.
         verbose: debug lines too.
         secrets: texts that no line may show.
         console: a rich console that prints above its live view.
@@ -105,9 +124,9 @@ def set_up(
     """
     formatter: logging.Formatter
     if log_format == "json":
-        formatter = JsonFormatter()
+        formatter = JsonFormatter(journal=to_journal())
     else:
-        formatter = TextFormatter(journal=log_format == "auto" and "JOURNAL_STREAM" in os.environ)
+        formatter = TextFormatter(journal=log_format == "auto" and to_journal())
     handler = logging.StreamHandler(sys.stderr) if console is None else _ConsoleHandler(console)
     handler.setFormatter(Masking(formatter, secrets))
     root = logging.getLogger()

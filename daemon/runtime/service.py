@@ -184,6 +184,17 @@ def planned(
     return tuple(files)
 
 
+def left_over(name: str, places: Places, files: Sequence[PlacedFile]) -> list[Path]:
+    """What an earlier installation put where these files go, and this one does not: it would still have its say.
+
+    Keys and configurations are not among them; they have none unless a unit names them.
+    """
+    wanted = {file.path for file in files}
+    copies = places.configurations / name
+    placed = {drop_in(name, places), *_code_files(copies / "strategy"), *_code_files(copies / "freqaimodel")}
+    return sorted(path for path in placed - wanted if path.is_file())
+
+
 def drop_in(name: str, places: Places) -> Path:
     """The file with what is peculiar to one instance."""
     return places.units / f"candled@{name}.service.d" / "instance.conf"
@@ -236,9 +247,16 @@ def _copied(folders: Sequence[Path], target: Path) -> Iterator[PlacedFile]:
     """The user's code of several folders in one; the first folder wins, as it does when it is looked for."""
     seen: set[Path] = set()
     for folder in folders:
-        for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        for path in _code_files(folder):
             inner = path.relative_to(folder)
-            hidden = any(part.startswith((".", "__pycache__")) for part in inner.parts)
-            if path.suffix in _CODE and path.is_file() and not hidden and inner not in seen:
+            if inner not in seen:
                 seen.add(inner)
                 yield PlacedFile(path=target / inner, content=path.read_bytes())
+
+
+def _code_files(folder: Path) -> Iterator[Path]:
+    """Sources and parameters below a folder; none where there is no such folder."""
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(folder).parts)
+        if path.suffix in _CODE and path.is_file() and not hidden:
+            yield path

@@ -82,13 +82,14 @@ def status(
     expiration_ms: int | None = None,
     trading: DeskView | None = None,
     barred: str = "",
+    unsaved: bool = False,
     leaving: Collection[Pair] = (),
     warming: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The daemon's state as JSON values; times are market time, ms UTC.
 
     ``expiration_ms`` is the age at which a model predicts no more; None: never. ``barred`` says why the strategy may
-    enter nothing at all. Pairs that are ``leaving`` left the whitelist and are watched until their trade is closed;
+    enter nothing at all, ``unsaved`` whether predictions cannot be written, which has the same effect. Pairs that are ``leaving`` left the whitelist and are watched until their trade is closed;
     those that are ``warming`` will join, each with how far it is.
     """
     return {
@@ -101,6 +102,7 @@ def status(
         **tally.snapshot(),
         **({} if trading is None else {"trading": trading_figures(trading)}),
         **({"entries_blocked": barred} if barred else {}),
+        **({"unsaved": True} if unsaved else {}),
         "warming": dict(warming),
         "pairs": {
             str(pair): _pair(pair, tally, feed, models, entries)

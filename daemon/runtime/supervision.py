@@ -8,6 +8,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Sequence
 
     from daemon.core.clock import Clock
@@ -45,11 +46,12 @@ class Supervisor:
         found = [runner for runner in self._runners if now_s - runner.heartbeat.at_s > runner.patience_s]
         for runner in found:
             seconds = round(now_s - runner.heartbeat.at_s)
-            fields = {"thread": runner.name, "seconds": seconds, "stack": _stack(runner)}
+            fields = {"thread": runner.name, "seconds": seconds, "stack": stack_of(runner)}
             log.error("thread_hangs", extra={"fields": fields})
         return tuple(runner.name for runner in found)
 
 
-def _stack(runner: Runner) -> str:
-    frame = sys._current_frames().get(runner.ident or 0)  # noqa: SLF001 - the one way to another thread's stack
+def stack_of(thread: threading.Thread) -> str:
+    """Where a thread is now, innermost call last; empty if it has ended."""
+    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - the one way to another thread's stack
     return "".join(traceback.format_stack(frame)[-6:]) if frame is not None else ""

@@ -1,13 +1,12 @@
-"""The training process: a child that fits models, so that a training may crash without the daemon.
+"""The training process, as the daemon sees it: a child that fits models, so that a training may crash without the daemon.
 
-The parent (`TrainingProcess`) spawns it once and feeds it one job after another. Numbers go through an
-anonymous shared memory file, commands and answers as JSON lines through two pipes. The child runs niced, with
-capped threads, and dies with its parent.
+`TrainingProcess` spawns it once and feeds it one job after another. Numbers go through an anonymous shared memory
+file, commands and answers as JSON lines through two pipes. The child (`daemon.runtime.training_child`) runs niced,
+with capped threads, and dies with its parent.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import mmap
 import os
@@ -16,24 +15,23 @@ import signal
 import subprocess
 import sys
 import tempfile
-import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from daemon.core.clock import SystemClock
 from daemon.core.errors import CandledError, Refused
-from daemon.learning.job import TrainingJob, TrainingResult
+from daemon.learning.job import TrainingResult
 from daemon.runtime.child_watch import ChildWatch
+from daemon.runtime.training_child import array
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
+    from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from daemon.core.clock import Clock
+    from daemon.learning.job import TrainingJob
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -175,6 +173,8 @@ class TrainingProcess:
             return "the training process is gone"
         code = child.process.wait()
         how = f"was ended by signal {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        if code == -signal.SIGKILL:  # not by us
+            how += " (the kernel does that when memory runs out; see candled.training.max_memory_mb)"
         last_words = child.last_words()
         self.close()
         return f"the training process {how}" + (f": {last_words}" if last_words else "")
@@ -191,7 +191,7 @@ class _Child:
         env = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
         arguments = [str(self._memory), str(answers_end), str(os.getpid()), str(nice)]
         self.process = subprocess.Popen(  # noqa: S603  our own module, no shell
-            [sys.executable, "-m", "daemon.runtime.training_process", *arguments],
+            [sys.executable, "-m", "daemon.runtime.training_child", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self._stderr,
@@ -204,12 +204,18 @@ class _Child:
     def put(self, features: NDArray[np.float32], labels: NDArray[np.float64]) -> None:
         """Lay the numbers into the shared memory: features, then labels."""
         os.ftruncate(self._memory, features.nbytes + labels.nbytes)
+<<<<<<< HEAD
         at = 0
         for array in (features, labels):
             left = memoryview(np.ascontiguousarray(array).view(np.uint8).reshape(-1).data)
             while left:
                 taken = os.pwrite(self._memory, left, at)
                 left, at = left[taken:], at + taken
+=======
+        with mmap.mmap(self._memory, features.nbytes + labels.nbytes) as memory:
+            array(memory, "float32", features.shape, 0)[:] = features
+            array(memory, "float64", labels.shape, features.nbytes)[:] = labels
+>>>>>>> main
 
     def release(self) -> None:
         """Give the shared memory back to the system."""
@@ -256,6 +262,7 @@ class _Child:
         os.close(self._answers)
         os.close(self._memory)
         self._stderr.close()
+<<<<<<< HEAD
 
 
 def _array(memory: mmap.mmap, dtype: Any, shape: tuple[int, ...], offset: int) -> NDArray[Any]:
@@ -322,3 +329,5 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+=======
+>>>>>>> main

@@ -274,4 +274,5 @@ def _extract(source: BinaryIO, target: Path) -> dict[str, Any]:
         while chunk := source.read(_CHUNK):
             sha256.update(chunk)
             size += out.write(chunk)
+    atomic.hand_over(target)
     return {"sha256": sha256.hexdigest(), "bytes": size}

@@ -35,6 +35,7 @@ def write_atomic(path: Path, writer: Callable[[BinaryIO], None]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_numbers)}{TEMPORARY}")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
+        hand_over(temporary)
         with io.BufferedWriter(cast("io.RawIOBase", _Descriptor(fd)), 1 << 18) as stream:
             writer(cast("BinaryIO", stream))
             stream.flush()
@@ -152,7 +153,18 @@ def make_folder(folder: Path) -> None:
     make_folder(folder.parent)
     with contextlib.suppress(FileExistsError):
         os.mkdir(folder)  # noqa: PTH102 - as above
+        hand_over(folder)
     sync_folder(folder.parent)
+
+
+def hand_over(path: Path) -> None:
+    """Give what root has just made to the owner of the folder it lies in.
+
+    A service runs as a user of its own: what root's `candled train` or `candled doctor --repair` left in its state
+    folder, it could neither change nor delete.
+    """
+    if os.geteuid() == 0 and (above := path.parent.stat()).st_uid != 0:
+        os.chown(path, above.st_uid, above.st_gid, follow_symlinks=False)
 
 
 def remove(path: Path) -> None:

@@ -121,6 +121,7 @@ class StateFolder:
         try:
             atomic.make_folder(self.path)
             lock.acquire()
+            atomic.hand_over(self.lock)
         except Timeout as exc:
             holder = self.holder() or Holder(pid=0, since_ms=0)
             raise FolderInUse(

@@ -55,7 +55,8 @@ class PredictionHistory:
         self._dirty = found.fresh or found.settle
         self._lock = threading.RLock()
         self._compacting = threading.Lock()
-        self._failing = False
+        self.failing = False
+        """Whether the disk did not take the newest rows; they are in memory, and tried again."""
         self.losses: tuple[Loss, ...] = tuple(found.losses)
         """Found at opening: what was acknowledged once and no file holds any more."""
         self.damages: tuple[Damage, ...] = tuple(found.damages)
@@ -169,10 +170,10 @@ class PredictionHistory:
         except OSError as exc:
             self._report(exc)
             return False
-        if self._failing:
+        if self.failing:
             rows = sum(record.rows for record in self._pending)
             logger.info("predictions_saved_again", extra={"fields": {"rows": rows}})
-            self._failing = False
+            self.failing = False
         self._pending.clear()
         return True
 
@@ -294,7 +295,7 @@ class PredictionHistory:
 
     def _report(self, exc: OSError) -> None:
         """The first failure of a streak; its end is reported where it ends."""
-        if not self._failing:
+        if not self.failing:
             fields = {"folder": str(self._folder.path), "error": str(exc)}
             logger.error("predictions_unsaved", extra={"fields": fields})
-        self._failing = True
+        self.failing = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import Refused, Retryable, StrategyError
@@ -180,9 +181,11 @@ class DeskExits:
 
     def _wishes(self, trade: TradeRecord, check: ExitCheck) -> tuple[ExitDecision, ...]:
         """Why to leave, the first in rank first: what was commanded and what is an emergency before all rules."""
-        urgent = [FORCED] if trade.exit_reason == FORCED.reason else []
-        emergency = emergency_due(trade, self._ground.rules) or self._stops.unprotected(trade)
-        return (*urgent, *([emergency] if emergency else []), *check.exits)
+        urgent = emergency_due(trade, self._ground.rules) or self._stops.unprotected(trade)
+        if trade.exit_reason == FORCED.reason:  # which stays the reason, however it is sold
+            detail = f"{FORCED.detail}; {urgent.detail}" if urgent else ""
+            urgent = replace(urgent, reason=FORCED.reason, detail=detail) if urgent else FORCED
+        return (*([urgent] if urgent else []), *check.exits)
 
     def _leaves(
         self, trade: TradeRecord, wishes: tuple[ExitDecision, ...], rate: Decimal, look: Look
@@ -225,7 +228,7 @@ class DeskExits:
         if terms.market.amount(held) < least_sellable(rate, terms.market):
             if trade.alive():
                 self._cancel(trade, decision.detail, Leg.ENTRY)
-            elif is_dust(held, terms.market) or decision.kind is ExitKind.FORCE_EXIT:
+            elif is_dust(held, terms.market) or decision.reason == FORCED.reason:
                 self._stops.write_off(trade, decision, look)
             else:
                 raise TooLittle(

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from daemon.config import redacted
-from daemon.config.redaction import is_secret_name, masked, masked_text
+from daemon.config.redaction import is_secret_name, masked, masked_text, secret_values
 
 SECRETS = {
     "exchange": {
@@ -89,3 +89,21 @@ def test_names_of_no_secrets(name):
 def test_a_secret_that_is_part_of_another_leaves_no_rest():
     text = masked_text("x abcdefghij y abcdef", frozenset({"abcdef", "abcdefghij"}))
     assert text == "x *** y ***"
+
+
+@pytest.mark.parametrize(
+    ("address", "told", "shown"),
+    [
+        ("json://127.0.0.1:8765/VERYSECRETPATH", "no answer: /VERYSECRETPATH", "no answer: /***"),
+        ("tgram://123456789:AAEabc-def_ghi/77", "/bot123456789:AAEabc-def_ghi/x", "/bot***:***/x"),
+        ("jsons://localhost:8080/x", "localhost refused", "localhost refused"),
+        (
+            "mailto://me:hunter2hunter@mail.example.org",
+            "mail.example.org: hunter2hunter",
+            "mail.example.org: ***",
+        ),
+    ],
+)
+def test_a_part_of_a_secret_address_is_a_secret(address, told, shown):
+    document = {"candled": {"notify": {"urls": [address]}}}
+    assert masked_text(told, secret_values(document)) == shown

@@ -56,6 +56,7 @@ def live_through(folder, full, free):
         if history.append(rows(n)).saved:
             acknowledge("tick", n)
     assert history.unsaved > 0
+    assert history.failing
     assert not history.compact()
     with pytest.raises(OSError, match=r"No space|File too large"):
         train(store, book, PAIRS[1], 3300, acknowledge)
@@ -65,6 +66,7 @@ def live_through(folder, full, free):
         assert history.append(rows(n)).saved
         acknowledge("tick", n)
     assert history.unsaved == 0
+    assert not history.failing
     train(store, book, PAIRS[1], 24_000, acknowledge)
     return history, acknowledged
 

@@ -149,7 +149,7 @@ class Daemon:
         children = Path(f"/proc/{self.pid}/task").glob("*/children")
         pids = [int(pid) for file in children for pid in file.read_text().split()]
         commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
-        return next((pid for pid, command in commands.items() if b"training_process" in command), None)
+        return next((pid for pid, command in commands.items() if b"training_child" in command), None)
 
     def await_gone(self, pid):
         """Wait for the end of a process that is not our child."""

@@ -146,8 +146,14 @@ def test_a_wrong_file_changes_nothing_and_a_key_that_needs_a_restart_is_named_an
     ]
     assert daemon.await_event("reload_needs_restart")["keys"] == waiting
     assert "very-secret-path" not in daemon.text()
-    kept = json.loads((here.state / "config_config.json").read_text("utf-8"))["freqai"]
-    assert (kept["train_period_days"], kept["live_retrain_hours"]) == (2, 3)
+
+    def kept():
+        saved = json.loads((here.state / "config_config.json").read_text("utf-8"))["freqai"]
+        return saved["train_period_days"], saved["live_retrain_hours"]
+
+    daemon.await_that(
+        lambda: kept() == (2, 3), "the copy of the configuration"
+    )  # it is told after the answer
     daemon.await_event("tick", predictions=2, count=len(daemon.events("tick")) + 2)
     assert list(here.status["pairs"]) == [BTC, ETH]
     assert daemon.stop() == 0

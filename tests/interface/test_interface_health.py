@@ -86,6 +86,8 @@ def test_a_daemon_that_is_well_is_live_and_ready():
             "ETH/USDT: the model is 30.0 hours old and predicts no more",
         ),
         ({"trading": {"gates": {"*": ["paused by hand"]}}}, 1.0, "nothing is entered: paused by hand"),
+        ({"entries_blocked": "%-x looks ahead"}, 1.0, "nothing is entered: %-x looks ahead"),
+        ({"unsaved": True}, 1.0, "nothing is entered: predictions cannot be written to the disk"),
     ],
 )
 def test_what_makes_a_daemon_unfit_is_said(changes, age_s, reason):
@@ -159,6 +161,14 @@ def test_nothing_but_looking_is_allowed(served):
 def test_a_client_that_says_nothing_keeps_nobody_waiting(served):
     with socket.create_connection(("127.0.0.1", served.server.port)):
         assert served.get("/live")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "why", [{"trading": {**figures()["trading"], "gates": {"*": ["paused"]}}}, {"unsaved": True}]
+)
+def test_the_gate_is_shown_closed_whatever_closed_it(served, why):
+    served.now = figures(**why), 1.0
+    assert served.values()["candled_gate_open",] == 0
 
 
 def test_metrics_are_the_figures(served):

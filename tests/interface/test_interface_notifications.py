@@ -187,6 +187,41 @@ def test_to_log_never_waits_for_a_post_that_hangs():
         notifier.close()
 
 
+def test_a_bug_in_a_look_is_logged_once_and_the_next_message_leaves(caplog):
+    sent, bug = threading.Event(), [True]
+
+    def post(title, body):
+        if "second" in body:
+            sent.set()
+        return []
+
+    def figures():
+        if bug:
+            raise ZeroDivisionError
+        return {}, 0.0
+
+    notifier = Notifier(
+        NotifySettings(pause_s=1),
+        post,
+        title="x",
+        secrets=frozenset(),
+        figures=figures,
+        clock=SystemClock(),
+    )
+    notifier.start()
+    try:
+        deadline = SystemClock()
+        while "messages_failed" not in caplog.messages:
+            deadline.wait(sent, 0.05)
+        deadline.wait(sent, 1.5)
+        bug.clear()
+        LOG.error("second")
+        assert sent.wait(30)
+    finally:
+        notifier.close()
+    assert caplog.messages.count("messages_failed") == 1
+
+
 def test_a_place_that_cannot_be_reached_is_logged_once_without_its_address(desk, caplog):
     caplog.set_level(logging.INFO)
     here = desk()

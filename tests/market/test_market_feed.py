@@ -495,6 +495,23 @@ def test_series_that_leave_are_asked_for_no_more_and_stay_readable(desk):
     assert_same(desk.store.read(SOL5), held)
 
 
+def test_series_that_left_an_hour_ago_take_no_memory(desk):
+    joined(desk)
+    desk.feed.keep(desk.keys)
+    desk.clock.advance(3_500_000)
+    desk.tick()
+    assert len(desk.feed.frame(SOL5))
+    desk.clock.advance(200_000)
+    desk.tick()
+    for left in (SOL5, SOLH):
+        with pytest.raises(KeyError):
+            desk.feed.frame(left)
+    joined(desk)
+    desk.clock.advance(3_700_000)
+    desk.tick()
+    assert_true(desk, [*desk.keys, SOL5, SOLH])
+
+
 def test_series_that_come_back_catch_up(desk):
     joined(desk)
     desk.feed.keep(desk.keys)

@@ -1,6 +1,9 @@
 import io
 import json
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -22,6 +25,36 @@ def test_text_has_event_and_fields(record):
 
 def test_journal_lines_bear_their_priority(record):
     assert TextFormatter(journal=True).format(record).startswith("<4>tick ")
+
+
+def stream_name(descriptor):
+    """What systemd calls a stream that the journal reads."""
+    told = os.fstat(descriptor)
+    return f"{told.st_dev}:{told.st_ino}"
+
+
+@pytest.mark.parametrize(("log_format", "start"), [("auto", "<4>tick"), ("json", '<4>{"time": ')])
+def test_the_journal_is_told_the_priority_of_text_and_json(log_format, start, loggers, monkeypatch, capsys):
+    monkeypatch.setenv("JOURNAL_STREAM", stream_name(2))
+    set_up(log_format, verbose=False)
+    logging.getLogger("daemon.x").warning("tick")
+    assert capsys.readouterr().err.startswith(start)
+
+
+def test_a_journal_that_only_a_parent_wrote_to_is_none_of_ours(loggers, monkeypatch, capsys):
+    monkeypatch.setenv("JOURNAL_STREAM", "1:1")
+    set_up("auto", verbose=False)
+    logging.getLogger("daemon.x").warning("tick")
+    assert " WARNING tick" in capsys.readouterr().err
+
+
+def test_what_ends_a_command_is_an_error_in_the_journal(tmp_path):
+    command = [sys.executable, "-m", "daemon", "run", "-c", str(tmp_path / "none.json")]
+    with (tmp_path / "journal").open("w+") as journal:
+        env = {**os.environ, "JOURNAL_STREAM": stream_name(journal.fileno())}
+        assert subprocess.run(command, env=env, stderr=journal, check=False).returncode == 78
+        journal.seek(0)
+        assert journal.read().startswith("<3>candled: ")
 
 
 def test_json_is_one_object_per_line(record):

@@ -182,7 +182,7 @@ def test_what_is_wrong_changes_nothing_and_is_told_to_who_asked(room, fault, cap
     assert caplog.messages == ["reload_refused"]
 
 
-def newcomers(prepared, keys_of=lambda pair: (CandleKey(pair, FIVE),)):
+def newcomers(prepared, keys_of=lambda pair: (CandleKey(pair, FIVE),), clock=None):
     """Newcomers over a feed that has everything."""
 
     class Everything:
@@ -204,10 +204,43 @@ def newcomers(prepared, keys_of=lambda pair: (CandleKey(pair, FIVE),)):
         features=features,
         keys_of=keys_of,
         train_period_ms=0,
-        clock=FakeClock(),
+        clock=clock or FakeClock(),
         stop=threading.Event(),
         give_way=lambda: None,
     )
+
+
+def test_a_pair_whose_features_hang_is_named_with_the_stack_and_left_behind(caplog):
+    clock, hangs, free, done = FakeClock(), threading.Event(), threading.Event(), threading.Event()
+
+    def prepared(pair):
+        if pair == BTC:
+            hangs.set()
+            free.wait(60)
+        else:
+            done.set()
+
+    made = newcomers(prepared, clock=clock)
+    made.ask([BTC, ETH])
+    left = made._thread
+    assert hangs.wait(10)
+    clock.advance(90_000)  # at once: the whole process stood still
+    made.ask([BTC, ETH])
+    for _ in range(25):
+        clock.advance(4_000)
+        made.ask([BTC, ETH])
+    assert not done.is_set()
+    clock.advance(4_000)
+    made.ask([BTC, ETH])
+    assert done.wait(10)
+    made._thread.join(10)
+    assert made.figures()["BTC/USDT"] == "the strategy's features took longer than 100 s"
+    (hang,) = (r.fields for r in caplog.records if r.getMessage() == "thread_hangs")
+    assert (hang["thread"], hang["seconds"]) == ("newcomers", 104)
+    assert "free.wait(60)" in hang["stack"]
+    free.set()
+    left.join(10)
+    assert [ready.pair for ready in made.ready()] == [ETH]
 
 
 def test_a_pair_that_cannot_come_is_told_once_and_the_others_come(caplog):

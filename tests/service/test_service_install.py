@@ -140,6 +140,22 @@ def test_uninstall_leaves_configuration_keys_and_other_instances(config, tmp_pat
     assert "main2" not in result.output
 
 
+def test_nothing_of_an_earlier_installation_has_its_say(config, tmp_path):
+    install(config, tmp_path)
+    old = tmp_path / "user_data/strategies/mine.py"
+    old.rename(old.with_name("renamed.py"))
+    install(config, tmp_path)
+    copied = tmp_path / "etc/candled/main/strategy"
+    assert sorted(path.name for path in copied.glob("*.py")) == ["renamed.py"]
+    units = tmp_path / "etc/systemd/system"
+    assert (units / "candled@main.service.d/instance.conf").exists()
+    shutil.rmtree(tmp_path / "user_data")
+    install(EXAMPLE, tmp_path)
+    assert not (units / "candled@main.service.d/instance.conf").exists()
+    assert not list(copied.rglob("*.py"))
+    assert (tmp_path / "etc/candled/main.key").exists()
+
+
 def test_a_program_that_the_hardened_service_cannot_read_is_refused():
     with pytest.raises(service.ConfigError, match="/home/me/venv/bin/candled lies in /home"):
         service.check_readable(Path("/home/me/venv/bin/candled"))

@@ -1,6 +1,7 @@
 """``candled doctor``, ``backup`` and ``restore`` as they are typed."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -23,6 +24,7 @@ from daemon.state.artifacts import ArtifactStore
 from daemon.state.atomic import set_aside
 from daemon.state.folder import StateFolder
 from daemon.state.history import PredictionHistory
+from daemon.state.requests import request_training
 from daemon.trading.ledger import LedgerReader
 from daemon.trading.ledger_files import RESTORED, open_ledger
 
@@ -195,3 +197,27 @@ def test_the_doctor_looks_at_the_ledger(config, folder, tmp_path):
     assert "file is not a database; a start puts its newest backup in its place" in result.stdout
     assert run("doctor", "--repair", *config).exit_code == 2
     assert run("doctor", *config).exit_code == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for others")
+def test_what_root_leaves_in_a_services_folder_belongs_to_the_service(config, folder, filled, tmp_path):
+    daemons = 12345
+    ledger = tmp_path / f"{folder.path.name}.dryrun.sqlite"
+    open_ledger(ledger, 1, set_aside).close()
+    filled((1, 30), close=True)
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        os.chown(path, daemons, daemons)
+    run("backup", *config, tmp_path / "state.tar")
+    ledger.write_bytes(b"damage" * 1000)
+    for path in folder.path.glob("*.pkl"):
+        path.write_bytes(b"damage")
+    request_training(folder, [Pair("BTC/USDT")], 1)
+    assert run("doctor", "--repair", *config).exit_code == 2
+
+    def of_root():
+        return [str(path) for path in tmp_path.rglob("*") if path.stat().st_uid != daemons]
+
+    assert list((folder.path / "set-aside").iterdir())
+    assert not of_root()
+    run("restore", *config, tmp_path / "state.tar")
+    assert not of_root()

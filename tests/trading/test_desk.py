@@ -12,7 +12,7 @@ from daemon.runtime.trading_room import desk_terms
 from daemon.strategy.attributes import reapply_settings
 from daemon.trading.broker import AnswerLost
 from daemon.trading.ledger_connection import LedgerFault
-from daemon.trading.orders import Leg, OrderState
+from daemon.trading.orders import Leg, OrderState, OrderType
 from daemon.trading.positions import position_of
 
 D = Decimal
@@ -680,6 +680,26 @@ def test_an_exit_by_command_goes_on_after_a_restart(scene):
     here.go("99", looks=130)
     assert closed(here)[0] == "force_exit"
     here.close()
+
+
+def test_an_exit_by_command_that_nobody_takes_ends_at_the_market(scene):
+    here = scene(
+        order_types={"entry": "limit", "exit": "limit", "stoploss": "market", "emergency_exit": "market"},
+        exit_pricing={"price_side": "ask"},
+        unfilledtimeout={"exit": 1, "exit_timeout_count": 2},
+    )
+    here.enter()
+    here.source.volume = D(0)
+    here.ask("exit", trade="all")
+    here.looks(40)
+    (trade,) = here.trades(is_open=True)
+    kinds = [order.intent.type for order in trade.orders if order.intent.leg is Leg.EXIT]
+    assert kinds[:3] == [OrderType.LIMIT, OrderType.LIMIT, OrderType.MARKET]
+    here.source.volume = D(1_000_000)
+    here.go("95", looks=13)
+    reason, detail = closed(here)
+    assert reason == "force_exit"
+    assert "exit orders timed out (exit_timeout_count 2)" in detail
 
 
 def test_a_pause_lasts_and_exits_go_on(scene):

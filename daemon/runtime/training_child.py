@@ -1,0 +1,89 @@
+"""The training process from within: one job after another, until the daemon hangs up. It is started as a program of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daemon.core.clock import SystemClock
+from daemon.core.errors import CandledError
+from daemon.learning.job import TrainingJob
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def array(memory: mmap.mmap, dtype: str, shape: tuple[int, ...], offset: int) -> NDArray[Any]:
+    """Numbers in the shared memory, ``offset`` bytes behind its start: nothing is copied."""
+    count = int(np.prod(shape))
+    return np.frombuffer(memory, dtype, count, offset).reshape(shape)
+
+
+def _received(
+    memory: int, rows: int, columns: int, targets: int
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Copies of what the parent has laid down."""
+    with mmap.mmap(memory, rows * (columns * 4 + targets * 8), access=mmap.ACCESS_READ) as shared:
+        features = array(shared, "float32", (rows, columns), 0).copy()
+        return features, array(shared, "float64", (rows, targets), rows * columns * 4).copy()
+
+
+def _serve(memory: int, answers: int) -> None:
+    """The child's loop: one command, one answer, until the parent hangs up."""
+    from daemon.learning.fit import train  # noqa: PLC0415  only the child needs the model libraries
+    from daemon.runtime.user_models import use_model_of  # noqa: PLC0415  as above
+
+    clock = SystemClock()
+    for line in sys.stdin.buffer:
+        command = json.loads(line)
+        answer: dict[str, Any]
+        try:
+            features, labels = _received(memory, *command["shape"])
+            job = TrainingJob.from_json(command["job"])
+            use_model_of(job)
+            result = train(job, features, labels, Path(command["folder"]), clock.monotonic_s)
+            answer = {"result": result.to_json()}
+        except CandledError as exc:
+            answer = {"refused": str(exc)}
+        except MemoryError:
+            answer = {"bug": "the machine has no memory left for the training"}
+        except OSError as exc:  # the disk is full, say: no bug of ours, and no traceback for the user
+            answer = {"bug": f"{type(exc).__name__}: {exc}"}
+        except Exception:  # noqa: BLE001  the root of the process: the parent reports it
+            answer = {"bug": traceback.format_exc(limit=-6)}
+        os.write(answers, json.dumps(answer).encode() + b"\n")
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel end this process when its parent ends, however that happens."""
+    import ctypes  # noqa: PLC0415  only the child needs it
+
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before we asked
+        sys.exit(0)
+
+
+def main(arguments: list[str]) -> None:
+    """Entry point of the child."""
+    memory, answers, parent, nice = map(int, arguments)
+    _die_with(parent)
+    with contextlib.suppress(OSError):  # where a container forbids it, trainings are less polite
+        os.nice(nice)
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    with contextlib.suppress(OSError):  # where memory runs out, a training shall be ended, not the daemon
+        Path("/proc/self/oom_score_adj").write_text("500")
+    _serve(memory, answers)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
