@@ -8,7 +8,6 @@ with capped threads, and dies with its parent.
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import select
 import signal
@@ -17,17 +16,17 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from daemon.core.errors import CandledError, Refused
 from daemon.learning.job import TrainingResult
 from daemon.runtime.child_watch import ChildWatch
-from daemon.runtime.training_child import array
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from daemon.core.clock import Clock
@@ -204,18 +203,12 @@ class _Child:
     def put(self, features: NDArray[np.float32], labels: NDArray[np.float64]) -> None:
         """Lay the numbers into the shared memory: features, then labels."""
         os.ftruncate(self._memory, features.nbytes + labels.nbytes)
-<<<<<<< HEAD
         at = 0
-        for array in (features, labels):
-            left = memoryview(np.ascontiguousarray(array).view(np.uint8).reshape(-1).data)
+        for numbers in (features, labels):
+            left = memoryview(np.ascontiguousarray(numbers).view(np.uint8).reshape(-1).data)
             while left:
                 taken = os.pwrite(self._memory, left, at)
                 left, at = left[taken:], at + taken
-=======
-        with mmap.mmap(self._memory, features.nbytes + labels.nbytes) as memory:
-            array(memory, "float32", features.shape, 0)[:] = features
-            array(memory, "float64", labels.shape, features.nbytes)[:] = labels
->>>>>>> main
 
     def release(self) -> None:
         """Give the shared memory back to the system."""
@@ -262,72 +255,3 @@ class _Child:
         os.close(self._answers)
         os.close(self._memory)
         self._stderr.close()
-<<<<<<< HEAD
-
-
-def _array(memory: mmap.mmap, dtype: Any, shape: tuple[int, ...], offset: int) -> NDArray[Any]:
-    count = int(np.prod(shape))
-    return np.frombuffer(memory, dtype, count, offset).reshape(shape)
-
-
-def _received(
-    memory: int, rows: int, columns: int, targets: int
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """What `_Child.put` has laid down, as it lies there: the parent takes it back when it has its answer."""
-    shared = mmap.mmap(memory, rows * (columns * 4 + targets * 8), access=mmap.ACCESS_READ)
-    features = _array(shared, np.float32, (rows, columns), 0)
-    return features, _array(shared, np.float64, (rows, targets), rows * columns * 4)
-
-
-def _serve(memory: int, answers: int) -> None:
-    """The child's loop: one command, one answer, until the parent hangs up."""
-    from daemon.learning.fit import train  # noqa: PLC0415  only the child needs the model libraries
-    from daemon.runtime.user_models import use_model_of  # noqa: PLC0415  as above
-
-    clock = SystemClock()
-    for line in sys.stdin.buffer:
-        command = json.loads(line)
-        answer: dict[str, Any]
-        try:
-            features, labels = _received(memory, *command["shape"])
-            job = TrainingJob.from_json(command["job"])
-            use_model_of(job)
-            result = train(job, features, labels, Path(command["folder"]), clock.monotonic_s)
-            answer = {"result": result.to_json()}
-        except CandledError as exc:
-            answer = {"refused": str(exc)}
-        except MemoryError:
-            answer = {"bug": "the machine has no memory left for the training"}
-        except OSError as exc:  # the disk is full, say: no bug of ours, and no traceback for the user
-            answer = {"bug": f"{type(exc).__name__}: {exc}"}
-        except Exception:  # noqa: BLE001  the root of the process: the parent reports it
-            answer = {"bug": traceback.format_exc(limit=-6)}
-        os.write(answers, json.dumps(answer).encode() + b"\n")
-
-
-def _die_with(parent: int) -> None:
-    """Have the kernel end this process when its parent ends, however that happens."""
-    import ctypes  # noqa: PLC0415  only the child needs it
-
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it ended before we asked
-        sys.exit(0)
-
-
-def main(arguments: list[str]) -> None:
-    """Entry point of the child."""
-    memory, answers, parent, nice = map(int, arguments)
-    _die_with(parent)
-    with contextlib.suppress(OSError):  # where a container forbids it, trainings are less polite
-        os.nice(nice)
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    with contextlib.suppress(OSError):  # where memory runs out, a training shall be ended, not the daemon
-        Path("/proc/self/oom_score_adj").write_text("500")
-    _serve(memory, answers)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
-=======
->>>>>>> main
