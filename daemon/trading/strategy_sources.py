@@ -169,8 +169,9 @@ class StrategySources:
 
     def _known_closed(self) -> dict[int, Trade]:
         if self._closed is None:
-            self._closed = {}
-            self._put_closed(self._closed, self._read_closed())
+            closed: dict[int, Trade] = {}
+            self._put_closed(closed, self._read_closed())
+            self._closed = closed  # not before all are there: the next question tries again
         return self._closed
 
     def _put_closed(self, closed: dict[int, Trade], records: Sequence[TradeRecord]) -> None:
