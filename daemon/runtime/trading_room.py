@@ -109,7 +109,7 @@ def desk_of(
         balances=truth.balances,
         order_book=books,
     )
-    sources = StrategySources(rules, broker.name, broker.rules)
+    sources = StrategySources(rules, broker.name, broker.rules, lambda: ledger.trades(is_open=False))
     told = DeskStrategy(ledger, ground=ground, sources=sources)
     risk = DeskRisk(ledger, settings.candled.risk)
     entries = DeskEntries(ledger, broker, orders, ground=ground, risk=risk, truth=truth, clock=clock)

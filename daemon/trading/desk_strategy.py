@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemon.trading.protections import locks_after_close
+from daemon.trading.protections import locks_after_close, longest_look_back_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ class DeskStrategy:
         self._ground = ground
         self._sources = sources
         self._pending: list[Changes] = []
-        self._closed: list[TradeRecord] | None = None
+        self._closed: list[TradeRecord] = []
 
     def take(self, rules: TradeRules) -> None:
         """Have everybody go by other rules from now on."""
@@ -41,10 +41,9 @@ class DeskStrategy:
         """Keep what strategies wrote, then show them what is so now; return the open trades."""
         self.keep()
         open_trades = self._ledger.trades(is_open=True)
-        closed = list(self._ledger.trades(is_open=False)) if self._closed is None else self._closed
         self._sources.publish(
             open_trades=open_trades,
-            closed_trades=closed,
+            closed_trades=self._closed,
             account=self._ground.account(),
             locks=self._ledger.all_locks(now_ms),
         )
@@ -53,18 +52,16 @@ class DeskStrategy:
 
     def after_close(self, trade: TradeRecord, now_ms: int) -> None:
         """A trade was closed after it had held something: the protections look at it."""
-        if self._closed is not None:
-            self._closed.append(trade)
+        self._closed.append(trade)
         rules = self._ground.rules
-        # Those that were closed at this look are not published yet, and count already.
-        new = {each.trade_id: self._sources.shown(each) for each in (*(self._closed or ()), trade)}
-        known = {each.id: each for each in self._sources.trades(is_open=False)}
+        recent = self._ledger.trades(is_open=False, since_ms=now_ms - longest_look_back_ms(rules))
         locks = locks_after_close(
             trade.pair,
-            [*(known | new).values()],
+            [self._sources.shown(each) for each in recent if each.filled],
             now_ms=now_ms,
             rules=rules,
             starting_balance=float(self._ground.account().starting_balance(rules)),
+            earned=float(self._ground.closed.profit),
             locks=self._ledger.locks(now_ms),
         )
         for lock in locks:

@@ -37,6 +37,7 @@ def locks_after_close(
     now_ms: int,
     rules: TradeRules,
     starting_balance: float,
+    earned: float,
     locks: Iterable[PairLock],
     side: str = "long",
 ) -> list[PairLock]:
@@ -44,10 +45,12 @@ def locks_after_close(
 
     Args:
         pair: of the trade.
-        closed: every closed trade, the new one included, as strategies see them.
+        closed: trades that were closed within the `longest_look_back_ms`, the new one included, as strategies see them;
+            older ones do no harm.
         now_ms: market time, ms UTC.
         rules: ``protections`` and the timeframe, at whose candles locks end.
         starting_balance: what the account began with, stake currency.
+        earned: by all closed trades, ever, stake currency.
         locks: those that there are; one that lasts longer is not set again.
         side: of the trade.
     """
@@ -73,12 +76,18 @@ def locks_after_close(
                 closed=closed,
                 now=now,
                 starting_balance=starting_balance,
+                earned=earned,
                 side=side,
             )
             verdict = _METHODS[settings.method](look)
             if verdict is not None and not locked(name, verdict.until, verdict.side):
                 lock(name, verdict.until, verdict.reason, verdict.side)
     return found
+
+
+def longest_look_back_ms(rules: TradeRules) -> int:
+    """How far back the protections look, ms; 0 without any."""
+    return max((_lookback_min(each, rules.timeframe) * 60_000 for each in rules.protections), default=0)
 
 
 def drawdown(profits: Iterable[float], starting_balance: float = 0.0, *, relative: bool = False) -> float:
@@ -110,14 +119,13 @@ class _Look:
     closed: Sequence[Trade]
     now: datetime
     starting_balance: float
+    earned: float
     side: str
 
     @property
     def lookback_min(self) -> int:
         """Length of the look-back, minutes."""
-        if self.settings.lookback_period_candles is not None:
-            return self.settings.lookback_period_candles * self.timeframe.ms // 60_000
-        return self.settings.lookback_period or 60
+        return _lookback_min(self.settings, self.timeframe)
 
     @property
     def since(self) -> datetime:
@@ -182,8 +190,8 @@ def _max_drawdown(look: _Look) -> _Verdict | None:
     if look.pair is not None or len(recent) < (look.settings.trade_limit or 1):
         return None
     if look.settings.calculation_mode == "equity":
-        before = sum(trade.close_profit_abs or 0.0 for trade in look.closed if _close(trade) <= look.since)
         profits = [trade.close_profit_abs or 0.0 for trade in recent]
+        before = look.earned - sum(profits)
         found = drawdown(profits, look.starting_balance + before, relative=True)
     else:
         found = drawdown(trade.close_profit or 0.0 for trade in recent)
@@ -198,6 +206,12 @@ _METHODS = {
     "LowProfitPairs": _low_profit_pairs,
     "MaxDrawdown": _max_drawdown,
 }
+
+
+def _lookback_min(settings: ProtectionSettings, timeframe: Timeframe) -> int:
+    if settings.lookback_period_candles is not None:
+        return settings.lookback_period_candles * timeframe.ms // 60_000
+    return settings.lookback_period or 60
 
 
 def _is_loss_by_stop(trade: Trade, limit: float) -> bool:

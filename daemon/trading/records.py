@@ -136,6 +136,11 @@ class TradeRecord:
         return self.closed_ms is None
 
     @property
+    def filled(self) -> bool:
+        """Whether any of its orders was ever filled, in part at least."""
+        return any(order.fills for order in self.orders)
+
+    @property
     def incomplete(self) -> bool:
         """Whether the exchange has reported more as filled than its executions here tell: what is held is not known."""
         return any(order.reported > order.filled for order in self.orders)

@@ -47,19 +47,30 @@ class StrategySources:
 
     It is the `TradeSource`, the `LockStore` and the `AccountSource` of a strategy.
 
+    Closed trades are read when a strategy asks for the first time, and kept from then on: most strategies never ask, and
+    there are more of them every day.
+
     Args:
         rules: of the strategy.
         exchange: its name.
         market: the exchange's rules for a pair.
+        closed: the ledger's closed trades, from any thread.
     """
 
-    def __init__(self, rules: TradeRules, exchange: str, market: Callable[[Pair], MarketRules]) -> None:
+    def __init__(
+        self,
+        rules: TradeRules,
+        exchange: str,
+        market: Callable[[Pair], MarketRules],
+        closed: Callable[[], Sequence[TradeRecord]],
+    ) -> None:
         self._rules = rules
         self._exchange = exchange
         self._market = market
+        self._read_closed = closed
         self._mutex = threading.Lock()
         self._open: tuple[Trade, ...] = ()
-        self._closed: dict[int, Trade] = {}
+        self._closed: dict[int, Trade] | None = None
         self._custom: dict[int, Mapping[str, Any]] = {}
         self._written: dict[int, dict[str, Any]] = {}
         self._locks: tuple[PairLock, ...] = ()
@@ -85,22 +96,20 @@ class StrategySources:
 
         Args:
             open_trades: all of them.
-            closed_trades: all, or only those that were closed since the last call.
+            closed_trades: those that were closed since the last call.
             account: as it is.
             locks: of the ledger.
         """
         shown = tuple(self.shown(record) for record in open_trades)
-        closed = {
-            record.trade_id: self.shown(record)
-            for record in closed_trades
-            if record.trade_id not in self._closed and any(order.fills for order in record.orders)
-        }
         with self._mutex:
             self._open = shown
-            self._closed.update(closed)
-            for trade in shown:
-                self._closed.pop(trade.id, None)
-            self._custom.update({record.trade_id: record.custom for record in (*open_trades, *closed_trades)})
+            if self._closed is None:
+                self._custom = {}
+            else:
+                self._put_closed(self._closed, closed_trades)
+                for trade in shown:
+                    self._closed.pop(trade.id, None)
+            self._custom.update({record.trade_id: record.custom for record in open_trades})
             lifted = set(self._lifted)
             self._locks = (*(_off(lock) if lock in lifted else lock for lock in locks), *self._set)
             self._account = account
@@ -130,9 +139,12 @@ class StrategySources:
     def trades(self, is_open: bool | None) -> list[Trade]:
         """See `TradeSource`."""
         with self._mutex:
-            closed = [self._closed[number] for number in sorted(self._closed)]
-            found = [*(closed if not is_open else ()), *(self._open if is_open is not False else ())]
-        return [trade.copied() for trade in sorted(found, key=lambda trade: trade.id)]
+            found = {} if is_open else dict(self._known_closed())
+            for trade in self._open:  # one that was closed since is open for as long as that is not published
+                found.pop(trade.id, None)
+                if is_open is not False:
+                    found[trade.id] = trade
+        return [found[number].copied() for number in sorted(found)]
 
     def custom(self, trade_id: int) -> Mapping[str, Any]:
         """See `TradeSource`."""
@@ -151,7 +163,22 @@ class StrategySources:
             self._written[trade_id] = {} if key is None else {k: v for k, v in kept.items() if k != key}
 
     def _kept(self, trade_id: int) -> Mapping[str, Any]:
+        if trade_id not in self._written and trade_id not in self._custom:
+            self._known_closed()
         return self._written.get(trade_id, self._custom.get(trade_id, {}))
+
+    def _known_closed(self) -> dict[int, Trade]:
+        if self._closed is None:
+            closed: dict[int, Trade] = {}
+            self._put_closed(closed, self._read_closed())
+            self._closed = closed  # not before all are there: the next question tries again
+        return self._closed
+
+    def _put_closed(self, closed: dict[int, Trade], records: Sequence[TradeRecord]) -> None:
+        for record in records:
+            if record.filled:
+                closed[record.trade_id] = self.shown(record)
+                self._custom[record.trade_id] = record.custom
 
     # LockStore
 

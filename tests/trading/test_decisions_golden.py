@@ -167,8 +167,9 @@ def test_protections_are_freqtrades(case):
     rules = replace(
         rules_of(), protections=tuple(ProtectionSettings.model_validate(entry) for entry in case["settings"])
     )
+    earned = sum(trade.close_profit_abs for trade in closed)
     auto, *found = locks_after_close(
-        A, closed, now_ms=NOON_MS, rules=rules, starting_balance=1000.0, locks=()
+        A, closed, now_ms=NOON_MS, rules=rules, starting_balance=1000.0, earned=earned, locks=()
     )
     assert (auto.reason, auto.lock_end_time - noon) == ("Auto lock", timedelta(minutes=5))
     shown = [[lock.pair, (lock.lock_end_time - noon).total_seconds(), lock.side] for lock in found]

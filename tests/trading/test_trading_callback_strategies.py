@@ -31,7 +31,7 @@ class Desk:
         strategy = load_strategy(name, paths=[STRATEGIES], config=settings.raw)
         rules = trade_rules(settings, strategy.instance)
         self.terms = Terms(rules=rules, market=MARKET, callbacks=Callbacks(strategy))
-        self.sources = StrategySources(rules, "simulated", lambda _: MARKET)
+        self.sources = StrategySources(rules, "simulated", lambda _: MARKET, tuple)
         self.now_ms = NOON_MS
 
     def account(self, *records):

@@ -166,7 +166,9 @@ def closed(profit=-0.05, minutes_ago=5, pair="A/USDT", reason="stop_loss"):
 
 def locks(*trades, there=(), **protection):
     rules = rules_of(protections=[protection] if protection else [])
-    return locks_after_close(A, trades, now_ms=NOON_MS, rules=rules, starting_balance=1000, locks=there)
+    return locks_after_close(
+        A, trades, now_ms=NOON_MS, rules=rules, starting_balance=1000, earned=0.0, locks=there
+    )
 
 
 def test_a_pair_is_not_entered_again_at_the_candle_of_its_exit():

@@ -41,7 +41,14 @@ NOON = datetime.fromtimestamp(NOON_MS / 1000, tz=UTC)
 @pytest.fixture
 def sources():
     """Sources that `Trade` and `PairLocks` answer from; the clock stands at noon."""
-    made = StrategySources(rules_of(), "simulated", lambda _: MARKET)
+    ledger, reads = {}, []
+
+    def closed():
+        reads.append(len(ledger))
+        return [record for record in ledger.values() if not record.is_open]
+
+    made = StrategySources(rules_of(), "simulated", lambda _: MARKET, closed)
+    made.ledger, made.reads = ledger, reads
     use_trades(made)
     use_locks(made, FakeClock(NOON_MS))
     yield made
@@ -50,6 +57,7 @@ def sources():
 
 
 def publish(sources, *records, free=1000, locks=(), **account):
+    sources.ledger.update({record.trade_id: record for record in records})
     sources.publish(
         open_trades=[record for record in records if record.is_open],
         closed_trades=[record for record in records if not record.is_open],
@@ -255,6 +263,35 @@ def test_a_closed_trade_that_is_open_again_is_shown_once(sources):
     publish(sources, won)
     publish(sources, replace(won, closed_ms=None))
     assert [(trade.id, trade.is_open) for trade in Trade.get_trades()] == [(1, True)]
+
+
+def test_closed_trades_are_read_when_they_are_asked_for_and_once(sources):
+    won, lost, held, _ = several()
+    publish(sources, won, held)
+    assert [trade.id for trade in Trade.get_open_trades()] == [3]
+    assert sources.reads == []
+    assert [trade.id for trade in Trade.get_trades_proxy(is_open=False)] == [1]
+    publish(sources, lost)
+    assert [trade.id for trade in Trade.get_trades_proxy(is_open=False)] == [1, 2]
+    assert sources.reads == [2]
+
+
+def test_a_trade_is_shown_as_it_was_published_though_the_ledger_knows_more(sources):
+    won = several()[0]
+    publish(sources, replace(won, closed_ms=None))
+    sources.ledger[1] = won
+    assert Trade.get_trades_proxy(is_open=False) == []
+    assert [(trade.id, trade.is_open) for trade in Trade.get_trades()] == [(1, True)]
+    publish(sources, won)
+    assert [(trade.id, trade.is_open) for trade in Trade.get_trades()] == [(1, False)]
+
+
+def test_custom_data_of_a_closed_trade_comes_from_the_ledger(sources):
+    won = replace(several()[0], custom={"a": 1})
+    publish(sources, won)
+    assert dict(sources.custom(1)) == {"a": 1}
+    sources.keep_custom(1, "b", 2)
+    assert dict(sources.changes().custom) == {1: {"a": 1, "b": 2}}
 
 
 # what strategies write
