@@ -44,6 +44,30 @@ def test_distances_are_those_of_float64_to_the_last_digit(n, m, k, seed):
     assert cloud.nearest(rows[-1:])[0] == cloud.nearest(rows)[-1]
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e-23, 1e-20, 1.0, 1e19, 1e38])
+def test_distances_that_float32_cannot_square_are_exact_as_well(size):
+    points, rows = paced(300) * np.float32(size), paced(40, 1) * np.float32(size)
+    cloud = Cloud(points)
+    every = np.sqrt(((rows[:, None].astype(np.float64) - points) ** 2).sum(axis=2))
+    nearest, radius = every.min(axis=1), float(np.median(every.min(axis=1)))
+    assert cloud.nearest(rows) == pytest.approx(nearest, rel=1e-12, abs=0)
+    nearer, beyond = cloud.surely(rows, radius)
+    assert not (nearer & (nearest >= radius)).any() and not (beyond & (nearest < radius)).any()
+    assert all((near == (every[part] <= radius)).all() for part, near in cloud.within(rows, radius))
+
+
+@pytest.mark.parametrize("far", [np.inf, -np.inf, 3e38])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_row_beyond_all_bounds_is_far_from_everything_and_leaves_the_others_alone(far, at):
+    cloud, rows = Cloud(paced(300)), paced(3, 1)
+    usual = cloud.nearest(rows)
+    rows[at, :2] = far, -far
+    found, others = cloud.nearest(rows), np.arange(3) != at
+    assert found[at] > 1e38
+    assert found[others].tolist() == usual[others].tolist()
+    assert cloud.nearest(rows[at : at + 1])[0] == found[at]
+
+
 def repeated(n):
     """Every row three times in a row, and again far behind."""
     return np.concatenate((paced(n), paced(n)[: n // 2 + 1])).repeat(3, axis=0)[:n]

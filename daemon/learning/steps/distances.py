@@ -57,7 +57,8 @@ class Cloud:
         squares = np.zeros(len(layers[0].at))
         for layer in layers:
             squares += _wide_squares(layer.rows)[layer.at]
-        object.__setattr__(self, "squares", squares.astype(np.float32))
+        with np.errstate(over="ignore"):  # as in `_rough`
+            object.__setattr__(self, "squares", squares.astype(np.float32))
         object.__setattr__(self, "_layers", layers)
         object.__setattr__(self, "_width", sum(len(layer.columns) for layer in layers))
 
@@ -91,8 +92,9 @@ class Cloud:
         for part in _blocks(len(rows)):
             block = rows[part]
             rough, slack = self._rough(block)
-            # The nearest point's rough value exceeds the least one by at most twice the error.
-            i, j = np.nonzero(rough <= (rough.min(axis=1) + 2 * slack)[:, None])
+            # The nearest point's rough value exceeds the least one by at most twice the error. What float32 cannot hold
+            # is no number, and exceeds nothing.
+            i, j = np.nonzero(~(rough > (rough.min(axis=1) + 2 * slack)[:, None]))
             exact = self._exact(block, i, j)
             starts = np.searchsorted(i, np.arange(len(block)))  # every row has at least one candidate
             found[part] = np.sqrt(np.minimum.reduceat(exact, starts))
@@ -173,21 +175,24 @@ class Cloud:
             block = rows[part]
             rough, slack = self._rough(block)
             near = rough <= limit
-            i, j = np.nonzero(
-                np.abs(rough - np.float32(limit)) <= (slack + np.float32(1e-6 * limit))[:, None]
-            )
+            with np.errstate(invalid="ignore"):
+                sure = np.abs(rough - np.float32(limit)) > (slack + np.float32(1e-6 * limit))[:, None]
+            i, j = np.nonzero(~sure)
             near[i, j] = self._exact(block, i, j) <= limit
             yield part, near
 
     def _rough(self, block: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Squared distances to the points, and for each row a bound of their error."""
-        own, squares = _squares(block), self.squares
-        rough = self._products(block)
-        rough += squares
-        rough += own[:, None]
+        squares = self.squares
+        with np.errstate(over="ignore", invalid="ignore"):  # whoever is that far is computed exactly
+            own, rough = _squares(block), self._products(block)
+            rough += squares
+            rough += own[:, None]
         # A float32 dot product of k terms is off by at most k * 2^-24 * |x| |y| (Higham, Accuracy and Stability
-        # of Numerical Algorithms, section 3.1), and |x| |y| by half the sum of squares; doubled for the rest.
-        slack = np.float32((block.shape[1] + 8) * 2.0**-23) * (own + squares.max())
+        # of Numerical Algorithms, section 3.1), and |x| |y| by half the sum of squares; doubled for the rest. What is
+        # too small for a float32, each term may lose in full.
+        terms = block.shape[1] + 8
+        slack = np.float32(terms * 2.0**-23) * (own + squares.max()) + np.float32(terms * 2.0**-125)
         return rough, slack
 
     def _products(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
