@@ -30,6 +30,8 @@ _PAIRS = 4096
 _SAMPLE = 256
 """Points that `Cloud.surely` looks at first, about."""
 _ALL = slice(None)
+_FAR = np.errstate(over="ignore", invalid="ignore")
+"""What float32 cannot hold is computed in float64, and no reason for a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,12 @@ class Cloud:
             raise ValueError("not a matrix of points")
         self._hold(layers_of(points))
 
+    @_FAR
     def _hold(self, layers: tuple[Layer, ...]) -> None:
         squares = np.zeros(len(layers[0].at))
         for layer in layers:
             squares += _wide_squares(layer.rows)[layer.at]
-        with np.errstate(over="ignore"):  # as in `_rough`
-            object.__setattr__(self, "squares", squares.astype(np.float32))
+        object.__setattr__(self, "squares", squares.astype(np.float32))
         object.__setattr__(self, "_layers", layers)
         object.__setattr__(self, "_width", sum(len(layer.columns) for layer in layers))
 
@@ -86,6 +88,7 @@ class Cloud:
             np.take(np.concatenate(beside, axis=1), order, axis=1, out=found[part], mode="clip")
         return found
 
+    @_FAR
     def nearest(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """float64[m], distance of each of float32[m, k] to the nearest point."""
         found = np.empty(len(rows))
@@ -111,6 +114,7 @@ class Cloud:
         nearer[left], beyond[left] = self._decided(rows[left], radius)
         return nearer, beyond & ~nearer
 
+    @_FAR
     def _decided(
         self, rows: NDArray[np.float32], radius: float
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -174,20 +178,20 @@ class Cloud:
         for part in _blocks(len(rows)):
             block = rows[part]
             rough, slack = self._rough(block)
-            near = rough <= limit
-            with np.errstate(invalid="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
+                near = rough <= limit
                 sure = np.abs(rough - np.float32(limit)) > (slack + np.float32(1e-6 * limit))[:, None]
             i, j = np.nonzero(~sure)
             near[i, j] = self._exact(block, i, j) <= limit
             yield part, near
 
+    @_FAR
     def _rough(self, block: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Squared distances to the points, and for each row a bound of their error."""
         squares = self.squares
-        with np.errstate(over="ignore", invalid="ignore"):  # whoever is that far is computed exactly
-            own, rough = _squares(block), self._products(block)
-            rough += squares
-            rough += own[:, None]
+        own, rough = _squares(block), self._products(block)
+        rough += squares
+        rough += own[:, None]
         # A float32 dot product of k terms is off by at most k * 2^-24 * |x| |y| (Higham, Accuracy and Stability
         # of Numerical Algorithms, section 3.1), and |x| |y| by half the sum of squares; doubled for the rest. What is
         # too small for a float32, each term may lose in full.
