@@ -146,13 +146,17 @@ class Newcomers:
         self._computed(pair)
 
     def _computed(self, pair: Pair | None) -> None:
-        if threading.current_thread() is not self._thread:
+        if self._left():
             raise _Left
         self._computing = None if pair is None else (pair, self._clock.monotonic_s())
 
+    def _left(self) -> bool:
+        """Whether this thread hung, and another does its work."""
+        return threading.current_thread() is not self._thread
+
     def _run(self) -> None:
         """One pair after the other, until none waits."""
-        while not self._stop.is_set():
+        while not (self._stop.is_set() or self._left()):
             try:
                 pair = self._waiting.get_nowait()
             except queue.Empty:
@@ -162,10 +166,12 @@ class Newcomers:
             except _Left:
                 return
             except CandledError as exc:
-                self._fail(pair, str(exc))
+                if not self._left():
+                    self._fail(pair, str(exc))
             except Exception as exc:  # the root of a thread: the pair stays out, the daemon goes on
                 log.exception("newcomer_failed")
-                self._fail(pair, f"{type(exc).__name__}: {exc}")
+                if not self._left():
+                    self._fail(pair, f"{type(exc).__name__}: {exc}")
 
     def _fail(self, pair: Pair, why: str) -> None:
         self._computing = None

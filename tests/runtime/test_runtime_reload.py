@@ -243,6 +243,35 @@ def test_a_pair_whose_features_hang_is_named_with_the_stack_and_left_behind(capl
     assert [ready.pair for ready in made.ready()] == [ETH]
 
 
+def test_a_thread_that_was_left_behind_takes_no_other_pair_when_its_strategy_raises_at_last(caplog):
+    clock, hangs, free, busy, go_on = FakeClock(), *(threading.Event() for _ in range(4))
+
+    def prepared(pair):
+        if pair == BTC:
+            hangs.set()
+            free.wait(60)
+            raise RuntimeError("at last")
+        if pair == ETH:
+            busy.set()
+            go_on.wait(60)
+
+    made = newcomers(prepared, clock=clock)
+    made.ask([BTC, ETH, SOL])
+    left = made._thread
+    assert hangs.wait(10)
+    for _ in range(26):
+        clock.advance(4_000)
+        made.ask([BTC, ETH, SOL])
+    assert busy.wait(10)
+    free.set()
+    left.join(10)
+    go_on.set()
+    made._thread.join(10)
+    assert [ready.pair for ready in made.ready()] == [ETH, SOL]
+    assert made.figures()["BTC/USDT"] == "the strategy's features took longer than 100 s"
+    assert [r.getMessage() for r in caplog.records].count("pair_cannot_join") == 1
+
+
 def test_a_pair_that_cannot_come_is_told_once_and_the_others_come(caplog):
     done = threading.Event()
 
