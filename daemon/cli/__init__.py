@@ -103,14 +103,22 @@ def main() -> None:
         flushing.start()
         flushing.join(FLUSH_S)
     else:
-        _flush()
+        status = _flush() or status
     os._exit(status)
 
 
-def _flush() -> None:
-    with contextlib.suppress(OSError, ValueError):  # the reader of our output has seen enough
-        sys.stdout.flush()
-        sys.stderr.flush()
+def _flush() -> int:
+    """Let the last words out; exit status: 0, or what tells that they are lost."""
+    try:
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # none that was closed from the start
+            stream.flush()
+    except (BrokenPipeError, ValueError):  # the reader of our output has seen enough
+        return 0
+    except OSError as exc:
+        with contextlib.suppress(OSError, ValueError):
+            print(f"candled: the output cannot be written: {exc.strerror}", file=sys.stderr, flush=True)
+        return EXIT_ERROR
+    return 0
 
 
 def _status() -> int:
