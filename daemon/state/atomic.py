@@ -7,10 +7,12 @@ can record them, stop the process between any two, and build what a power cut ma
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import itertools
 import os
 import shutil
+import stat
 import weakref
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -161,10 +163,23 @@ def hand_over(path: Path) -> None:
     """Give what root has just made to the owner of the folder it lies in.
 
     A service runs as a user of its own: what root's `candled train` or `candled doctor --repair` left in its state
-    folder, it could neither change nor delete.
+    folder, it could neither change nor delete. Whatever that user may have put in its place meanwhile, a link to a file
+    of root's say, stays whose it is.
     """
-    if os.geteuid() == 0 and (above := path.parent.stat()).st_uid != 0:
-        os.chown(path, above.st_uid, above.st_gid, follow_symlinks=False)
+    if os.geteuid() != 0 or (above := path.parent.stat()).st_uid == 0:
+        return
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as exc:
+        if exc.errno == errno.ELOOP:
+            return
+        raise
+    try:
+        made = os.fstat(fd)
+        if stat.S_ISDIR(made.st_mode) or (stat.S_ISREG(made.st_mode) and made.st_nlink == 1):
+            os.fchown(fd, above.st_uid, above.st_gid)
+    finally:
+        os.close(fd)
 
 
 def remove(path: Path) -> None:

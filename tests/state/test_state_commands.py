@@ -20,6 +20,7 @@ from daemon.learning.job import Target, TrainingJob
 from daemon.learning.models.examples import candled_ridge
 from daemon.learning.models.registry import forget
 from daemon.runtime.user_models import use_model
+from daemon.state import atomic
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.atomic import set_aside
 from daemon.state.folder import StateFolder
@@ -197,6 +198,18 @@ def test_the_doctor_looks_at_the_ledger(config, folder, tmp_path):
     assert "file is not a database; a start puts its newest backup in its place" in result.stdout
     assert run("doctor", "--repair", *config).exit_code == 2
     assert run("doctor", *config).exit_code == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for others")
+@pytest.mark.parametrize("plant", [os.link, os.symlink])
+def test_what_the_owner_of_a_folder_planted_there_is_not_handed_over(tmp_path, plant):
+    of_root, folder = tmp_path / "shadow", tmp_path / "state"
+    of_root.write_text("root's")
+    folder.mkdir()
+    plant(of_root, folder / "lock")
+    os.chown(folder, 12345, 12345)
+    atomic.hand_over(folder / "lock")
+    assert of_root.stat().st_uid == (folder / "lock").lstat().st_uid == 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for others")
