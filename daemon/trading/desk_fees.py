@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from daemon.core.errors import Refused, Retryable
+from daemon.core.errors import ConfigError, Refused, Retryable
 from daemon.core.pair import Pair
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class DeskFees:
             pair = Pair(f"{fill.fee_currency}/{fill.pair.quote}")
             try:
                 rate = self._rate(pair, fill)
-            except Retryable as exc:
+            except (Retryable, ConfigError) as exc:
                 log.debug("fee_not_valued", extra={"fields": {"pair": pair, "error": str(exc)}})
                 self._due_s = self._clock.monotonic_s() + AGAIN_S
                 return

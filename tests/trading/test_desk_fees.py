@@ -10,7 +10,7 @@ from desk_scene import Scene, flaky
 from trading_desk import BTC, T0, begin, fill, intent, report
 
 from daemon.cli.profit import profit
-from daemon.core.errors import Refused, Retryable
+from daemon.core.errors import ConfigError, Refused, Retryable
 from daemon.trading import schema
 from daemon.trading.ledger import Ledger
 from daemon.trading.ledger_reads import LedgerReader
@@ -79,8 +79,9 @@ def test_a_fee_that_nobody_can_value_is_named_and_asked_for_once(here, price, ca
     assert "nobody knows its price: 0.001 BNB of the fees" in capsys.readouterr().out
 
 
-def test_an_exchange_that_does_not_answer_is_asked_again_a_minute_later(here):
-    priced(here, Retryable("no route"))
+@pytest.mark.parametrize("fault", [Retryable("no route"), ConfigError("a proxy wants a password")])
+def test_an_exchange_that_does_not_answer_is_asked_again_a_minute_later(here, fault):
+    priced(here, fault)
     here.tick("enter_long")
     here.looks(5)
     assert len(here.asked) == 1
