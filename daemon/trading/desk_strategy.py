@@ -70,6 +70,12 @@ class DeskStrategy:
         for lock in locks:
             self._ledger.lock(lock)
 
+    def after_valued(self, trade: TradeRecord) -> None:
+        """A fee of a trade has got its price: one that is closed has earned something else."""
+        self._ground.closed.put([trade])
+        if not trade.is_open:
+            self._closed.append(trade)
+
     def keep(self) -> None:
         """Put into the ledger what strategies wrote; what it cannot take now waits for the next look."""
         self._pending.append(self._sources.changes())

@@ -11,6 +11,7 @@ from trading_desk import BTC, T0, begin, fill, intent, report
 
 from daemon.cli.profit import profit
 from daemon.core.errors import ConfigError, Refused, Retryable
+from daemon.strategy.persistence import Trade
 from daemon.trading import schema
 from daemon.trading.ledger import Ledger
 from daemon.trading.ledger_reads import LedgerReader
@@ -62,6 +63,17 @@ def test_a_fee_is_valued_once_and_counts_in_the_profit_though_the_trade_is_close
     assert position_of(trade).received - position_of(trade).paid == D("-1.2")
     assert here.desk.view.closed_profit == D("-1.2")
     assert [pair for pair, _ in here.asked] == ["BNB/USDT"] * 2, "once for each minute"
+
+
+def test_a_strategy_sees_the_fee_of_a_closed_trade_at_its_price_though_it_has_asked_before(here):
+    priced(here, Retryable("no route"))
+    here.enter()
+    here.tick("exit_long")
+    here.looks()
+    assert Trade.get_trades_proxy(is_open=False)[0].close_profit_abs > -1
+    priced(here, D(600))
+    here.looks(13)
+    assert Trade.get_trades_proxy(is_open=False)[0].close_profit_abs == pytest.approx(-1.2)
 
 
 @pytest.mark.parametrize("price", [None, Refused("there is no such pair")])
