@@ -21,6 +21,7 @@ from daemon.core.clock import SystemClock
 from daemon.features.store import FeatureStore
 from daemon.runtime.allocators import keep_memory_level
 from daemon.runtime.training_record import model_of
+from daemon.runtime.user_models import use_model
 from daemon.state import queue
 from daemon.state.folder import StateFolder
 
@@ -58,7 +59,8 @@ class Inside:
         folder = StateFolder(settings.identifier_folder)
         self._lock = folder.acquire(self.clock.ms)
         self._lock.__enter__()
-        self.parts = parts = app._Assembly(folder, settings, self.stop, app.Options(clock=self.clock))
+        options, user_model = app.Options(clock=self.clock), use_model(settings)
+        self.parts = parts = app._Assembly(folder, settings, self.stop, options, user_model)
         self.step_ms, self.grace_ms = parts.plan.base.ms, app.engine_options(settings).grace_ms
         self.clock.ms = parts.plan.base.floor(self.clock.ms) + self.grace_ms
         self.computer = prepared(parts)
@@ -100,18 +102,17 @@ class Inside:
                 shutil.copy(path, staging / path.name.replace(_stem(source.stem), _stem(source.stem, pair)))
             metadata = {name: value for name, value in source.metadata.items() if name != "checksum"}
             renamed = [name.replace(first, pair) for name in source.metadata["training_features_list"]]
-            name = parts.artifacts.publish(
+            artifact = parts.artifacts.publish(
                 staging,
                 pair=pair,
                 trained_s=source.trained_s,
                 metadata={**metadata, "training_features_list": renamed},
             )
-            artifact = parts.artifacts.open(name)
             entry = queue.trained(
                 queue.training(parts.book.entry(pair), self.clock.ms),
                 model_filename=artifact.stem,
                 trained_timestamp=source.trained_s,
-                data_path=name,
+                data_path=artifact.name,
                 train_seconds=1.0,
             )
             parts.book.update(pair, entry)

@@ -7,9 +7,13 @@ them; 15m and 1h are made from those. Two strategies: freqtrade's FreqaiExampleS
 and tests/strategies/every_hook.py. Prints one JSON object: the worst deviation of each item, its bar, whether it
 holds. The exit status is 1 where a bar fails.
 
-Models are compared on one and the same rows, ours, which FreqAI's pipeline and model are given too. A booster grown on
-rows that differ in the seventh digit is another booster: `from_own_rows` shows how far predictions from each side's
-own rows are apart, and beside it how far FreqAI's own go when its features are rounded to float32.
+Models are compared on one and the same rows, ours, which FreqAI's pipeline and model are given too, and in one number
+format: behind its pipeline FreqAI's rows are made float32, as ours are. A booster grown on rows that differ in the
+seventh digit is another booster: scaled to [-1, 1], a few values out of millions that float64 keeps apart are one
+float32, a tie between two splits falls the other way, and all later trees differ. `lightgbm.apart` shows how far apart
+predictions then are, in the label's standard deviations: FreqAI from itself in the two formats (`freqai_formats`), ours
+from FreqAI's float64 (`ours_float64`), and with each side's own rows (`own_rows`) ours from FreqAI, ours from FreqAI with its own
+setting ``reduce_df_footprint``, and FreqAI from itself with and without that setting.
 """
 
 import argparse
@@ -157,11 +161,26 @@ def compared(case, mine, peer):
             "objections": int((found["do_predict"] != 1).sum()),
         }
         if name in case["given_rows"]:
-            details[name]["from_own_rows"] = {
-                "ours": _worst(found["predictions"], theirs["predictions"]) / deviation,
-                "freqai_on_float32": _worst(theirs["rounded_predictions"], theirs["predictions"]) / deviation,
-            }
+            details[name]["apart"] = apart(found["predictions"], theirs, deviation)
     return out, details
+
+
+def apart(mine, theirs, deviation):
+    """How far predictions are apart where the rows are not the same to the last bit."""
+
+    def worst(a, b):
+        return float(f"{_worst(a, b) / deviation:.3g}")
+
+    own, reduced, wide = (theirs[f"{k}predictions"] for k in ("", "reduced_", "given_float64_"))
+    return {
+        "freqai_formats": worst(theirs["given_predictions"], wide),
+        "ours_float64": worst(mine, wide),
+        "own_rows": {
+            "ours_freqai": worst(mine, own),
+            "ours_freqai_reduced": worst(mine, reduced),
+            "freqai_freqai_reduced": worst(own, reduced),
+        },
+    }
 
 
 def trained(wanted, found, theirs, deviation):

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+from freqtrade.data.converter import reduce_dataframe_footprint
 from freqtrade.enums import CandleType, RunMode, TradingMode
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
@@ -96,11 +97,14 @@ def opens(frame):
     return frame["date"].dt.as_unit("ms").astype("int64").to_numpy()
 
 
-def trained(folder, case, wanted, train, later):
+def trained(folder, case, wanted, train, later, *, narrow=False):
+    """A training and its predictions; ``narrow`` has the model see its rows as float32 behind the pipeline."""
     case = {**case, "test_size": wanted.get("test_size", case["test_size"])}
     made = config(folder, case, wanted["feature_parameters"], wanted["model"], dict(wanted["parameters"]))
     freqai = FreqaiModelResolver.load_freqaimodel(made)
     freqai.live = True
+    if narrow:
+        freqai.fit = narrowed(freqai.fit)
     kitchen = FreqaiDataKitchen(made, live=True, pair=case["pair"])
     kitchen.data_path = folder
     kitchen.find_features(train)
@@ -125,8 +129,16 @@ def trained(folder, case, wanted, train, later):
     return found
 
 
-def names_of(kitchen):
-    return kitchen.training_features_list
+def narrowed(fit):
+    def fitted(dictionary, kitchen, **kwargs):
+        for part in ("train_features", "test_features"):
+            dictionary[part] = dictionary[part].astype(np.float32)
+        model = fit(dictionary, kitchen, **kwargs)
+        predict = model.predict
+        model.predict = lambda rows: predict(rows.astype(np.float32))
+        return model
+
+    return fitted
 
 
 def replaced(frame, names, values):
@@ -170,14 +182,14 @@ def main():
                 replaced(frame, kitchen.training_features_list, given[part])
                 for frame, part in ((train, "train_values"), (later, "later_values"))
             ]
-        found = trained(folder, case, case["trainings"][name], *frames)
-        arrays[f"{name}/given_predictions"] = found["predictions"]
-        rounded = [
-            replaced(f, names_of(kitchen), f[names_of(kitchen)].to_numpy(np.float32)) for f in (train, later)
-        ]
-        arrays[f"{name}/rounded_predictions"] = trained(folder, case, case["trainings"][name], *rounded)[
-            "predictions"
-        ]
+        reduced = [reduce_dataframe_footprint(frame) for frame in (train, later)]
+        for kind, rows, narrow in (
+            ("given", frames, True),
+            ("given_float64", frames, False),
+            ("reduced", reduced, False),
+        ):
+            found = trained(folder, case, case["trainings"][name], *rows, narrow=narrow)
+            arrays[f"{name}/{kind}_predictions"] = found["predictions"]
     np.savez(folder / "peer.npz", **arrays)
     names = {"features": kitchen.training_features_list, "labels": kitchen.label_list}
     (folder / "peer.json").write_text(json.dumps(names))

@@ -9,13 +9,13 @@ through the replay exchange; reading those is in the figure too.
 import json
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import inside
 import meters
 import pandas as pd
 import world
@@ -33,17 +33,16 @@ def status(folder):
     return json.loads(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout)
 
 
-def trained(folder, pairs):
-    """Run until every pair has a model and a prediction, then stop."""
-    with subprocess.Popen(candled(folder), cwd=folder, stderr=subprocess.DEVNULL) as daemon:
-        while daemon.poll() is None:
-            time.sleep(2)
-            found = status(folder)
-            if found.get("trainings", 0) >= pairs and found["ticks"] and found["training"] == "":
-                break
-        daemon.send_signal(signal.SIGTERM)
-    if daemon.returncode:
-        sys.exit(f"the daemon ended with {daemon.returncode}")
+def trained(folder):
+    """Give every pair a model and a prediction: one is trained, the others have copies."""
+    here = Path.cwd()
+    daemon = inside.Inside(folder / "config.json")
+    try:
+        daemon.share_the_model()
+        daemon.tick()
+    finally:
+        daemon.close()
+        os.chdir(here)
 
 
 def lengthened(folder, rows):
@@ -88,7 +87,7 @@ def workload(pairs, rows, runs, peer_scripts):
     with tempfile.TemporaryDirectory(prefix="candled-bench-") as name:
         folder = Path(name)
         world.build(folder, peer_scripts, pairs=pairs)
-        trained(folder, pairs)
+        trained(folder)
         lengthened(folder, rows)
         return {"pairs": pairs, "rows": rows, "runs": [measured(folder, pairs) for _ in range(runs)]}
 

@@ -99,6 +99,7 @@ def test_it_trains_predicts_stops_and_goes_on_where_it_was(settings):
     first = Run(chosen, NOW_MS, enough=all_pairs_predicted)
     assert first.status == 0
     folder = StateFolder(chosen.identifier_folder)
+    assert not folder.metric_tracker.exists()  # write_metrics_to_disk is off
     figures = read_status(folder.status)
     assert (figures["state"], figures["trainings"], figures["failed_trainings"]) == ("stopped", 2, 0)
     assert {shown["state"] for shown in first.shown} == {"running", "stopping", "stopped"}

@@ -32,6 +32,7 @@ def doctor(
     """Check every file of the state folder. Exit status: 0 healthy, 1 repairable or repaired, 2 something is lost."""
     from daemon.core.clock import SystemClock  # noqa: PLC0415
     from daemon.core.errors import ConfigError  # noqa: PLC0415
+    from daemon.runtime.user_models import use_model  # noqa: PLC0415
     from daemon.state import atomic  # noqa: PLC0415
     from daemon.state.doctor import HEALTHY, LOST, REPAIRABLE, diagnose  # noqa: PLC0415
     from daemon.state.folder import StateFolder  # noqa: PLC0415
@@ -41,6 +42,9 @@ def doctor(
     folder = StateFolder(settings.identifier_folder)
     if not folder.path.is_dir():
         raise ConfigError(f"{folder.path} does not exist: there is nothing to examine yet")
+    if as_json:
+        with contextlib.suppress(ConfigError):  # each model of that class then says so for itself
+            use_model(settings)
     now_ms = SystemClock().now_ms()
     with folder.acquire(now_ms) if repair else contextlib.nullcontext():
         found = diagnose(folder, now_ms, repair=repair, predictions=predictions_digest if as_json else None)

@@ -189,7 +189,7 @@ class FreqaiSettings(Section):
     )
     data_kitchen_thread_count: int | None = described(
         None,
-        "Threads of the pipeline before a fit (distances, components). Left out: those of the fit, candled.training.threads.",
+        "Threads of the pipeline before a fit (distances, components). Left out: one; more take less time and much more CPU.",
         unit="threads",
         ge=1,
     )

@@ -196,6 +196,8 @@ def _refuse_losses(key: BlockKey, known: frozenset[str], made: pd.DataFrame) -> 
 
 
 def _numbers(key: BlockKey, column: pd.Series, first: int) -> NDArray[np.float64]:
+    if column.dtype == np.float64:  # the usual case, without the search for missing values
+        return column.to_numpy()[first:]
     try:
         return column.to_numpy(np.float64, na_value=np.nan)[first:]
     except (TypeError, ValueError) as exc:

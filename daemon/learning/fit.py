@@ -116,7 +116,8 @@ def _trained(
     weights = recency_weights(len(clean.labels), job.weight_factor)
     kept = () if start is None else start.transforms
     kinds = own_transforms(job.model, job.pipeline) or None
-    with threadpool_limits(job.preparation_threads or None):
+    # Two threads of BLAS wait for each other by spinning: several times the CPU for a little less time.
+    with threadpool_limits(job.preparation_threads or 1):
         with _guard(job):  # a step may be the user's own
             made = prepared(_points(clean, weights, rows.train), job.pipeline, job.seed, kept, kinds)
         test = _test(made.pipeline, _points(clean, weights, rows.test))
@@ -170,13 +171,12 @@ def clean_rows(job: TrainingJob, features: NDArray[np.float32], labels: NDArray[
     Raises:
         Refused: they are too few.
     """
-    missing = np.isnan(features)
-    lacking = missing.any(axis=1)
+    lacking = np.isnan(features).any(axis=1)
     known = np.isfinite(labels).all(axis=1)
     keep: NDArray[np.bool_] = np.asarray(known & ~lacking)
     # The last rows' labels look beyond the newest candle: no loss. Rows that lack features are.
     dropped = int((known & lacking).sum())
-    counts = missing[known].sum(axis=0)
+    counts = np.isnan(features[known & lacking]).sum(axis=0)
     worst = {job.features[i]: int(counts[i]) for i in np.argsort(-counts, kind="stable")[:5] if counts[i]}
     if keep.sum() < FEWEST_ROWS:
         raise Refused(
@@ -200,7 +200,9 @@ def split_options(job: TrainingJob) -> SplitOptions:
 
 
 def _points(clean: Clean, weights: NDArray[np.float64], which: NDArray[np.int64]) -> Points:
-    return Points(clean.features[which], clean.labels[which], weights[which])
+    in_order = len(which) and which[-1] - which[0] == len(which) - 1 and bool((np.diff(which) == 1).all())
+    part = slice(int(which[0]), int(which[-1]) + 1) if in_order else which  # without a copy
+    return Points(clean.features[part], clean.labels[part], weights[part])
 
 
 def _test(pipeline: FeaturePipeline, points: Points) -> Points:

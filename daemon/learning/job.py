@@ -47,7 +47,7 @@ class TrainingJob:
         pipeline: steps between features and model.
         extra_returns: ``extra_returns_per_train``, a column each beside the predictions.
         plot_feature_importances: how many features, best and worst, are plotted beside the model; 0: no plot.
-        preparation_threads: how many the numerical libraries may use before the fit; 0: as many as ``threads``.
+        preparation_threads: how many the numerical libraries may use before the fit; 0: one.
         start: name of the artifact that the training goes on from; empty: from nothing.
         start_files: its files: part (``model``, ``pipeline``, ...) -> absolute path.
         model_file: file of the user's own model class; empty: it is one of ours.

@@ -12,6 +12,7 @@ from daemon.learning.steps.components import Components
 from daemon.learning.steps.dbscan import Dbscan
 from daemon.learning.steps.dissimilarity import Dissimilarity
 from daemon.learning.steps.distances import Cloud
+from daemon.learning.steps.port import column_major
 from daemon.learning.steps.scaling import Scaling, Varying
 from daemon.learning.steps.svm import OneClassSvm
 
@@ -68,19 +69,19 @@ class FeaturePipeline:
             verdict = detector.judge(changed)
             outlier[detector.name] = verdict.outlier
             di = di if verdict.di is None else verdict.di
-        return Judged(np.asfortranarray(changed), outlier, di)
+        return Judged(column_major(changed), outlier, di)
 
     def inliers(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """`judge`'s features and inliers alone; for many rows that is much cheaper."""
+        """`judge`'s features, C-ordered, and inliers alone; for many rows that is much cheaper."""
         changed = self.changed(rows)
         kept = np.ones(len(rows), np.bool_)
         for detector in self.detectors:
             kept &= ~detector.outliers(changed)
-        return np.asfortranarray(changed), kept
+        return changed, kept
 
     def transform(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Float32[n, k] of float32[n, features], Fortran-ordered; nothing is judged."""
-        return np.asfortranarray(self.changed(rows))
+        return column_major(self.changed(rows))
 
     def names(self, features: Sequence[str]) -> tuple[str, ...]:
         """What the columns are called that come out, given what went in: features, or principal components."""

@@ -36,8 +36,9 @@ _DETECTORS: Mapping[str, type[Detector]] = {step.name: step for step in (OneClas
 def pipeline_files(pipeline: Pipeline) -> dict[str, bytes]:
     """Contents by file name ending: ``pipeline.json``, and where needed ``pca.npy`` and ``trained.npy``.
 
-    ``trained`` are the training rows as the dissimilarity index and DBSCAN compare with them. Both take the same
-    rows, because the index removes none: they are written once.
+    ``trained`` are the training rows as the dissimilarity index and DBSCAN compare with them, what repeats in them
+    once (`daemon.learning.steps.layers`). Both take the same rows, because the index removes none: they are written
+    once.
     """
     steps: list[dict[str, Any]] = []
     arrays: dict[str, NDArray[np.float32]] = {}
@@ -47,7 +48,7 @@ def pipeline_files(pipeline: Pipeline) -> dict[str, bytes]:
         arrays |= large
     scalings = [None if label is None else [label.low, label.high] for label in pipeline.labels]
     document = {"steps": steps, "labels": scalings}
-    files = {f"{DOCUMENT}.json": json.dumps(document, sort_keys=True, indent=0).encode()}
+    files = {f"{DOCUMENT}.json": json.dumps(document, sort_keys=True).encode()}
     return files | {f"{name}.npy": _npy(array) for name, array in arrays.items()}
 
 
@@ -91,9 +92,9 @@ def _first_format(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _npy(array: NDArray[np.float32]) -> bytes:
-    stream = io.BytesIO()
-    np.lib.format.write_array(stream, np.ascontiguousarray(array, "<f4"), (1, 0), allow_pickle=False)
-    return stream.getvalue()
+    stream, array = io.BytesIO(), np.ascontiguousarray(array, "<f4")
+    np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
+    return b"".join((stream.getvalue(), array.data))
 
 
 def _matrix(data: bytes) -> NDArray[np.float32]:

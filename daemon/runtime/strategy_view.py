@@ -88,15 +88,16 @@ class StrategyView:
             frame: candles with a ``date`` column, any length; columns that begin with ``&`` are replaced.
         """
         open_ms = frame["date"].to_numpy("datetime64[ms]").view(np.int64)
-        known = self._history.window(Pair(pair), open_ms)
+        columns = self._columns
+        known = self._history.window(Pair(pair), open_ms, _OWN - columns.keys())
         added: dict[str, NDArray[Any]] = {}
         if self._features is not None and len(frame):
             added.update(self._features(Pair(pair), open_ms))
-        for name, nothing in self._columns.items():
+        for name, nothing in columns.items():
             values = known.get(name)
             added[name] = np.full(len(frame), nothing) if values is None else _filled(values)
         for name, values in known.items():  # columns of an earlier strategy, extra returns of a model
-            if name not in added and name not in _OWN:
+            if name not in added:
                 added[name] = _filled(values)
         replaced = [name for name in frame.columns if str(name).startswith("&") or name in added]
         kept = frame.drop(columns=replaced) if replaced else frame

@@ -220,7 +220,7 @@ class Trainer:
         staging = self._artifacts.new_staging()
         result = self._process.run(data.job, data.features, data.labels, staging)
         trained_s = data.window_end_ms // 1000
-        name = self._artifacts.publish(
+        artifact = self._artifacts.publish(
             staging,
             pair=pair,
             trained_s=trained_s,
@@ -229,19 +229,18 @@ class Trainer:
             )
             | {"reason": self._book.entry(pair).reason, "warm_up": self._features.warm_up},
         )
-        artifact = self._artifacts.open(name)
         model = model_of(artifact)  # what cannot be loaded is never named in the dictionary
         seconds = self._clock.monotonic_s() - started
         entry = queue.trained(
             self._book.entry(pair),
             model_filename=data.job.file_stem,
             trained_timestamp=trained_s,
-            data_path=name,
+            data_path=artifact.name,
             train_seconds=seconds,
         )
         self._book.update(pair, entry)
         self._install(model, artifact)
-        self._purge(pair, name)
+        self._purge(pair, artifact.name)
         report(pair, result, seconds, len(data.job.features))
         return seconds
 

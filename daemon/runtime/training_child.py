@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def array(memory: mmap.mmap, dtype: str, shape: tuple[int, ...], offset: int) -> NDArray[Any]:
+def _array(memory: mmap.mmap, dtype: str, shape: tuple[int, ...], offset: int) -> NDArray[Any]:
     """Numbers in the shared memory, ``offset`` bytes behind its start: nothing is copied."""
     count = int(np.prod(shape))
     return np.frombuffer(memory, dtype, count, offset).reshape(shape)
@@ -31,10 +31,10 @@ def array(memory: mmap.mmap, dtype: str, shape: tuple[int, ...], offset: int) ->
 def _received(
     memory: int, rows: int, columns: int, targets: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Copies of what the parent has laid down."""
-    with mmap.mmap(memory, rows * (columns * 4 + targets * 8), access=mmap.ACCESS_READ) as shared:
-        features = array(shared, "float32", (rows, columns), 0).copy()
-        return features, array(shared, "float64", (rows, targets), rows * columns * 4).copy()
+    """What the parent has laid down, as it lies there: the parent takes it back when it has its answer."""
+    shared = mmap.mmap(memory, rows * (columns * 4 + targets * 8), access=mmap.ACCESS_READ)
+    features = _array(shared, "float32", (rows, columns), 0)
+    return features, _array(shared, "float64", (rows, targets), rows * columns * 4)
 
 
 def _serve(memory: int, answers: int) -> None:

@@ -8,7 +8,6 @@ with capped threads, and dies with its parent.
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import select
 import signal
@@ -17,17 +16,17 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from daemon.core.errors import CandledError, Refused
 from daemon.learning.job import TrainingResult
 from daemon.runtime.child_watch import ChildWatch
-from daemon.runtime.training_child import array
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from daemon.core.clock import Clock
@@ -205,9 +204,12 @@ class _Child:
     def put(self, features: NDArray[np.float32], labels: NDArray[np.float64]) -> None:
         """Lay the numbers into the shared memory: features, then labels."""
         os.ftruncate(self._memory, features.nbytes + labels.nbytes)
-        with mmap.mmap(self._memory, features.nbytes + labels.nbytes) as memory:
-            array(memory, "float32", features.shape, 0)[:] = features
-            array(memory, "float64", labels.shape, features.nbytes)[:] = labels
+        at = 0
+        for numbers in (features, labels):
+            left = memoryview(np.ascontiguousarray(numbers).view(np.uint8).reshape(-1).data)
+            while left:
+                taken = os.pwrite(self._memory, left, at)
+                left, at = left[taken:], at + taken
 
     def release(self) -> None:
         """Give the shared memory back to the system."""

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from daemon.state.folder import StateFolder
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _FOLDER = re.compile(r"sub-train-\w+_\d+(-\d+)?")
 
 
@@ -74,7 +74,7 @@ class ArtifactStore:
                 else:
                     atomic.remove(leftover)
 
-    def publish(self, staging: Path, *, pair: Pair, trained_s: int, metadata: Mapping[str, Any]) -> str:
+    def publish(self, staging: Path, *, pair: Pair, trained_s: int, metadata: Mapping[str, Any]) -> Artifact:
         """Seal a finished staging folder and make it visible.
 
         Args:
@@ -84,8 +84,8 @@ class ArtifactStore:
             metadata: JSON-able facts about the training, kept beside the checksums.
 
         Returns:
-            The folder's name, ``sub-train-BTC_1732000000``, with a number behind it if another pair of
-            the same coin has that name: they never share a folder.
+            What was published, compared with its checksums. Its name is ``sub-train-BTC_1732000000``, with a number
+            behind it if another pair of the same coin has that name: they never share a folder.
 
         Raises:
             Corrupt: what can be read back is not what was written; nothing was published.
@@ -105,9 +105,10 @@ class ArtifactStore:
         }
         sealed = documents.encoded(document | {"checksum": documents.digest(document)})
         atomic.write_atomic_bytes(staging / f"{stem}_metadata.json", sealed)
-        _verified(staging, name)
-        atomic.publish_folder(staging, self._folder.path / name)
-        return name
+        found = _verified(staging, name)
+        path = self._folder.path / name
+        atomic.publish_folder(staging, path)
+        return replace(found, path=path, files=MappingProxyType({file: path / file for file in found.files}))
 
     def open(self, name: str) -> Artifact:
         """The artifact in a folder, after every file was compared with its checksum.

@@ -12,7 +12,7 @@ from daemon.state import arrays
 from daemon.state.stored import FrozenColumn, FrozenPair, StoredColumn, StoredPair
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -146,11 +146,12 @@ class PairColumns:
         self._times[n:m] = times
         self._used = m
 
-    def window(self, open_ms: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    def window(self, open_ms: NDArray[np.int64], without: Collection[str] = ()) -> dict[str, NDArray[Any]]:
         """Values of some candles.
 
         Args:
             open_ms: int64[n], strictly increasing, ms UTC.
+            without: names of columns that are not wanted.
 
         Returns:
             Column -> float64[n] or object[n], NaN or "" where there is no row. Read-only views where
@@ -160,13 +161,14 @@ class PairColumns:
         if n and self._split and (not self._used or open_ms[0] < self._times[0]):
             self._reach(int(open_ms[0]))
         times = self._times[: self._used]
+        wanted = {name: column for name, column in self._columns.items() if name not in without}
         low, high = np.searchsorted(times, (open_ms[0], open_ms[-1] + 1)) if n else (0, 0)
         have = times[low:high]
         if len(have) == n and np.array_equal(have, open_ms):
-            return {name: column.shown(column.array[low:high]) for name, column in self._columns.items()}
+            return {name: column.shown(column.array[low:high]) for name, column in wanted.items()}
         places, rows = arrays.matched(open_ms, have)
         found = {}
-        for name, column in self._columns.items():
+        for name, column in wanted.items():
             out = column.blank(n)
             out[places] = column.shown(column.array[low:high][rows])
             found[name] = out

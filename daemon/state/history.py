@@ -19,7 +19,7 @@ from daemon.state.recovery import Recovered, recover
 from daemon.state.stored import TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import numpy as np
     import pandas as pd
@@ -195,12 +195,15 @@ class PredictionHistory:
             columns = self._pairs.get(pair)
             return () if columns is None else columns.names
 
-    def window(self, pair: Pair, open_ms: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    def window(
+        self, pair: Pair, open_ms: NDArray[np.int64], without: Collection[str] = ()
+    ) -> dict[str, NDArray[Any]]:
         """A pair's values for some candles.
 
         Args:
             pair: the pair.
             open_ms: int64[n], strictly increasing, ms UTC.
+            without: names of columns that are not wanted; texts cost the most.
 
         Returns:
             Column -> float64[n] (NaN where there is no row) or object[n] of texts (""); read-only views
@@ -211,7 +214,7 @@ class PredictionHistory:
         """
         with self._lock:
             columns = self._pairs.get(pair)
-            return {} if columns is None else columns.window(open_ms)
+            return {} if columns is None else columns.window(open_ms, without)
 
     def frame(self, pair: Pair, last: int | None = None) -> pd.DataFrame:
         """A pair's rows in FreqAI's form: values, then date_pred (datetime64[ms, UTC]).

@@ -255,7 +255,7 @@ def _arrow(value: Any) -> NDArray[Any]:
 
 def _bytes(value: Any) -> bytes:
     if isinstance(value, _Inert) and value.name == "bytearray":
-        (value,) = value.args
+        (value,) = value.args or (b"",)  # of texts that all are empty
     if isinstance(value, bytes | bytearray):
         return bytes(value)
     raise Corrupt(f"has a {type(value).__name__} where bytes are due")

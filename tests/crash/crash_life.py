@@ -66,7 +66,7 @@ def train(store, book, pair, trained_s, acknowledge):
         fd = atomic.os.open(staging / f"{stem}_{name}", atomic.os.O_WRONLY | atomic.os.O_CREAT)
         atomic.os.write(fd, f"{pair} {trained_s} {name}".encode() * 20)
         atomic.os.close(fd)
-    name = store.publish(staging, pair=pair, trained_s=trained_s, metadata={})
+    name = store.publish(staging, pair=pair, trained_s=trained_s, metadata={}).name
     entry = queue.trained(
         entry, model_filename=stem, trained_timestamp=trained_s, data_path=name, train_seconds=1.0
     )

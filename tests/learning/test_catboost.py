@@ -32,3 +32,9 @@ def test_by_default_every_tree_is_kept_whatever_the_test_rows_say(tmp_path, para
 )
 def test_where_the_user_says_how_far_a_fit_goes_the_test_rows_end_it(tmp_path, parameters):
     assert trees(tmp_path, **parameters) < 60
+
+
+@pytest.mark.parametrize(("parameters", "patience"), [({}, None), ({"eta": 0.1}, 50), ({"od_wait": 9}, None)])
+def test_how_long_a_fit_waits_for_a_better_tree(parameters, patience):
+    options = FitOptions(parameters=parameters, seed=1, threads=1)
+    assert CatboostRegressor._parameters(options).get("early_stopping_rounds") == patience

@@ -328,7 +328,7 @@ def test_every_step_at_once_writes_the_same_bytes_again(numbers, tmp_path):
     assert sorted(endings) == ["model.cbm", "pca.npy", "pipeline.json", "trained.npy"]
 
 
-@pytest.mark.parametrize(("wanted", "seen"), [(1, 1), (0, 2)])
+@pytest.mark.parametrize(("wanted", "seen"), [(1, 1), (2, 2), (0, 1)])
 def test_threads_of_preparation_are_capped_and_those_of_the_fit_are_not(
     numbers, tmp_path, monkeypatch, wanted, seen
 ):

@@ -1,5 +1,7 @@
 """Each step by itself, against the plain formula or a library."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from daemon.learning.steps.components import Components
 from daemon.learning.steps.dbscan import Dbscan
 from daemon.learning.steps.dissimilarity import Dissimilarity
 from daemon.learning.steps.distances import Cloud
-from daemon.learning.steps.port import Points
+from daemon.learning.steps.port import Points, column_major
 from daemon.learning.steps.scaling import Scaling, Varying
 from daemon.learning.steps.svm import OneClassSvm
 
@@ -42,8 +44,13 @@ def test_distances_are_those_of_float64_to_the_last_digit(n, m, k, seed):
     assert cloud.nearest(rows[-1:])[0] == cloud.nearest(rows)[-1]
 
 
-@pytest.mark.parametrize("made", [cloud_of, paced])
-@pytest.mark.parametrize("n", [2, 256, 257, 600])
+def repeated(n):
+    """Every row three times in a row, and again far behind."""
+    return np.concatenate((paced(n), paced(n)[: n // 2 + 1])).repeat(3, axis=0)[:n]
+
+
+@pytest.mark.parametrize("made", [cloud_of, paced, repeated])
+@pytest.mark.parametrize("n", [2, 256, 257, 600, 2400])
 def test_the_mean_distance_counts_every_pair_once_and_no_row_with_itself(n, made):
     points = made(n)
     every = pairwise_distances(points.astype(np.float64))
@@ -55,13 +62,57 @@ def test_the_mean_distance_counts_every_pair_once_and_no_row_with_itself(n, made
 def test_a_cloud_gives_back_its_points_bit_by_bit(n, lost, seed):
     points = np.concatenate((paced(n, seed, lost=lost), cloud_of(1)))
     cloud = Cloud(points)
-    assert cloud.rows().tobytes() == points.tobytes()
+    layout, numbers = cloud.packed()
+    again = Cloud.unpacked(json.loads(json.dumps(layout)), numbers)
+    assert cloud.rows().tobytes() == again.rows().tobytes() == points.tobytes()
+    assert again.squares.tobytes() == cloud.squares.tobytes()
+    assert again.nearest(points[:1] + 1) == cloud.nearest(points[:1] + 1)
     assert cloud.rows(np.array([len(points) - 1, 0])).tobytes() == points[[-1, 0]].tobytes()
+
+
+def test_detectors_saved_as_one_matrix_are_still_read():
+    points = paced(300)
+    step = Dissimilarity.fit(Cloud(points), 0.9)
+    first = {"threshold": 0.9, "mean_distance": step.mean_distance}
+    again = Dissimilarity.restored(first, {"trained": points})
+    assert again.judge(points[:9] + 1).di.tolist() == step.judge(points[:9] + 1).di.tolist()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda layers: layers.clear(),
+        lambda layers: layers.pop(),
+        lambda layers: layers[0]["columns"].pop(),
+        lambda layers: layers[0]["columns"].__setitem__(0, 5),
+        lambda layers: layers[0]["columns"].__setitem__(0, 99),
+        lambda layers: layers[1]["stretches"].pop(),
+        lambda layers: layers[1]["stretches"].append(1),
+        lambda layers: layers[1]["stretches"].__setitem__(slice(0, 2), [0, 6]),
+        lambda layers: layers[1]["stretches"].__setitem__(slice(3, 5), [2, 4]),
+        lambda layers: layers[2]["stretches"].__setitem__(0, 1 << 40),
+        lambda layers: layers[2]["stretches"].__setitem__(0, -12),
+    ],
+)
+def test_layers_that_do_not_fit_together_are_no_cloud(harm):
+    layout, numbers = Cloud(paced(600)).packed()
+    harm(layout["layers"])
+    with pytest.raises(ValueError, match=r"."):
+        Cloud.unpacked(layout, numbers)
 
 
 def test_columns_that_rest_are_held_and_multiplied_once():
     cloud = Cloud(paced(600))
     assert [layer.rows.shape for layer in cloud._layers] == [(600, 2), (200, 2), (50, 2)]
+
+
+def test_a_column_that_changes_between_the_others_of_its_pace_does_not_split_their_rows():
+    points = paced(600)
+    slow, odd = points[:, [0, 3]], points[(np.arange(600) + 6) // 12 * 12 % 600, 0]
+    points = np.column_stack((odd, points, slow * 2, slow * 3))
+    cloud = Cloud(points)
+    assert [layer.rows.shape for layer in cloud._layers] == [(600, 2), (200, 3), (50, 6)]
+    assert cloud.rows().tobytes() == points.tobytes()
 
 
 @given(
@@ -188,6 +239,14 @@ def test_constant_columns_are_left_out_and_the_others_fill_minus_one_to_one():
 def test_constants_teach_nothing_and_that_is_said():
     with pytest.raises(Refused, match="every feature is constant"):
         Varying.fit(np.ones((10, 3), np.float32))
+
+
+def test_column_major_rows_are_the_same_rows():
+    rows = cloud_of(600)
+    turned = column_major(rows)
+    assert turned.flags.f_contiguous
+    assert turned.tolist() == rows.tolist()
+    assert column_major(turned) is turned
 
 
 def test_points_of_unequal_length_cannot_be():

@@ -114,6 +114,10 @@ def test_the_purge_covers_what_the_label_really_looks_ahead(made, hooks, label_p
     assert known[train][-1] + 12 < known[test][0]  # no training label sees a price of the test
 
 
+def test_the_librarys_parameters_go_into_the_job(made):
+    assert made().job.parameters == {"iterations": 5}
+
+
 def test_buffer_candles_are_cut_off_both_ends(made):
     whole, cut = made(), made(replace(OPTIONS, buffer_train_data_candles=50))
     assert cut.features.tobytes() == whole.features[50:-50].tobytes()

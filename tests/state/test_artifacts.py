@@ -26,7 +26,7 @@ def publish(store):
             bytes([trained_s % 251]) * size
         )
         (staging / f"cb_{pair.base.lower()}_{trained_s}_pipeline.npz").write_bytes(b"pipeline")
-        return store.publish(staging, pair=pair, trained_s=trained_s, metadata=metadata)
+        return store.publish(staging, pair=pair, trained_s=trained_s, metadata=metadata).name
 
     return published
 
@@ -41,6 +41,14 @@ def test_what_was_published_is_opened(store, publish):
     assert artifact.files["cb_btc_1732000000_model.cbm"].read_bytes() == bytes([T % 251]) * 100
     assert artifact.bytes == 108
     assert (artifact.path / "cb_btc_1732000000_metadata.json").is_file()
+
+
+def test_what_publishing_gives_back_is_what_opening_gives(store):
+    staging = store.new_staging()
+    (staging / f"cb_btc_{T}_model.cbm").write_bytes(b"model")
+    artifact = store.publish(staging, pair=BTC, trained_s=T, metadata={"seed": 7})
+    assert artifact == store.open(artifact.name)
+    assert artifact.files[f"cb_btc_{T}_model.cbm"].read_bytes() == b"model"
 
 
 def test_pairs_of_one_coin_never_share_a_folder(store, publish):

@@ -52,6 +52,14 @@ def test_a_window_over_present_candles_is_a_view():
         first[0] = 0
 
 
+@pytest.mark.parametrize("wanted", [[10, 20], [10, 15, 20]])
+def test_columns_that_are_not_wanted_are_left_out(wanted):
+    columns = PairColumns()
+    for time in (10, 20):
+        columns.append(time, {"x": float(time), "model": "a"})
+    assert list(columns.window(np.array(wanted), without={"model", "unknown"})) == ["x"]
+
+
 def test_a_view_does_not_change_when_rows_are_added():
     columns = filled(range(0, 1000, 10))
     view = columns.window(np.arange(900, 1000, 10))["x"]

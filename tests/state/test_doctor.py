@@ -25,7 +25,7 @@ def models(folder):
     for pair, trained_s in ((BTC, T), (BTC, T + 300), (ETH, T)):
         staging, stem = store.new_staging(), f"cb_{pair.base.lower()}_{trained_s}"
         (staging / f"{stem}_model.cbm").write_bytes(b"model" * 50)
-        names.append(store.publish(staging, pair=pair, trained_s=trained_s, metadata={}))
+        names.append(store.publish(staging, pair=pair, trained_s=trained_s, metadata={}).name)
         entry = book.entry(pair)
         entry = queue.training(queue.queued(entry, 0) if entry.data_path else entry, 0)
         entry = queue.trained(

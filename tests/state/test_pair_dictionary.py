@@ -101,7 +101,7 @@ def test_it_is_rebuilt_from_the_models_when_both_copies_are_gone(folder, book):
     for trained_s in (1_732_000_000, 1_732_000_300):
         staging = store.new_staging()
         (staging / f"cb_btc_{trained_s}_model.cbm").write_bytes(b"model")
-        newest = store.publish(staging, pair=BTC, trained_s=trained_s, metadata={})
+        newest = store.publish(staging, pair=BTC, trained_s=trained_s, metadata={}).name
     folder.pair_dictionary.unlink()
     folder.pair_dictionary_backup.write_bytes(b"rubbish")
     again = PairDictionary.open(folder)

@@ -163,6 +163,13 @@ def test_frames_come_back_as_they_were(protocol):
     assert list(found["stamps"][:3]) == [np.datetime64("2024-01-01"), None, 0]
 
 
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+@pytest.mark.parametrize("text", ["", None])
+def test_a_column_of_texts_that_all_are_empty(protocol, text):
+    content = frame().assign(why=pd.Series([text] * 3, dtype="str"))
+    assert read({"A/B": content}, protocol)["A/B"]["why"].tolist() == [text] * 3
+
+
 def test_an_empty_frame_and_no_frame():
     assert read({}) == {}
     assert read({"A/B": pd.DataFrame()}) == {"A/B": {}}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -10,11 +11,15 @@ from typer.testing import CliRunner
 
 from daemon.cli.backup import backup, restore
 from daemon.cli.doctor import doctor, predictions_digest
+from daemon.config import load_settings
 from daemon.core.clock import SystemClock
 from daemon.core.errors import ConfigError, FolderInUse
 from daemon.core.pair import Pair
 from daemon.learning.fit import train
 from daemon.learning.job import Target, TrainingJob
+from daemon.learning.models.examples import candled_ridge
+from daemon.learning.models.registry import forget
+from daemon.runtime.user_models import use_model
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.atomic import set_aside
 from daemon.state.folder import StateFolder
@@ -111,40 +116,56 @@ def test_a_backup_and_back(config, folder, filled, tmp_path):
     assert PredictionHistory.open(StateFolder(folder.path)).rows(Pair("BTC/USDT")) == 29
 
 
+def published(store, seed, model="CatboostRegressor", parameters=None, digest=""):
+    """An artifact of BTC/USDT, trained on 300 rows."""
+    features = np.random.default_rng(0).standard_normal((300, 3)).astype(np.float32)
+    job = TrainingJob(
+        pair="BTC/USDT",
+        targets=(Target(name="&-s_close"),),
+        features=("%-a", "%-b", "%-c"),
+        model=model,
+        parameters={"iterations": 5} if parameters is None else parameters,
+        test_size=0.2,
+        horizon=2,
+        weight_factor=0.0,
+        seed=seed,
+        threads=1,
+        file_stem=f"cb_btc_{T}",
+    )
+    staging = store.new_staging()
+    result = train(job, features, features[:, :1] * (seed * 1.0), staging, SystemClock().monotonic_s)
+    metadata = {
+        "window_end_ms": T * 1000,
+        "label_list": ["&-s_close"],
+        "classes": {"&-s_close": []},
+        "labels_mean": result.label_mean,
+        "labels_std": result.label_std,
+        "training_features_list": list(job.features),
+        "model_class": job.model,
+        "model_digest": digest,
+        "metrics": dict(result.metrics),
+    }
+    return store.publish(staging, pair=Pair("BTC/USDT"), trained_s=T, metadata=metadata)
+
+
 def test_the_digest_of_a_model_is_that_of_its_predictions(folder):
-    random = np.random.default_rng(0)
-    features = random.standard_normal((300, 3)).astype(np.float32)
-    store, digests = ArtifactStore(folder), []
-    for seed in (1, 1, 2):
-        job = TrainingJob(
-            pair="BTC/USDT",
-            targets=(Target(name="&-s_close"),),
-            features=("%-a", "%-b", "%-c"),
-            model="CatboostRegressor",
-            parameters={"iterations": 5},
-            test_size=0.2,
-            horizon=2,
-            weight_factor=0.0,
-            seed=seed,
-            threads=1,
-            file_stem=f"cb_btc_{T}",
-        )
-        staging = store.new_staging()
-        result = train(job, features, features[:, :1] * (seed * 1.0), staging, SystemClock().monotonic_s)
-        metadata = {
-            "window_end_ms": T * 1000,
-            "label_list": ["&-s_close"],
-            "classes": {"&-s_close": []},
-            "labels_mean": result.label_mean,
-            "labels_std": result.label_std,
-            "training_features_list": list(job.features),
-            "model_class": job.model,
-            "metrics": dict(result.metrics),
-        }
-        name = store.publish(staging, pair=Pair("BTC/USDT"), trained_s=T, metadata=metadata)
-        digests.append(predictions_digest(store.open(name)))
+    store = ArtifactStore(folder)
+    digests = [predictions_digest(published(store, seed)) for seed in (1, 1, 2)]
     assert digests[0] == digests[1] != digests[2]
     assert len(digests[0]) == 64
+
+
+def test_a_model_of_the_users_own_class_is_loaded_for_its_digest(config, folder, tmp_path):
+    (tmp_path / "freqaimodels").mkdir()
+    shutil.copy(candled_ridge.__file__, tmp_path / "freqaimodels")
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"freqaimodel": "CandledRidge"}))
+    user = use_model(load_settings([path]))
+    published(ArtifactStore(folder), 1, "CandledRidge", {}, user.digest)
+    forget("CandledRidge")  # as in a process of its own
+    served = json.loads(run("doctor", *config, "--json").stdout)["serves"]["BTC/USDT"]
+    assert len(served["predictions"]) == 64, served
+    forget("CandledRidge")
 
 
 def test_the_ledger_goes_into_the_archive_and_comes_back(config, folder, tmp_path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from daemon.learning.steps.distances import Cloud
+from daemon.learning.steps.distances import Cloud, trained_rows
 from daemon.learning.steps.port import Verdict
 
 if TYPE_CHECKING:
@@ -82,13 +82,14 @@ class Dbscan:
         """See `Step`; of core and other rows the fewer are listed."""
         few = np.flatnonzero(self.core if self.core.mean() < 0.5 else ~self.core)
         listed = "cores" if self.core.mean() < 0.5 else "others"
-        values = {"radius": self.radius, "crowd": self.crowd, listed: few.tolist()}
-        return values, {"trained": self.trained.rows()}
+        layout, numbers = self.trained.packed()
+        values = {"radius": self.radius, "crowd": self.crowd, listed: few.tolist(), **layout}
+        return values, {"trained": numbers}
 
     @classmethod
     def restored(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float32]]) -> Self:
         """See `Step`."""
-        trained = Cloud(arrays["trained"])
+        trained = trained_rows(values, arrays)
         core = np.full(len(trained), "others" in values)
         listed = np.array(values["others" if "others" in values else "cores"], np.int64)
         if len(listed) and not 0 <= listed.min() <= listed.max() < len(core):

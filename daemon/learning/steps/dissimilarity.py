@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from daemon.core.errors import Refused
-from daemon.learning.steps.distances import Cloud
+from daemon.learning.steps.distances import Cloud, trained_rows
 from daemon.learning.steps.port import Verdict
 
 if TYPE_CHECKING:
@@ -58,16 +58,18 @@ class Dissimilarity:
 
     def outliers(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
         """See `Detector`; the index itself is computed of those rows only that may be outliers."""
-        found = ~self.trained.surely_within(rows, self.threshold * self.mean_distance)
-        found[found] = self.judge(rows[found]).outlier
-        return found
+        nearer, beyond = self.trained.surely(rows, self.threshold * self.mean_distance)
+        unsure = ~(nearer | beyond)
+        beyond[unsure] = self.judge(rows[unsure]).outlier
+        return beyond
 
     def saved(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         """See `Step`."""
-        values = {"threshold": self.threshold, "mean_distance": self.mean_distance}
-        return values, {"trained": self.trained.rows()}
+        layout, numbers = self.trained.packed()
+        values = {"threshold": self.threshold, "mean_distance": self.mean_distance, **layout}
+        return values, {"trained": numbers}
 
     @classmethod
     def restored(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float32]]) -> Self:
         """See `Step`."""
-        return cls(float(values["threshold"]), Cloud(arrays["trained"]), float(values["mean_distance"]))
+        return cls(float(values["threshold"]), trained_rows(values, arrays), float(values["mean_distance"]))

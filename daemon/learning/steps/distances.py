@@ -8,42 +8,28 @@ difference. The answers are therefore those of float64, and a row's do not depen
 from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from daemon.learning.steps.layers import layers_of, packed, unpacked
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
+    from daemon.learning.steps.layers import Layer
+
 _BLOCK = 256
 """Rows at a time: 256 x 8,640 distances are 9 MB."""
+_WIDTH = 2048
+"""Points at a time where each pair is wanted once: 256 x 2,048 distances stay near the processor."""
 _PAIRS = 4096
 """Pairs computed exactly at a time."""
 _SAMPLE = 256
-"""Points that `Cloud.surely_within` looks at, about."""
-_PACES = (1 / 6, 1 / 2)
-"""Shares of rows at which columns change, between the layers."""
+"""Points that `Cloud.surely` looks at first, about."""
 _ALL = slice(None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """Columns of about the same pace, each stretch of equal rows once.
-
-    The features of a one hour candle stand in twelve rows of five-minute candles: kept and multiplied once, the
-    training rows of three timeframes take half the memory and less than half the arithmetic.
-
-    Attributes:
-        columns: int64[c].
-        rows: float32[u, c], C-contiguous, no two neighbours are equal.
-        at: int64[n], for each point its row.
-    """
-
-    columns: NDArray[np.int64]
-    rows: NDArray[np.float32]
-    at: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +45,44 @@ class Cloud:
 
     points: InitVar[NDArray[np.float32]]
     squares: NDArray[np.float32] = field(init=False, repr=False)
-    _layers: tuple[_Layer, ...] = field(init=False, repr=False)
+    _layers: tuple[Layer, ...] = field(init=False, repr=False)
     _width: int = field(init=False, repr=False)
 
     def __post_init__(self, points: NDArray[np.float32]) -> None:
         if points.ndim != 2 or not len(points):
             raise ValueError("not a matrix of points")
-        object.__setattr__(self, "squares", _squares(points))
-        object.__setattr__(self, "_layers", tuple(_layers(points)))
-        object.__setattr__(self, "_width", points.shape[1])
+        self._hold(layers_of(points))
+
+    def _hold(self, layers: tuple[Layer, ...]) -> None:
+        squares = np.zeros(len(layers[0].at))
+        for layer in layers:
+            squares += _wide_squares(layer.rows)[layer.at]
+        object.__setattr__(self, "squares", squares.astype(np.float32))
+        object.__setattr__(self, "_layers", layers)
+        object.__setattr__(self, "_width", sum(len(layer.columns) for layer in layers))
+
+    def packed(self) -> tuple[dict[str, Any], NDArray[np.float32]]:
+        """The points as they are held, for files; see `daemon.learning.steps.layers.packed`."""
+        return packed(self._layers)
+
+    @classmethod
+    def unpacked(cls, layout: Mapping[str, Any], numbers: NDArray[np.float32]) -> Self:
+        """The inverse of `packed`, without a copy of the numbers; raises as `daemon.learning.steps.layers.unpacked`."""
+        self = object.__new__(cls)
+        self._hold(unpacked(layout, numbers))
+        return self
 
     def __len__(self) -> int:
         return len(self.squares)
 
     def rows(self, which: NDArray[np.intp] | slice = _ALL) -> NDArray[np.float32]:
         """float32[m, k], some of the points, or all."""
-        at = self._layers[0].at[which]
-        found = np.empty((len(at), self._width), np.float32)
-        for layer in self._layers:
-            found[:, layer.columns] = layer.rows[layer.at[which]]
+        ats = [layer.at[which] for layer in self._layers]
+        found = np.empty((len(ats[0]), self._width), np.float32)
+        order = np.argsort(np.concatenate([layer.columns for layer in self._layers]))
+        for part in _blocks(len(found)):
+            beside = [layer.rows[at[part]] for layer, at in zip(self._layers, ats, strict=True)]
+            np.take(np.concatenate(beside, axis=1), order, axis=1, out=found[part], mode="clip")
         return found
 
     def nearest(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -93,17 +98,26 @@ class Cloud:
             found[part] = np.sqrt(np.minimum.reduceat(exact, starts))
         return found
 
-    def surely_within(self, rows: NDArray[np.float32], radius: float) -> NDArray[np.bool_]:
-        """bool[m], rows of float32[m, k] that are certainly nearer than ``radius`` to a point; False says nothing.
+    def surely(self, rows: NDArray[np.float32], radius: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Two of bool[m]: rows of float32[m, k] whose nearest point is certainly nearer than ``radius``, or certainly not.
 
-        Few points are looked at: with a radius near the mean distance every usual row is near to one of them.
+        Few points are looked at first: with a radius near the mean distance every usual row is near to one of them.
         """
         few = Cloud(self.rows(slice(0, None, max(1, len(self) // _SAMPLE))))
-        found = np.empty(len(rows), np.bool_)
+        nearer, beyond = few._decided(rows, radius)
+        left = np.flatnonzero(~nearer)
+        nearer[left], beyond[left] = self._decided(rows[left], radius)
+        return nearer, beyond & ~nearer
+
+    def _decided(
+        self, rows: NDArray[np.float32], radius: float
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """What the fast formula alone can say of the points held here."""
+        lowest, slack, limit = np.empty(len(rows)), np.empty(len(rows)), radius * radius
         for part in _blocks(len(rows)):
-            rough, slack = few._rough(rows[part])
-            found[part] = rough.min(axis=1) + slack < radius * radius * (1 - 1e-6)
-        return found
+            rough, slack[part] = self._rough(rows[part])
+            lowest[part] = rough.min(axis=1)
+        return lowest + slack < limit * (1 - 1e-6), lowest - slack > limit * (1 + 1e-6)
 
     def mean(self) -> float:
         """Mean distance between two different points; each block meets itself and the later ones only."""
@@ -111,14 +125,35 @@ class Cloud:
         if n < 2:
             return 0.0
         total = 0.0
+        lifted = [_lifted(layer.rows) for layer in self._layers]
         for part in _blocks(n):
-            block = self.rows(part)
-            distances = self._rough(block, part.start)[0]
-            np.fill_diagonal(distances, 0)
-            np.sqrt(np.maximum(distances, 0, out=distances), out=distances)
-            inner, outer = distances[:, : len(block)].sum(axis=1), distances[:, len(block) :].sum(axis=1)
-            total += float((inner.astype(np.float64) + 2 * outer.astype(np.float64)).sum())
+            for start in range(part.start, n, _WIDTH):
+                others = slice(start, min(start + _WIDTH, n))
+                distances = self._tile(part, others, lifted)
+                if start == part.start:
+                    np.fill_diagonal(distances, 0)
+                sums = _sums_of_roots(distances)
+                own = part.stop - part.start if start == part.start else 0
+                total += 2 * float(sums.sum()) - float(distances[:, :own].sum(dtype=np.float64))
         return total / (n * (n - 1))
+
+    def _tile(
+        self, part: slice, others: slice, lifted: list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+    ) -> NDArray[np.float32]:
+        """Squared distances of some points to others, each layer's from its own rows alone."""
+        i, j = slice(0, 1), slice(0, 1)
+        found: NDArray[np.float32] = np.zeros((1, 1), np.float32)
+        for layer, (left, right) in zip(reversed(self._layers), reversed(lifted), strict=True):
+            own_i, own_j = _rows_of(layer, part), _rows_of(layer, others)
+            products: NDArray[np.float32] = left[own_i] @ right[own_j].T
+            if layer is not self._layers[-1]:
+                wide = np.take(found, layer.slower[own_j] - j.start, axis=1)
+                products += np.take(wide, layer.slower[own_i] - i.start, axis=0)
+            found, i, j = products, own_i, own_j
+        if found.shape != (part.stop - part.start, others.stop - others.start):  # whole rows are repeated
+            fastest = self._layers[0].at
+            found = found[np.ix_(fastest[part] - i.start, fastest[others] - j.start)]
+        return found
 
     def own_nearest(self, count: int) -> NDArray[np.float32]:
         """float32[n, count], distances of each point to its nearest ones, itself first; not refined."""
@@ -144,21 +179,34 @@ class Cloud:
             near[i, j] = self._exact(block, i, j) <= limit
             yield part, near
 
-    def _rough(
-        self, block: NDArray[np.float32], first: int = 0
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Squared distances to the points from ``first`` on, and for each row a bound of their error."""
-        own, squares = _squares(block), self.squares[first:]
-        fastest, *others = self._layers
-        rough = _expanded(fastest, block, first)
-        for layer in others:
-            rough += _expanded(layer, block, first)
+    def _rough(self, block: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Squared distances to the points, and for each row a bound of their error."""
+        own, squares = _squares(block), self.squares
+        rough = self._products(block)
         rough += squares
         rough += own[:, None]
         # A float32 dot product of k terms is off by at most k * 2^-24 * |x| |y| (Higham, Accuracy and Stability
         # of Numerical Algorithms, section 3.1), and |x| |y| by half the sum of squares; doubled for the rest.
         slack = np.float32((block.shape[1] + 8) * 2.0**-23) * (own + squares.max())
         return rough, slack
+
+    def _products(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32[block, n], -2 x.y of each row and each point; as for the points, what repeats is multiplied once."""
+        starts = np.zeros(len(block), np.bool_)
+        starts[:1] = True
+        run_of = np.zeros(len(block), np.int64)
+        found: NDArray[np.float32] = np.zeros((1, 1), np.float32)
+        for layer in reversed(self._layers):
+            part = block[:, layer.columns]
+            starts[1:] |= (part[1:] != part[:-1]).any(axis=1)
+            runs: NDArray[np.float32] = part[starts] * np.float32(-2)
+            products: NDArray[np.float32] = runs @ layer.rows.T
+            if layer is not self._layers[-1]:
+                products += np.take(np.take(found, layer.slower, axis=1), run_of[starts], axis=0)
+            found, run_of = products, np.cumsum(starts) - 1
+        if len(self._layers[0].rows) < len(self):
+            found = np.take(found, self._layers[0].at, axis=1)
+        return found if len(found) == len(block) else np.take(found, run_of, axis=0)
 
     def _exact(
         self, block: NDArray[np.float32], i: NDArray[np.intp], j: NDArray[np.intp]
@@ -172,31 +220,48 @@ class Cloud:
         return found
 
 
-def _layers(points: NDArray[np.float32]) -> Iterator[_Layer]:
-    """The points' columns by how often they change from row to row, the fastest first."""
-    changed = points[1:] != points[:-1]
-    paces = np.searchsorted(_PACES, changed.mean(axis=0) if len(changed) else np.zeros(points.shape[1]))
-    for pace in np.unique(paces)[::-1]:
-        columns = np.flatnonzero(paces == pace)
-        starts = np.concatenate(([True], changed[:, columns].any(axis=1)))
-        rows = np.ascontiguousarray(points[np.ix_(starts, columns)])
-        yield _Layer(columns, rows, np.cumsum(starts) - 1)
+def trained_rows(values: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float32]]) -> Cloud:
+    """The training rows that a detector saved, in layers or, as candled wrote them first, as one matrix."""
+    if "layers" in values:
+        return Cloud.unpacked(values, arrays["trained"])
+    return Cloud(arrays["trained"])
 
 
-def _expanded(layer: _Layer, block: NDArray[np.float32], first: int) -> NDArray[np.float32]:
-    """float32[block, n - first], -2 x.y of a layer's columns for each row of the block and each point from ``first`` on."""
-    part, low = np.ascontiguousarray(block[:, layer.columns]), int(layer.at[first])
-    starts = np.concatenate(([True], (part[1:] != part[:-1]).any(axis=1)))
-    runs: NDArray[np.float32] = part[starts] * np.float32(-2)
-    points = layer.rows[low:]
-    products: NDArray[np.float32] = runs @ points.T
-    if len(points) < len(layer.at) - first:
-        products = np.take(products, layer.at[first:] - low, axis=1)
-    return products if len(runs) == len(block) else np.take(products, np.cumsum(starts) - 1, axis=0)
+def _rows_of(layer: Layer, points: slice) -> slice:
+    """The layer's rows of a stretch of points."""
+    return slice(int(layer.at[points.start]), int(layer.at[points.stop - 1]) + 1)
+
+
+def _lifted(rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Two matrices whose product, one transposed, is the squared distance of each row to each."""
+    u, c = rows.shape
+    left, right = np.empty((u, c + 2), np.float32), np.empty((u, c + 2), np.float32)
+    squares = _squares(rows)
+    np.multiply(rows, np.float32(-2), out=left[:, :c])
+    left[:, c], left[:, c + 1] = squares, 1
+    right[:, :c], right[:, c], right[:, c + 1] = rows, 1, squares
+    return left, right
+
+
+def _sums_of_roots(squares: NDArray[np.float32]) -> NDArray[np.float64]:
+    """float64[m], the sum of the roots of each row, which take the squares' place."""
+    ones = np.ones(squares.shape[1], np.float32)
+    with np.errstate(invalid="ignore"):
+        sums = np.sqrt(squares, out=squares) @ ones
+    if np.isnan(sums).any():  # rounding has made less than 0 of equal points
+        sums = np.nan_to_num(squares, copy=False) @ ones
+    return sums.astype(np.float64)
 
 
 def _squares(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = np.einsum("ij,ij->i", rows, rows, dtype=np.float64).astype(np.float32)
+    return _wide_squares(rows).astype(np.float32)
+
+
+def _wide_squares(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    found = np.empty(len(rows))
+    for part in _blocks(len(rows)):
+        wide = rows[part].astype(np.float64)
+        np.vecdot(wide, wide, out=found[part])
     return found
 
 
