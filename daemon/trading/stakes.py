@@ -95,4 +95,4 @@ def bounded_stake(
 
 
 def _shown(amount: Decimal) -> str:
-    return f"{round(amount, 8).normalize():f}"
+    return f"{amount:.8g}"
