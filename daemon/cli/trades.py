@@ -123,6 +123,8 @@ def _print(rows: list[dict[str, Any]]) -> None:
         box=None,
     )
     for row in rows:
+        # What an open trade would earn depends on a price, and only a running daemon knows one.
+        priced = row["closed_ms"] is not None or row.get("open_profit") is not None
         ratio = row.get("open_profit_ratio", row["profit_ratio"])
         profit = row.get("open_profit", row["profit"])
         table.add_row(
@@ -132,7 +134,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
             number(row["amount"] if row["closed_ms"] is None else row["bought"]),
             number(row["open_rate"]),
             number(row.get("price") or row["close_rate"]),
-            f"{money(profit)} ({ratio:+.2%})" if row["open_rate"] else "",
+            f"{money(profit)} ({ratio:+.2%})" if row["open_rate"] and priced else "",
             number(row["stop"]) if row["closed_ms"] is None else "",
             when(row["closed_ms"]),
             row["exit_detail"] or row["enter_tag"],

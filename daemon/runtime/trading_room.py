@@ -143,7 +143,7 @@ def desk_of(
         truth=truth,
         risk=risk,
         strategy=told,
-        fees=DeskFees(ledger, price_at=_price_at(settings, known), closed=ground.closed, clock=clock),
+        fees=DeskFees(ledger, price_at=_price_at(settings, known), changed=told.after_valued, clock=clock),
         showing=Showing(ledger, settings.stake_currency, ground.closed),
         inbox=inbox,
         backup=lambda ledger, now_ms: make_backup(ledger, now_ms, set_aside),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from daemon.core.errors import CandledError, ConfigError, Corrupt, Retryable
 from daemon.core.market import CandleKey
 from daemon.core.pair import Pair
+from daemon.runtime.allocators import give_back
 from daemon.runtime.continuation import continued
 from daemon.runtime.dataset import data_set
 from daemon.runtime.training_process import TrainingStopped
@@ -155,6 +156,8 @@ class Trainer:
                 self._artifacts.clear_staging()  # lest failures on a full disk fill it further
         else:
             self._tally.training_ended(failed=False, seconds=seconds)
+        self._give_way()
+        give_back()  # rows and models have passed through memory: what they left between the record's arrays adds up
         return True
 
     def _turn(self) -> None:

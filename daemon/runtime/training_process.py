@@ -190,7 +190,8 @@ class _Child:
         env = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
         arguments = [str(self._memory), str(answers_end), str(os.getpid()), str(nice)]
         self.process = subprocess.Popen(  # noqa: S603  our own module, no shell
-            [sys.executable, "-m", "daemon.runtime.training_child", *arguments],
+            # -P: what lies in the folder where candled was started is not imported in the place of our modules.
+            [sys.executable, "-P", "-m", "daemon.runtime.training_child", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self._stderr,

@@ -187,7 +187,7 @@ class DeskEntries:
         pricing = self._ground.rules.entry_pricing
         try:
             if pricing.check_depth_of_market.enabled and not deep_enough(
-                pricing.check_depth_of_market, self._ground.order_book(pair)
+                pricing.check_depth_of_market, self._ground.depth(pair)
             ):
                 return ("market: check_depth_of_market is not met",)
             wish = EntryWish(

@@ -65,9 +65,9 @@ class DeskExits:
         if self._stops.over(trade, look):
             return
         faults = self._wait(trade, look)
-        trade = self._ledger.trade(trade.trade_id)
-        if self._stops.over(trade, look):
+        if self._ended(trade.trade_id, look):
             return
+        trade = self._ledger.trade(trade.trade_id)
         if position_of(trade).amount > 0 and trade.pair in look.quotes:
             faults += self._hold(trade, look)
         elif trade.exit_reason == FORCED.reason:  # told to leave before anything was filled
@@ -255,7 +255,18 @@ class DeskExits:
         for fault in plan.faults:
             log.error("strategy_failed", extra={"fields": {"pair": trade.pair, "error": fault}})
         self._orders.add(now, plan, look.candle_ms)
-        self._stops.over(self._ledger.trade(trade.trade_id), look)
+        self._ended(trade.trade_id, look)
+
+    def _ended(self, trade_id: int, look: Look) -> bool:
+        """Tell the strategy of fills that came within this look, and close the trade if it is over; whether it is."""
+        trade = self._ledger.trade(trade_id)
+        try:
+            trade = self._stops.after_fills(trade, look)
+        except StrategyError as exc:
+            fields = {"pair": trade.pair, "error": str(exc)}
+            log.error("strategy_failed", extra={"fields": fields})  # noqa: TRY400 - the text tells where
+            trade = self._ledger.trade(trade_id)
+        return self._stops.over(trade, look)
 
     def _cancel(self, trade: TradeRecord, why: str, *legs: Leg) -> None:
         for order in trade.alive(*legs):

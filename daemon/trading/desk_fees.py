@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from daemon.core.errors import Refused, Retryable
+from daemon.core.errors import ConfigError, Refused, Retryable
 from daemon.core.pair import Pair
 
 if TYPE_CHECKING:
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from daemon.core.clock import Clock
-    from daemon.trading.closed import ClosedTrades
     from daemon.trading.ledger import Ledger
     from daemon.trading.orders import Fill
+    from daemon.trading.records import TradeRecord
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class DeskFees:
     Args:
         ledger: keeps the prices.
         price_at: what a pair cost at a moment; None where the market showed no price.
-        closed: is told of trades whose profit is another now.
+        changed: is told of trades whose profit is another now.
         clock: real time.
     """
 
@@ -41,12 +41,12 @@ class DeskFees:
         ledger: Ledger,
         *,
         price_at: Callable[[Pair, int], Decimal | None],
-        closed: ClosedTrades,
+        changed: Callable[[TradeRecord], None],
         clock: Clock,
     ) -> None:
         self._ledger = ledger
         self._price_at = price_at
-        self._closed = closed
+        self._changed = changed
         self._clock = clock
         self._due_s = clock.monotonic_s()
         self._known: dict[tuple[Pair, int], Decimal | None] = {}
@@ -64,14 +64,14 @@ class DeskFees:
             pair = Pair(f"{fill.fee_currency}/{fill.pair.quote}")
             try:
                 rate = self._rate(pair, fill)
-            except Retryable as exc:
+            except (Retryable, ConfigError) as exc:
                 log.debug("fee_not_valued", extra={"fields": {"pair": pair, "error": str(exc)}})
                 self._due_s = self._clock.monotonic_s() + AGAIN_S
                 return
             if rate is None and pair not in self._told:
                 self._told.add(pair)
                 log.warning("fee_without_price", extra={"fields": {"pair": pair, "fill": fill.fill_id}})
-            self._closed.put([self._ledger.value_fee(fill, rate)])
+            self._changed(self._ledger.value_fee(fill, rate))
         if len(self._known) > MOST:
             self._known.clear()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemon.core.errors import Refused, Retryable
+from daemon.core.errors import ConfigError, Refused, Retryable
 from daemon.trading.account import account_of
 from daemon.trading.closed import ClosedTrades
 from daemon.trading.orders import Side
@@ -71,10 +71,21 @@ class Ground:
         pricing = self.rules.entry_pricing if side is Side.BUY else self.rules.exit_pricing
         if pair not in look.quotes:
             raise Refused(f"{pair}: there is no price now")
+        book = self.depth(pair) if pricing.use_order_book else None
         try:
-            book = self.order_book(pair) if pricing.use_order_book else None
             return market_price(side, pricing, look.quotes[pair], book)
         except Retryable as exc:
+            raise Refused(f"{pair}: {exc}") from exc
+
+    def depth(self, pair: Pair) -> Book | None:
+        """Who buys and sells a pair at which price; None where nobody knows.
+
+        Raises:
+            Refused: the exchange does not tell it now.
+        """
+        try:
+            return self.order_book(pair)
+        except (Retryable, ConfigError) as exc:
             raise Refused(f"{pair}: {exc}") from exc
 
     def rate_or_ticker(self, side: Side, pair: Pair, look: Look) -> tuple[Decimal, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemon.core.errors import Retryable
+from daemon.core.errors import ConfigError, Refused, Retryable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +42,7 @@ class DeskPrices:
         now_s = self._clock.monotonic_s()
         try:
             found = self._broker.quotes(pairs) if pairs else {}
-        except Retryable as exc:
+        except (Retryable, Refused, ConfigError) as exc:
             self._troubles.put("prices", str(exc))
             self._away_s = now_s if self._away_s is None else self._away_s
             return {}

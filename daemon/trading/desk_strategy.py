@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Any
 
 from daemon.trading.protections import locks_after_close, longest_look_back_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from daemon.trading.desk_ground import Ground
     from daemon.trading.ledger import Ledger
     from daemon.trading.records import TradeRecord
     from daemon.trading.rules import TradeRules
     from daemon.trading.strategy_sources import Changes, StrategySources
+
+log = logging.getLogger(__name__)
 
 
 class DeskStrategy:
@@ -67,6 +70,12 @@ class DeskStrategy:
         for lock in locks:
             self._ledger.lock(lock)
 
+    def after_valued(self, trade: TradeRecord) -> None:
+        """A fee of a trade has got its price: one that is closed has earned something else."""
+        self._ground.closed.put([trade])
+        if not trade.is_open:
+            self._closed.append(trade)
+
     def keep(self) -> None:
         """Put into the ledger what strategies wrote; what it cannot take now waits for the next look."""
         self._pending.append(self._sources.changes())
@@ -75,8 +84,15 @@ class DeskStrategy:
             if changes.custom or changes.locks or changes.lifted:
                 with self._ledger.together():
                     for trade_id, custom in changes.custom.items():
-                        self._ledger.note(trade_id, custom=custom)
+                        self._note(trade_id, custom)
                     for lock in changes.locks:
                         self._ledger.lock(lock)
                     self._ledger.lift(changes.lifted)
             self._pending.pop(0)
+
+    def _note(self, trade_id: int, custom: Mapping[str, Any]) -> None:
+        try:
+            self._ledger.note(trade_id, custom=custom)
+        except KeyError:  # of a trade that the strategy has made up, or kept from another ledger
+            fields = {"trade": trade_id, "error": "there is no such trade"}
+            log.error("custom_data_lost", extra={"fields": fields})  # noqa: TRY400 - the text tells all

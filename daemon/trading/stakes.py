@@ -84,9 +84,15 @@ def bounded_stake(
         raise Refused(f"the stake is {wanted:f}")
     allowed = available if most is None else min(available, most, most - already)
     if least > allowed:
-        raise Refused(f"the least stake {least:f} is more than the {max(allowed, ZERO):f} that are available")
+        raise Refused(
+            f"the least stake {_shown(least)} is more than the {_shown(max(allowed, ZERO))} that are available"
+        )
     if wanted < least:
         if wanted * _MOST_RAISE < least:
-            raise Refused(f"stake {wanted:f} is more than 30 % below the least stake {least:f}")
+            raise Refused(f"stake {_shown(wanted)} is more than 30 % below the least stake {_shown(least)}")
         wanted = least
     return min(wanted, allowed)
+
+
+def _shown(amount: Decimal) -> str:
+    return f"{amount:.8g}"

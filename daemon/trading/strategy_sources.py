@@ -178,7 +178,8 @@ class StrategySources:
         for record in records:
             if record.filled:
                 closed[record.trade_id] = self.shown(record)
-                self._custom[record.trade_id] = record.custom
+                # What strategies have written since is newer than what the ledger said at the closing.
+                self._custom.setdefault(record.trade_id, record.custom)
 
     # LockStore
 

@@ -29,12 +29,12 @@ def raw(path, data):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as talker:
         talker.settimeout(10)
         talker.connect(str(path))
-        talker.sendall(data)
-        talker.shutdown(socket.SHUT_WR)
         try:
+            talker.sendall(data)
+            talker.shutdown(socket.SHUT_WR)
             with talker.makefile("rb") as answer:
                 return json.loads(answer.read() or "{}")
-        except ConnectionResetError:
+        except (BrokenPipeError, ConnectionResetError):  # hung up on, before or after it was heard
             return {}
 
 

@@ -149,6 +149,15 @@ def test_pairs_without_a_model_are_trained_in_the_whitelists_order(desk):
     assert made.staged() == []
 
 
+def test_what_a_training_leaves_free_is_given_back_whether_it_succeeds_or_not(desk, monkeypatch):
+    given_back = []
+    monkeypatch.setattr("daemon.runtime.trainer.give_back", lambda: given_back.append(1))
+    made = desk()
+    made.process.faults["ETH/USDT"] = Refused("no")
+    assert made.steps() == ["BTC/USDT", "ETH/USDT", "SOL/USDT"]
+    assert len(given_back) == 3
+
+
 def test_then_the_oldest_model_comes_first(desk):
     made = desk()
     made.trainer.step()

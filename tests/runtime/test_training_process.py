@@ -90,6 +90,15 @@ def test_it_works_where_a_thousand_files_are_open(process, numbers, tmp_path):
                 os.close(descriptor)
 
 
+def test_what_lies_in_the_working_folder_is_not_imported(process, numbers, tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    for name in ("daemon", "numpy"):
+        here.joinpath(name).mkdir(parents=True)
+        here.joinpath(name, "__init__.py").touch()
+    monkeypatch.chdir(here)
+    assert process.run(JOB, *numbers, tmp_path).rows > 0
+
+
 def test_it_runs_at_low_priority(process, numbers, tmp_path):
     process.run(JOB, *numbers, tmp_path)
     assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)

@@ -10,6 +10,7 @@ from daemon.config import Settings
 from daemon.core.errors import RateLimited, Refused, Retryable
 from daemon.runtime.trading_room import desk_terms
 from daemon.strategy.attributes import reapply_settings
+from daemon.strategy.persistence import Trade
 from daemon.trading.broker import AnswerLost
 from daemon.trading.ledger_connection import LedgerFault
 from daemon.trading.orders import Leg, OrderState, OrderType
@@ -381,6 +382,51 @@ def test_what_a_strategy_keeps_lasts(scene):
     assert seen >= 1
     assert closed(here)[0] == "seen enough"
     here.close()
+
+
+FILLS_TOLD = """
+    def order_filled(self, pair, trade, order, current_time, **named):
+        Trade.get_trades_proxy(is_open=False)  # from here on closed trades are kept in memory
+        trade.set_custom_data(order.ft_order_side, order.safe_filled)
+"""
+
+
+def test_a_strategy_is_told_of_the_fill_that_ends_a_trade_and_what_it_keeps_with_it_lasts(scene):
+    here = scene(FILLS_TOLD)
+    here.enter()
+    here.tick("exit_long")
+    here.looks(2)
+    assert not here.trades(is_open=True)
+    (trade,) = Trade.get_trades_proxy(is_open=False)
+    assert trade.get_custom_data("sell") == 1.0
+    trade.set_custom_data("seen", value=True)
+    here.looks()
+    assert dict(here.trade(1).custom) == {"buy": 1.0, "sell": 1.0, "seen": True}
+
+
+def test_a_strategy_that_raises_over_the_fill_that_ends_a_trade_keeps_it_from_nothing(scene, caplog):
+    here = scene(
+        """
+    def order_filled(self, pair, trade, order, current_time, **named):
+        if order.ft_order_side == "sell":
+            raise ValueError("a slip")
+"""
+    )
+    here.enter()
+    here.tick("exit_long")
+    assert closed(here)[0] == "exit_signal"
+    assert "a slip" in next(r.fields["error"] for r in caplog.records if r.message == "strategy_failed")
+    here.looks(2)
+
+
+def test_what_a_strategy_keeps_with_a_trade_that_is_not_there_is_told_and_ends_nothing(scene, caplog):
+    here = scene()
+    trade = here.enter()
+    for number in (99, trade.trade_id):
+        here.desk._strategy._sources.keep_custom(number, "a", 1)
+    here.looks()
+    assert "custom_data_lost" in caplog.messages
+    assert dict(here.trade(trade.trade_id).custom) == {"a": 1}
 
 
 def test_the_market_of_now_is_there_for_strategies(scene):

@@ -7,7 +7,7 @@ import pytest
 from desk_scene import BTC, CANDLE_MS, ETH, Scene, flaky, without_fills
 from trading_desk import intent, report
 
-from daemon.core.errors import Refused, Retryable
+from daemon.core.errors import ConfigError, Refused, Retryable
 from daemon.trading.book import Contradiction
 from daemon.trading.broker import AnswerLost
 from daemon.trading.ledger_connection import LedgerFault
@@ -461,6 +461,44 @@ def test_without_an_order_book_the_stop_loss_and_time_outs_go_by_the_ticker_and_
     assert here.trade(1).closed_ms
     assert "the order book has 0 bids" in here.desk.view.trouble
     assert here.trade(2).is_open
+
+
+@pytest.mark.parametrize(
+    "fault", [ConfigError("the key is not taken"), Refused("no such symbol"), Retryable("no route")]
+)
+def test_prices_that_the_exchange_denies_end_no_look(scene, fault):
+    here = scene()
+    here.enter()
+    broker = flaky(here)
+    broker.plan["quotes"] = (fault, False)
+    here.go("80", looks=4)
+    assert str(fault) in here.desk.view.trouble
+    broker.plan.clear()
+    here.looks(2)
+    assert here.trade(1).exit_reason == "stop_loss"
+
+
+@pytest.mark.parametrize(
+    "fault", [ConfigError("the key is not taken"), Refused("no such symbol"), Retryable("no route")]
+)
+def test_an_order_book_that_the_exchange_denies_ends_no_look_and_keeps_no_stop_loss_waiting(scene, fault):
+    def denied(_pair):
+        raise fault
+
+    here = scene(
+        entry_pricing={
+            "price_side": "ask",
+            "check_depth_of_market": {"enabled": True, "bids_to_ask_delta": 0.1},
+        },
+        exit_pricing={"price_side": "bid", "use_order_book": True, "order_book_top": 1},
+    )
+    here.enter()
+    here.desk._exits._ground.order_book = denied
+    here.tick("enter_long", pair=ETH)
+    assert len(here.trades()) == 1
+    assert str(fault) in here.desk._entries.gates[ETH][0]
+    here.go("80", looks=2)
+    assert here.trade(1).exit_reason == "stop_loss"
 
 
 def test_selling_everything_goes_on_when_the_exchange_is_back(scene):

@@ -10,7 +10,8 @@ from desk_scene import Scene, flaky
 from trading_desk import BTC, T0, begin, fill, intent, report
 
 from daemon.cli.profit import profit
-from daemon.core.errors import Refused, Retryable
+from daemon.core.errors import ConfigError, Refused, Retryable
+from daemon.strategy.persistence import Trade
 from daemon.trading import schema
 from daemon.trading.ledger import Ledger
 from daemon.trading.ledger_reads import LedgerReader
@@ -64,6 +65,17 @@ def test_a_fee_is_valued_once_and_counts_in_the_profit_though_the_trade_is_close
     assert [pair for pair, _ in here.asked] == ["BNB/USDT"] * 2, "once for each minute"
 
 
+def test_a_strategy_sees_the_fee_of_a_closed_trade_at_its_price_though_it_has_asked_before(here):
+    priced(here, Retryable("no route"))
+    here.enter()
+    here.tick("exit_long")
+    here.looks()
+    assert Trade.get_trades_proxy(is_open=False)[0].close_profit_abs > -1
+    priced(here, D(600))
+    here.looks(13)
+    assert Trade.get_trades_proxy(is_open=False)[0].close_profit_abs == pytest.approx(-1.2)
+
+
 @pytest.mark.parametrize("price", [None, Refused("there is no such pair")])
 def test_a_fee_that_nobody_can_value_is_named_and_asked_for_once(here, price, capsys, tmp_path):
     priced(here, price)
@@ -79,8 +91,9 @@ def test_a_fee_that_nobody_can_value_is_named_and_asked_for_once(here, price, ca
     assert "nobody knows its price: 0.001 BNB of the fees" in capsys.readouterr().out
 
 
-def test_an_exchange_that_does_not_answer_is_asked_again_a_minute_later(here):
-    priced(here, Retryable("no route"))
+@pytest.mark.parametrize("fault", [Retryable("no route"), ConfigError("a proxy wants a password")])
+def test_an_exchange_that_does_not_answer_is_asked_again_a_minute_later(here, fault):
+    priced(here, fault)
     here.tick("enter_long")
     here.looks(5)
     assert len(here.asked) == 1

@@ -65,6 +65,18 @@ def test_a_list_that_is_cut_says_so(here, tmp_path, capsys):
     assert "newest" not in capsys.readouterr().err
 
 
+def test_without_a_price_no_profit_of_an_open_trade_is_shown(here, tmp_path, capsys):
+    here.enter()
+    here.tick("exit_long")
+    here.enter(ETH)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(here.settings.document), "utf-8")
+    trades(config=[config], every=True)
+    closed, left = capsys.readouterr().out.splitlines()[1:]
+    assert "-0.20 (-0.20%)" in closed
+    assert "%" not in left
+
+
 def test_a_closed_trade_keeps_profit_rule_and_orders(here):
     trade = here.enter()
     here.go("89", looks=3)
