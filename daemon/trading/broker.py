@@ -95,6 +95,15 @@ class MarketRules:
         by_amount = (self.min_amount / self.amount_step).to_integral_value(ROUND_UP) * self.amount_step
         return max(by_cost, by_amount, self.amount_step)
 
+    def largest(self, *, market: bool) -> Decimal | None:
+        """The largest amount of one order, at the market or with a limit; None: any."""
+        return self.max_market_amount if market and self.max_market_amount is not None else self.max_amount
+
+    def at_once(self, wanted: Decimal, *, market: bool) -> Decimal:
+        """What one order may be of: the wanted amount in the exchange's precision, or the largest one."""
+        most = self.largest(market=market)
+        return self.amount(wanted if most is None else min(wanted, most))
+
     def check(self, amount: Decimal, price: Decimal, *, market: bool = False) -> None:
         """Refuse what the exchange would refuse.
 
@@ -108,7 +117,7 @@ class MarketRules:
         """
         if not (amount > 0 and price > 0):
             raise Refused(f"an order of {amount} at {price} is none")
-        most = self.max_market_amount if market and self.max_market_amount is not None else self.max_amount
+        most = self.largest(market=market)
         for broken, words in (
             (not _whole(amount, self.amount_step), f"amount {amount} is no multiple of {self.amount_step}"),
             (

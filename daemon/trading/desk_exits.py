@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from daemon.core.errors import Refused, Retryable, StrategyError
 from daemon.trading.adjusting import adjustment
 from daemon.trading.exits import ExitDecision, ExitKind, ExitLook, check_exits
-from daemon.trading.leaving import ExitWish, TooLittle, is_dust, least_sellable, plan_exit
+from daemon.trading.leaving import ExitWish, TooLittle, exit_order_kind, is_dust, least_sellable, plan_exit
 from daemon.trading.orders import Leg, Side
 from daemon.trading.positions import position_of
 from daemon.trading.timeouts import Waiting, check_waiting, emergency_due
@@ -180,12 +180,19 @@ class DeskExits:
         return [*found, *faults]
 
     def _wishes(self, trade: TradeRecord, check: ExitCheck) -> tuple[ExitDecision, ...]:
-        """Why to leave, the first in rank first: what was commanded and what is an emergency before all rules."""
-        urgent = emergency_due(trade, self._ground.rules) or self._stops.unprotected(trade)
-        if trade.exit_reason == FORCED.reason:  # which stays the reason, however it is sold
-            detail = f"{FORCED.detail}; {urgent.detail}" if urgent else ""
-            urgent = replace(urgent, reason=FORCED.reason, detail=detail) if urgent else FORCED
-        return (*([urgent] if urgent else []), *check.exits)
+        """Why to leave, the first in rank first: an emergency before all rules.
+
+        A command stays the reason until it is done, however it is sold: at the market where a rule protects.
+        """
+        emergency = emergency_due(trade, self._ground.rules) or self._stops.unprotected(trade)
+        found = (*([emergency] if emergency else []), *check.exits)
+        if trade.exit_reason != FORCED.reason:
+            return found
+        protective = [each for each in found if each.kind.protective]
+        return (
+            *(replace(e, reason=FORCED.reason, detail=f"{FORCED.detail}; {e.detail}") for e in protective),
+            FORCED,
+        )
 
     def _leaves(
         self, trade: TradeRecord, wishes: tuple[ExitDecision, ...], rate: Decimal, look: Look
@@ -196,7 +203,7 @@ class DeskExits:
                 position_of(trade).amount
             )
             urgent = next((each for each in wishes if each.kind.protective), None)
-            if urgent is not None and urgent.reason != order.intent.reason:
+            if urgent is not None and self._is_in_the_way(order, urgent, trade, rate):
                 self._orders.cancel(order, f"makes room: {urgent.detail}")
             return not partial or urgent is not None, []
         faults: list[str] = []
@@ -214,6 +221,22 @@ class DeskExits:
             else:
                 return True, faults
         return False, faults
+
+    def _is_in_the_way(
+        self, order: OrderRecord, urgent: ExitDecision, trade: TradeRecord, rate: Decimal
+    ) -> bool:
+        """Whether an exit that rests keeps a more urgent one from being made, which the exchange would take."""
+        terms = self._ground.terms(trade.pair)
+        at_market = exit_order_kind(urgent.kind, terms.rules) == "market"
+        if order.intent.reason == urgent.reason and not (at_market and order.intent.price is not None):
+            return False
+        try:
+            held = position_of(trade).amount
+            amount, price = terms.market.at_once(held, market=at_market), terms.market.price(rate)
+            terms.market.check(amount, price, market=at_market)
+        except Refused:
+            return False
+        return True
 
     def _leave(self, trade: TradeRecord, decision: ExitDecision, rate: Decimal, look: Look) -> None:
         """Sell all that a trade holds; orders that are in the way are cancelled first.

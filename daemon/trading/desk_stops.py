@@ -149,11 +149,12 @@ class DeskStops:
         if trade.alive(Leg.EXIT) or trade.incomplete:  # what is left to protect will be known
             return
         market, held = self._ground.terms(trade.pair).market, position_of(trade).amount
+        at_market = rules.order_types.stoploss != "limit"
         for order in trade.alive(Leg.STOP):
             placed, placed_ms = order.intent.stop_price or ZERO, order.sent_ms or order.intent.created_ms
             if stop_order_outdated(placed, placed_ms, stop, look.now_ms, rules):
                 self._orders.cancel(order, f"the stop-loss stands at {stop.price:f} now")
-            elif order.intent.amount - order.filled != market.amount(held):
+            elif order.intent.amount - order.filled != market.at_once(held, market=at_market):
                 self._orders.cancel(order, f"{held:f} are held now")
         trade = self._ledger.trade(trade.trade_id)
         held = position_of(trade).amount

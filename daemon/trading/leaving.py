@@ -51,7 +51,7 @@ class ExitWish:
 
 
 def plan_exit(wish: ExitWish, terms: Terms) -> OrderPlan:
-    """The exit order that follows from a wish.
+    """The exit order that follows from a wish; of an amount that is too large for one order, as much as it may be of.
 
     A callback that raises holds an order back, but never a protective one (`ExitKind.protective`): that goes at the
     proposed price, and the fault is in the plan.
@@ -72,7 +72,7 @@ def plan_exit(wish: ExitWish, terms: Terms) -> OrderPlan:
                 raise
             faults.append(str(exc))
     price = order_price(Side.SELL, price, market)
-    amount = market.amount(wish.amount)
+    amount = market.at_once(wish.amount, market=kind == "market")
     market.check(amount, price, market=kind == "market")
     # What a human has told to leave, leaves: a strategy that may deny it would be stronger than the kill switch.
     if wish.whole and not wish.replacing and decision.kind is not ExitKind.FORCE_EXIT:
@@ -106,6 +106,8 @@ def plan_stop_order(
 ) -> OrderPlan:
     """The stop order that lies at the exchange while a trade is open (``stoploss_on_exchange``).
 
+    Of an amount that is too large for one order, it is of as much as it may be: when it is filled, the rest is sold.
+
     Raises:
         Refused: the exchange would not take it: with the limit that is broken.
     """
@@ -113,8 +115,8 @@ def plan_stop_order(
     limit = kinds.stoploss == "limit"
     price = order_price(Side.SELL, stop.price * Decimal(str(kinds.stoploss_on_exchange_limit_ratio)), market)
     price = min(price, stop.price)
-    amount = market.amount(amount)
-    market.check(amount, price if limit else stop.price)
+    amount = market.at_once(amount, market=not limit)
+    market.check(amount, price if limit else stop.price, market=not limit)
     return OrderPlan(
         pair=pair,
         leg=Leg.STOP,

@@ -60,8 +60,9 @@ def least_stake(market: MarketRules, price: Decimal, stoploss: float, rules: Tra
 
 
 def most_stake(market: MarketRules, price: Decimal) -> Decimal | None:
-    """The largest stake that the exchange takes in one order; None: any."""
-    limits = [market.max_cost, market.max_amount * price if market.max_amount is not None else None]
+    """The largest stake that the exchange takes in one order, at the market too, where it may have to be sold; None: any."""
+    amounts = (market.max_amount, market.max_market_amount)
+    limits = [market.max_cost, *(amount * price for amount in amounts if amount is not None)]
     return min((limit for limit in limits if limit is not None), default=None)
 
 

@@ -748,6 +748,25 @@ def test_an_exit_by_command_that_nobody_takes_ends_at_the_market(scene):
     assert "exit orders timed out (exit_timeout_count 2)" in detail
 
 
+def test_a_stop_loss_does_not_wait_for_an_exit_by_command_that_rests(scene):
+    here = scene(
+        order_types={"entry": "limit", "exit": "limit", "stoploss": "market"},
+        exit_pricing={"price_side": "bid"},
+        unfilledtimeout={"exit": 60},
+    )
+    here.enter()
+    here.source.volume = D(0)
+    here.ask("exit", trade="all")
+    here.looks()
+    (trade,) = here.trades(is_open=True)
+    assert [order.intent.type for order in trade.alive()] == [OrderType.LIMIT]
+    here.source.volume = D(1_000_000)
+    here.go("85", looks=3)
+    reason, detail = closed(here)
+    assert reason == "force_exit"
+    assert "stop_loss" in detail
+
+
 def test_a_pause_lasts_and_exits_go_on(scene):
     here = scene()
     here.enter()

@@ -1,10 +1,13 @@
-"""What a trade holds and the exchange does not take: kept while it may be worth more, written off where it cannot be sold."""
+"""What a trade holds and the exchange does not take: too little of it, or too much for one order."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from desk_scene import BTC, Scene
 
+from daemon.trading.orders import Leg
+from daemon.trading.paper_market import CandleMarket
 from daemon.trading.positions import position_of
 
 D = Decimal
@@ -83,4 +86,21 @@ def test_a_part_that_was_kept_on_purpose_is_no_dust_when_its_price_falls(tmp_pat
     here.go("35")  # 4.90, and the stop-loss wants it sold
     assert here.trade(1).is_open
     assert "less than the least order" in shown(here)
+    here.close()
+
+
+@pytest.mark.parametrize("on_exchange", [False, True])
+def test_what_is_too_much_for_one_order_at_the_market_is_sold_in_parts(tmp_path, monkeypatch, on_exchange):
+    here = Scene(tmp_path, order_types={**MARKET, "stoploss_on_exchange": on_exchange})
+    here.enter()
+    usual = CandleMarket.rules
+    monkeypatch.setattr(
+        CandleMarket, "rules", lambda self, pair: replace(usual(self, pair), max_market_amount=D("0.4"))
+    )
+    here.looks(2)
+    (trade,) = here.trades(is_open=True)
+    assert [order.intent.amount for order in trade.alive(Leg.STOP)] == [D("0.4")] * on_exchange
+    here.go("85", looks=4)
+    (trade,) = here.trades(is_open=False)
+    assert [order.filled for order in trade.orders[1:] if order.fills] == [D("0.4"), D("0.4"), D("0.2")]
     here.close()

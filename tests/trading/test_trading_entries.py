@@ -158,10 +158,11 @@ def test_an_account_without_the_stake_is_refused():
         planned(Plain, config={"stake_amount": 600, "tradable_balance_ratio": 0.99}, funds=account(500))
 
 
-def test_the_exchanges_limits_hold_for_the_rounded_order():
-    with pytest.raises(Refused, match="above the largest amount 1"):
-        planned(Plain, market=replace(LIMITS, max_market_amount=d(1)), config={
-            "order_types": {"entry": "market"}, "entry_pricing": {"price_side": "other"}})  # fmt: skip
+@pytest.mark.parametrize("order_type", ["limit", "market"])
+def test_no_more_is_bought_than_can_be_sold_at_the_market_at_once(order_type):
+    plan = planned(Plain, market=replace(LIMITS, max_market_amount=d("0.5")), config={
+        "order_types": {"entry": order_type}, "entry_pricing": {"price_side": "other"}})  # fmt: skip
+    assert plan.amount == d("0.5")
 
 
 def test_a_trades_stake_is_its_position_and_what_its_open_entry_would_add():
