@@ -297,8 +297,10 @@ def line(values):
 def summed_up(rows, pairs):
     """From the second day on, what must stay level beside what may grow by design, and whether it did."""
     rows = rows[1:]
+    memory_kb = [row["rss_kb"] - row["record_in_memory_kb"] - row["exchange_kb"] for row in rows]
     level = {
-        "memory_kb": line([row["rss_kb"] - row["record_in_memory_kb"] - row["exchange_kb"] for row in rows]),
+        "memory_kb": line(memory_kb),
+        "memory_kb_last_ten_days": line(memory_kb[-10:]),
         "training_process_kb": line([row["training_pss_kb"] for row in rows]),
         **{
             name: line([row[name] for row in rows])
