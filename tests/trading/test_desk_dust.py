@@ -104,3 +104,30 @@ def test_what_is_too_much_for_one_order_at_the_market_is_sold_in_parts(tmp_path,
     (trade,) = here.trades(is_open=False)
     assert [order.filled for order in trade.orders[1:] if order.fills] == [D("0.4"), D("0.4"), D("0.2")]
     here.close()
+
+
+def test_an_exit_that_rests_does_not_give_way_to_an_emergency_that_cannot_be_sold(tmp_path, monkeypatch):
+    here = Scene(
+        tmp_path,
+        order_types={**MARKET, "emergency_exit": "market"},
+        exit_pricing={"price_side": "ask"},
+        unfilledtimeout={"exit": 1, "exit_timeout_count": 2},
+    )
+    here.enter()
+    usual = CandleMarket.rules
+    monkeypatch.setattr(
+        CandleMarket, "rules", lambda self, pair: replace(usual(self, pair), max_market_amount=D("0.01"))
+    )
+    here.source.volume = D(0)
+    for _ in range(2):
+        here.tick("exit_long")
+        here.looks(13)
+    here.tick("exit_long")
+    (trade,) = here.trades(is_open=True)
+    (resting,) = trade.alive(Leg.EXIT)
+    here.looks(5)
+    assert [o.intent.client_id for o in here.trade(trade.trade_id).alive()] == [resting.intent.client_id]
+    here.source.volume = D(1_000_000)
+    here.go("101")
+    assert here.trades(is_open=False)[0].exit_reason == "exit_signal"
+    here.close()
