@@ -7,7 +7,7 @@ import pytest
 from desk_scene import BTC, Scene
 
 from daemon.core.errors import Refused
-from daemon.trading.orders import Leg
+from daemon.trading.orders import Leg, OrderState
 from daemon.trading.paper import PaperBroker
 from daemon.trading.paper_market import CandleMarket
 from daemon.trading.positions import position_of
@@ -124,14 +124,15 @@ def test_an_exit_that_rests_does_not_give_way_to_an_emergency_that_cannot_be_sol
         unfilledtimeout={"exit": 60},
     )
     here.tick("enter_long")
+    here.source.volume = D(0)
+    here.looks()
     # What one may sell at the market at once is not worth the least order any more: nothing can be sold there.
     monkeypatch.setattr(
         CandleMarket, "rules", lambda self, pair: replace(usual(self, pair), max_market_amount=D("0.01"))
     )
-    here.source.volume = D(0)
-    here.looks(2)
     here.tick("exit_long")
     (trade,) = here.trades(is_open=True)
+    assert OrderState.REJECTED in [order.state for order in trade.orders]
     (resting,) = trade.alive(Leg.EXIT)
     here.looks(5)
     assert [o.intent.client_id for o in here.trade(trade.trade_id).alive()] == [resting.intent.client_id]
