@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
-from scipy.signal import lfilter
+
+from daemon.core.recursion import recursion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,7 +196,7 @@ def noise(rng: np.random.Generator, vol: float, phi: float, log_vol: float) -> t
         The shocks and the log volatility after the chunk.
     """
     steps = rng.standard_normal(CHUNK) * (_VOL_SPREAD * np.sqrt(1 - phi * phi))
-    path, _ = lfilter([1.0], [1.0, -phi], steps, zi=[phi * log_vol])
+    path = recursion(steps, gain=1.0, decay=phi, before=log_vol)
     # A Student t is a normal whose variance is itself drawn; the draw is kept, because high and low of
     # a candle follow from the variance within it.
     tail = (_TAIL - 2) / rng.chisquare(_TAIL, CHUNK)
@@ -234,7 +235,7 @@ def pair_chunk(
     """One chunk of candles of a pair, and the state after it."""
     own, log_vol = noise(rng, model.own_vol, model.vol_phi, before.log_vol)
     surprise = SURPRISE * rng.standard_normal(CHUNK)
-    excitement, _ = lfilter([GAIN], [1.0, -PHI], surprise, zi=[PHI * before.excitement])
+    excitement = recursion(surprise, gain=GAIN, decay=PHI, before=before.excitement)
     earlier = np.concatenate(([before.excitement], excitement[:-1]))
 
     returns = model.beta * market.shock + own.shock + model.drift * earlier

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
+
+from daemon.core.recursion import recursion
 
 
 def typical_price(bars: pd.DataFrame) -> pd.Series:
@@ -35,7 +36,7 @@ def heikinashi(bars: pd.DataFrame) -> pd.DataFrame:
     close = (bars["open"] + bars["high"] + bars["low"] + bars["close"]) / 4
     first = (bars["open"].iloc[0] + bars["close"].iloc[0]) / 2
     # Each open is the mean of the open and the close before it: a recursive filter.
-    later, _ = lfilter([0.5], [1, -0.5], close.to_numpy()[:-1], zi=[first * 0.5])
+    later = recursion(close.to_numpy()[:-1], gain=0.5, decay=0.5, before=first)
     opened = pd.Series(np.concatenate(([first], later)), bars.index)
     high = pd.concat([bars["high"], opened, close], axis=1).max(axis=1)
     low = pd.concat([bars["low"], opened, close], axis=1).min(axis=1)

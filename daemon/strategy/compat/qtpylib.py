@@ -14,8 +14,8 @@ from typing import NoReturn
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
+from daemon.core.recursion import recursion
 from daemon.strategy.compat.averages import (
     Values,
     hma,
@@ -209,7 +209,7 @@ def _wilder(changes: np.ndarray, window: int) -> np.ndarray:
     """Wilder's average, begun with the sum of window + 1 changes; the start, then one per later row."""
     start = changes[: window + 1].sum() / window
     decay = (window - 1) / window
-    later, _ = lfilter([1 / window], [1, -decay], changes[window - 1 :], zi=[start * decay])
+    later = recursion(changes[window - 1 :], gain=1 / window, decay=decay, before=start)
     return np.concatenate(([start], later))
 
 
