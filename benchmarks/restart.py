@@ -111,6 +111,9 @@ def main():
     parser.add_argument("--runs", type=int, default=3)
     given = parser.parse_args()
     os.environ.setdefault("PYTHONPATH", str(Path(__file__).resolve().parent.parent))
+    os.environ.pop(
+        "PYTHONDONTWRITEBYTECODE", None
+    )  # else every start would compile what an installation has compiled
     theirs = meters.peer(given.peer_scripts, "restart.py", "--runs", given.runs) if given.vs_peer else None
     figures = {
         "workload": "W5 restart",
