@@ -10,7 +10,7 @@ from daemon.core.errors import CandledError, Refused, Retryable, StrategyError
 from daemon.trading import pauses
 from daemon.trading.book import Contradiction
 from daemon.trading.desk_entries import entering
-from daemon.trading.desk_exits import FORCED
+from daemon.trading.desk_leaving import FORCED
 from daemon.trading.desk_prices import DeskPrices
 from daemon.trading.ledger_connection import LedgerFault
 from daemon.trading.look import Look

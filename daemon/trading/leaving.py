@@ -75,7 +75,7 @@ def plan_exit(wish: ExitWish, terms: Terms) -> OrderPlan:
     amount = market.at_once(wish.amount, market=kind == "market")
     market.check(amount, price, market=kind == "market")
     # What a human has told to leave, leaves: a strategy that may deny it would be stronger than the kill switch.
-    if wish.whole and not wish.replacing and decision.kind is not ExitKind.FORCE_EXIT:
+    if wish.whole and not wish.replacing and decision.reason != ExitKind.FORCE_EXIT.value:
         try:
             confirmed = _confirmed(wish, kind, amount, price, terms)
         except StrategyError as exc:

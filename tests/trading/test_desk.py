@@ -750,6 +750,10 @@ def test_an_exit_by_command_that_nobody_takes_ends_at_the_market(scene):
 
 def test_a_stop_loss_does_not_wait_for_an_exit_by_command_that_rests(scene):
     here = scene(
+        """
+    def confirm_trade_exit(self, pair, trade, order_type, amount, rate, time_in_force, exit_reason, **kwargs):
+        return False  # which a command does not ask about
+""",
         order_types={"entry": "limit", "exit": "limit", "stoploss": "market"},
         exit_pricing={"price_side": "bid"},
         unfilledtimeout={"exit": 60},
