@@ -14,7 +14,7 @@ import pytest
 from storm_verdict import asked, count, judged
 
 LONG = os.environ.get("CANDLED_LONG") == "1"
-ORDERS, EVERY_S, LONGEST_S = (2000, (2.0, 6.0), 3600) if LONG else (40, (2.0, 6.0), 100)
+ORDERS, EVERY_S, LONGEST_S = (2000, (2.0, 6.0), 3600) if LONG else (40, (2.0, 6.0), 200)
 SEED = int(os.environ.get("CANDLED_SEED", "1"))
 
 

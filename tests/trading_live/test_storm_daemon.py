@@ -22,7 +22,7 @@ from daemon.runtime.control import ask
 from daemon.state.folder import StateFolder
 
 LONG = os.environ.get("CANDLED_LONG") == "1"
-ORDERS, PAIRS, LONGEST_S = (2000, 24, 3000) if LONG else (40, 8, 300)
+ORDERS, PAIRS, LONGEST_S = (2000, 24, 3000) if LONG else (40, 8, 600)
 LIFE_S, BIRTH_S, EARLY, GRACE_S = (4.0, 15.0), (0.2, 3.0), 0.15, 8
 TURNED_AWAY = 1  # try again later: the clock is too far off, or the exchange did not answer for long
 SEED = int(os.environ.get("CANDLED_SEED", "1"))
