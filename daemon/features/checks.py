@@ -42,6 +42,7 @@ def measured_warm_up(
     frame: CandleFrame,
     *,
     places: int = 3,
+    least: int = TAILS[0],
     shown: Callable[[CandleFrame], pd.DataFrame] = CandleFrame.to_pandas,
 ) -> WarmUp:
     """Compare rows computed on ever longer tails with the same rows computed on the full history.
@@ -51,13 +52,15 @@ def measured_warm_up(
         key: the block to measure.
         frame: history, a few thousand candles.
         places: how many rows, spread over the last third of the history, must agree.
+        least: shorter tails are not tried: another block needs that many anyway.
         shown: what the hook is given for candles, as in `BlockComputer.call`.
 
     Returns:
-        The shortest of `TAILS` from which all compared rows agree within `TOLERANCE` of the column's range.
+        The shortest of `TAILS`, from ``least`` on, from which all compared rows agree within `TOLERANCE` of the column's range.
         A short history tries only the tails that leave it something to compare with.
     """
     tails = [tail for tail in TAILS if tail <= len(frame) // 2] or [TAILS[0]]
+    tails = [tail for tail in tails if tail >= least] or tails[-1:]
     full = computer.call(key, frame, shown)
     scale = ranges(full.values)
     rows = np.linspace(len(frame) * 2 // 3, len(frame) - 1, places).astype(int)
@@ -74,6 +77,8 @@ def measured_warm_up(
             with np.errstate(invalid="ignore"):
                 agree = (np.abs(a - b) <= TOLERANCE * scale) | (np.isnan(a) & np.isnan(b))
             unsettled.update(name for name, ok in zip(full.names, agree, strict=True) if not ok)
+            if unsettled and tail < tails[-1]:
+                break  # this tail is too short, whatever the other rows say
         if not unsettled:
             return WarmUp(tail, ())
     return WarmUp(tails[-1], tuple(sorted(unsettled)))

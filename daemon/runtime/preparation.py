@@ -186,7 +186,8 @@ def strategy_warm_up(computer: BlockComputer, plan: FeaturePlan, pair: Pair, fee
         if not len(frame):
             longest = max(longest, computer.warm_up)  # nothing to measure on: better too many than none
             continue
-        found: WarmUp = measured_warm_up(computer, key, frame, shown=_shown(computer, plan, key, feed))
+        shown = _shown(computer, plan, key, feed)
+        found: WarmUp = measured_warm_up(computer, key, frame, least=longest, shown=shown)
         longest = max(longest, found.candles)
         if found.unsettled:
             fields = {

@@ -39,6 +39,20 @@ def test_shorter_than_measured_is_too_short(hooks, plan, candles, base_key):
     assert worst > 1e-5
 
 
+def test_what_another_block_needs_anyway_is_not_undercut_and_a_failing_tail_is_tried_once(
+    hooks, plan, candles, base_key, monkeypatch
+):
+    computer, tails, call = BlockComputer(hooks(), plan, 0), [], BlockComputer.call
+    frame = candles(base_key)[-4096:]
+    monkeypatch.setattr(BlockComputer, "call", lambda *given: tails.append(len(given[2])) or call(*given))
+    needed = measured_warm_up(computer, KEY, frame).candles
+    shorter = [tail for tail in TAILS if tail < needed]
+    assert shorter
+    assert tails == [4096, *shorter, needed, needed, needed]
+    assert measured_warm_up(computer, KEY, frame, least=TAILS[-1]).candles == TAILS[-1]
+    assert measured_warm_up(computer, KEY, frame[-200:], least=TAILS[-1]).candles == 64
+
+
 def test_features_without_a_memory_limit_are_named(hooks, plan, candles, base_key):
     found = measured_warm_up(BlockComputer(hooks("Unsettled"), plan, 0), KEY, candles(base_key)[-4096:])
     assert found.unsettled == ("%-volume_so_far_gen",)
