@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from daemon.strategy.locks import MemoryLocks, PairLocks
-from daemon.strategy.persistence import Order, Trade
+from daemon.strategy.persistence import Order, Trade, use_trades
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 
@@ -16,6 +16,13 @@ def locks(monkeypatch):
     return PairLocks
 
 
+@pytest.fixture
+def nothing_trades():
+    """Whoever traded before in this process is forgotten."""
+    use_trades(None)
+
+
+@pytest.mark.usefixtures("nothing_trades")
 def test_every_query_for_trades_finds_none():
     assert Trade.get_open_trades() == Trade.get_trades_proxy(pair="A/B", is_open=False) == []
     conditions = [Trade.pair == "A/B", Trade.is_open.is_(False), Trade.close_date >= NOON, Trade.id.in_([1])]
