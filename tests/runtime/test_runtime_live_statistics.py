@@ -166,7 +166,7 @@ def test_a_restart_goes_on_with_the_same_numbers(desk):
     desk.record(*[desk.outcome(number) for number in range(30)])
     desk.lives(30, 35)
     later = desk.fresh().added(desk.outcome(35))
-    assert later == desk.lives(35, 36)[35]
+    assert repr(later) == repr(desk.lives(35, 36)[35])  # from Python 3.13 on, NaN in a dataclass equals none
 
 
 def test_candles_without_a_prediction_do_not_count(desk):
