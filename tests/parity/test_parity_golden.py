@@ -89,7 +89,9 @@ def test_the_dissimilarity_index(both, trained, name):
 def test_predictions(both, trained, name):
     library = pytest.importorskip(name)
     if name == "xgboost" and not library.__version__.startswith("3.2."):
-        pytest.skip("the golden predictions are of XGBoost 3.2: later ones grow other trees from the same rows")
+        pytest.skip(
+            "the golden predictions are of XGBoost 3.2: later ones grow other trees from the same rows"
+        )
     found, (_, mine, golden) = trained(name), both
     off = np.abs(found["predictions"] - golden[f"{name}/predictions"])
     assert off.max() <= 1e-4 * np.nanstd(mine["labels"])
