@@ -174,39 +174,51 @@ class PairColumns:
             found[name] = out
         return found
 
-    def frozen(self) -> FrozenPair:
-        """All rows as they are now; later appends do not change it."""
-        used = self._used
-        times = FrozenColumn(
-            "date_pred", self._stored.times if self._stored else None, None, self._times[:used]
-        )
+    def older_than(self, candle_ms: int) -> int:
+        """How many rows are of candles that opened before a time, ms UTC.
+
+        Raises:
+            Corrupt: the snapshot, in which the oldest rows are, is not what was written.
+        """
+        resident = int(np.searchsorted(self._times[: self._used], candle_ms))
+        if resident or not self._split or self._stored is None:
+            return self._split + resident
+        return int(np.searchsorted(self._stored.times.read(0, self._split), candle_ms))
+
+    def frozen(self, without: int = 0) -> FrozenPair:
+        """The rows as they are now, without so many of the oldest; later appends do not change it."""
+        used, stored, cut = self._used, self._stored, max(0, without - self._split)
+        times = FrozenColumn("date_pred", stored.times if stored else None, None, self._times[cut:used])
         columns = tuple(
             FrozenColumn(
-                name, column.stored, tuple(column.texts) if column.text else None, column.array[:used]
+                name, column.stored, tuple(column.texts) if column.text else None, column.array[cut:used]
             )
             for name, column in self._columns.items()
         )
-        return FrozenPair(self._split, times, columns)
+        skipped = min(without, self._split)
+        return FrozenPair(self._split - skipped, times, columns, skipped)
 
     def rebase(self, stored: StoredPair, frozen: FrozenPair, kept: int = KEPT_ROWS) -> None:
         """Stand on a new snapshot, which holds the rows of ``frozen``, and forget older rows from memory.
 
         Where rows were inserted or columns renamed meanwhile, nothing is done until the next snapshot.
         """
-        older = len(frozen.times.resident)
+        resident = frozen.times.resident
+        first = int(np.searchsorted(self._times[: self._used], resident[0])) if len(resident) else 0
+        older = first + len(resident)
         known = {name: column.text for name, column in self._columns.items()}
         if not (
-            frozen.split == self._split
-            and np.array_equal(self._times[:older], frozen.times.resident)
+            frozen.skipped + frozen.split == self._split
+            and np.array_equal(self._times[first:older], resident)
             and all(known.get(each.name) is (each.texts is not None) for each in frozen.columns)
         ):
             return
-        drop = max(0, older - kept)
+        drop = max(first, older - kept)
         self._times = self._times[drop : self._used].copy()  # and not the room behind them
         for name, column in self._columns.items():
             column.array = column.array[drop : self._used].copy()
             column.stored = stored.columns[name].segment if name in stored.columns else None
-        self._stored, self._split, self._used = stored, self._split + drop, self._used - drop
+        self._stored, self._split, self._used = stored, frozen.rows - (older - drop), self._used - drop
 
     def _place(self, candle_ms: int) -> int:
         """Where among the resident rows a candle is or would be."""
