@@ -185,6 +185,7 @@ def test_folds_with_and_without_dropping_show_the_newest_rows(rounds, kept):
         columns.rebase(saved(frozen), frozen, kept=kept)
         truth = truth[dropped:]
         assert len(columns) == len(truth)
+        assert columns._split >= 0  # what was dropped is not in memory either
         frame = columns.frozen().frame()
         assert frame["x"].tolist() == [float(time) for time in truth]
         assert frame["why"].tolist() == ["odd" if time % 20 else "" for time in truth]
