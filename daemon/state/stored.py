@@ -47,12 +47,16 @@ class StoredPair:
 
 @dataclass(frozen=True, slots=True)
 class FrozenColumn:
-    """A column at one moment: rows in a snapshot (if it has them there), then rows in memory."""
+    """A column at one moment: rows in a snapshot (if it has them there), then rows in memory.
+
+    ``recode`` turns the codes of the snapshot into places in ``texts``, where those are not the same.
+    """
 
     name: str
     stored: Segment | None
     texts: tuple[str, ...] | None
     resident: NDArray[Any]
+    recode: NDArray[np.int32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,8 @@ class FrozenPair:
             # Beginning with the column's very first row: only then is its checksum compared.
             start = self.skipped + first if first else 0
             read = column.stored.read(start, self.skipped + first + n)
-            older = read[len(read) - n :].astype(kind, copy=False)
+            read = read[len(read) - n :]
+            older = (read if column.recode is None else column.recode[read]).astype(kind, copy=False)
         return older if last <= self.split else np.concatenate((older, column.resident[: last - self.split]))
 
     def frame(self, last: int | None = None) -> pd.DataFrame:

@@ -145,7 +145,7 @@ def test_the_file_before_is_let_go(folder, tick):
 
 def test_an_unreadable_snapshot_drops_nothing(caplog):
     columns = PairColumns(saved(_rows(range(20)).frozen()), kept=3)
-    columns._stored.times.broken = True
+    columns._older.broken = True
     assert Retention(keep_ms=10, least_rows=0).outdated({BTC: columns}) == {}
     assert [record.msg for record in caplog.records] == ["predictions_not_dropped"]
 
@@ -161,12 +161,17 @@ def test_a_copied_column_is_compared_with_its_checksum(folder):
 def _rows(times):
     columns = PairColumns()
     for time in times:
-        columns.append(time, {"x": float(time), "why": "odd" if time % 2 else ""})
+        columns.append(time, row(time))
     return columns
 
 
+def row(time):
+    """Texts come and go, and one comes back."""
+    return {"x": float(time), "model": f"model-{time // 50}" if time % 200 else "first", "why": ""}
+
+
 @given(
-    st.lists(st.tuples(st.integers(1, 12), st.integers(0, 15), st.integers(0, 6)), max_size=8),
+    st.lists(st.tuples(st.integers(1, 24), st.integers(0, 24), st.integers(0, 12)), max_size=8),
     st.integers(1, 6),
 )
 def test_folds_with_and_without_dropping_show_the_newest_rows(rounds, kept):
@@ -175,20 +180,23 @@ def test_folds_with_and_without_dropping_show_the_newest_rows(rounds, kept):
     for appended, outdated, meanwhile in rounds:
         for _ in range(appended):
             truth.append(truth[-1] + 10 if truth else 0)
-            columns.append(truth[-1], {"x": float(truth[-1]), "why": "odd" if truth[-1] % 20 else ""})
+            columns.append(truth[-1], row(truth[-1]))
         dropped = min(outdated, len(truth) - 1)
         assert columns.older_than(truth[dropped]) == dropped
         frozen = columns.frozen(without=dropped)
         for _ in range(meanwhile):
             truth.append(truth[-1] + 10)
-            columns.append(truth[-1], {"x": float(truth[-1]), "why": "odd" if truth[-1] % 20 else ""})
+            columns.append(truth[-1], row(truth[-1]))
         columns.rebase(saved(frozen), frozen, kept=kept)
         truth = truth[dropped:]
         assert len(columns) == len(truth)
         assert columns._split >= 0  # what was dropped is not in memory either
         frame = columns.frozen().frame()
         assert frame["x"].tolist() == [float(time) for time in truth]
-        assert frame["why"].tolist() == ["odd" if time % 20 else "" for time in truth]
+        assert frame["model"].tolist() == [row(time)["model"] for time in truth]
         assert (frame["date_pred"].astype("int64") == truth).all()
         wanted = np.array(truth[-3:])
         assert columns.window(wanted)["x"].tolist() == wanted.tolist()
+        assert columns.window(wanted)["model"].tolist() == [row(time)["model"] for time in wanted]
+        if dropped and not meanwhile:
+            assert set(columns._columns["model"].texts) == {"", *frame["model"]}
