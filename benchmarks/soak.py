@@ -305,7 +305,8 @@ def line(values):
 def summed_up(rows):
     """From the second day on, what must stay level from the first, what when it is full, and whether it did."""
     rows = rows[1:]
-    memory_kb = [row["rss_kb"] - row["record_in_memory_kb"] - row["exchange_kb"] for row in rows]
+    # Not "rss": pages of libraries' files are in it, which the system takes back and gives as it likes.
+    memory_kb = [row["anonymous_kb"] - row["record_in_memory_kb"] - row["exchange_kb"] for row in rows]
     level = {
         "memory_kb": line(memory_kb),
         "memory_kb_last_ten_days": line(memory_kb[-10:]),
