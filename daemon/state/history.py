@@ -36,7 +36,7 @@ __all__ = ["Appended", "HistoryRow", "PredictionHistory"]
 
 # A journal is folded into a snapshot when it has an eighth of its size, so that every byte is rewritten a
 # bounded number of times, however long the history is; below the floor a snapshot is not worth its fsync.
-_JOURNAL_FLOOR = 8 << 20
+_JOURNAL_FLOOR = 2 << 20
 _JOURNAL_SHARE = 8
 # At a stop, more is not written than a slow disk takes within the time that a stop has.
 _STOP_BYTES = 64 << 20

@@ -200,9 +200,8 @@ class DeskStops:
         position, told = position_of(trade), self._known()
         mine = {order.intent.client_id for order in trade.orders}
         left = {name: None for name in told if name not in mine}
-        with (
-            self._ledger.together()
-        ):  # a kill must not come between a trade's end and the locks that follow from it
+        # A kill must not come between a trade's end and the locks that follow from it.
+        with self._ledger.together():
             closed = self._ledger.close_trade(trade.trade_id, look.now_ms, dust=max(position.amount, ZERO))
             self._ground.closed.put([closed])
             if len(left) < len(told):
