@@ -321,7 +321,7 @@ def summed_up(rows):
     }
     rings = {
         name: filled([row[name] for row in rows])
-        for name in ("record_kb", "candles_kb", "record_in_memory_kb")
+        for name in ("record_kb", "candles_kb", "record_in_memory_kb", "other_state_kb")
     }
     grows = {
         name: line([row[name] for row in rows])
