@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -72,9 +71,13 @@ class Column:
         if not self.text or older is None:
             return FrozenColumn(name, self.stored, words, resident)
         used = np.unique(np.append(resident, 0))
-        if self.stored is not None:
-            with contextlib.suppress(Corrupt):  # then it cannot be written either, which is told there
+        if self.stored is not None and older.start < older.stop:
+            try:
                 used = np.union1d(used, self.stored.read(0, older.stop)[older.start :])
+            except (
+                Corrupt
+            ):  # then it can hardly be written, which is told there; if it can, no word may be missing
+                return FrozenColumn(name, self.stored, words, resident)
         recode = np.zeros(len(self.texts), np.int32)
         recode[used] = np.arange(len(used), dtype=np.int32)
         words = tuple(self.texts[code] for code in used)

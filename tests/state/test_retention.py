@@ -158,6 +158,23 @@ def test_a_copied_column_is_compared_with_its_checksum(folder):
         frozen.values(frozen.columns[0], 0, frozen.rows)
 
 
+def test_no_word_is_lost_to_a_disk_that_fails_for_a_moment():
+    columns = PairColumns(saved(_rows(range(100)).frozen()), kept=3)
+    columns._columns["model"].stored.broken = True
+    frozen = columns.frozen(without=5)
+    columns._columns["model"].stored.broken = False
+    assert frozen.frame()["model"].tolist() == [row(time)["model"] for time in range(5, 100)]
+
+
+@pytest.mark.parametrize(("without", "late"), [(0, 5), (3, 15), (3, 35)])
+def test_a_late_row_among_the_oldest_stays_that_came_while_the_snapshot_was_written(without, late):
+    columns = _rows(range(10, 100, 10))
+    frozen = columns.frozen(without=without)
+    columns.append(late, row(late))
+    columns.rebase(saved(frozen), frozen)
+    assert late in columns.frozen().frame()["x"].tolist()
+
+
 def _rows(times):
     columns = PairColumns()
     for time in times:
