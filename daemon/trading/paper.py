@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from daemon.trading.records import OrderRecord
 
 ENDED_KEPT = 200
-"""Orders that are over and still answered for; the ledger has them all."""
+"""Orders that are over, and told of, and still answered for; the ledger has them all."""
 
 
 class PaperBroker:
@@ -174,8 +174,8 @@ class PaperBroker:
             return
         self._open.pop(client_id, None)
         self._ended[client_id] = order
-        while len(self._ended) > ENDED_KEPT:
-            self._ended.popitem(last=False)
+        for name in [each for each in self._ended if each not in self._untold][:-ENDED_KEPT]:
+            del self._ended[name]
 
     def _check_funds(self, intent: Intent, price: Decimal) -> None:
         """Refuse what the account, less what open orders bind, does not cover."""
