@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import Refused
@@ -50,7 +49,7 @@ class PaperBroker:
         self._account = account
         self._lock = threading.RLock()
         self._open: dict[str, PaperOrder] = {}
-        self._ended: OrderedDict[str, PaperOrder] = OrderedDict()
+        self._ended: dict[str, PaperOrder] = {}
         self._untold: dict[str, None] = {}
 
     def restore(self, orders: Iterable[OrderRecord]) -> None:

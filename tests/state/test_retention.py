@@ -87,6 +87,11 @@ def test_the_newest_rows_that_anything_looks_at_stay_however_old(folder, tick):
     assert history.last_ms(gone) == 59 * MINUTES_5
 
 
+def test_no_pair_is_emptied():
+    with pytest.raises(ValueError, match="at least 1"):
+        Retention(keep_ms=10, least_rows=0)
+
+
 def test_age_counts_from_the_newest_candle_of_all_pairs(folder, tick):
     history = opened(folder, candles=10)
     for n in range(20):
@@ -146,7 +151,7 @@ def test_the_file_before_is_let_go(folder, tick):
 def test_an_unreadable_snapshot_drops_nothing(caplog):
     columns = PairColumns(saved(_rows(range(20)).frozen()), kept=3)
     columns._older.broken = True
-    assert Retention(keep_ms=10, least_rows=0).outdated({BTC: columns}) == {}
+    assert Retention(keep_ms=10).outdated({BTC: columns}) == {}
     assert [record.msg for record in caplog.records] == ["predictions_not_dropped"]
 
 
