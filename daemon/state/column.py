@@ -70,18 +70,20 @@ class Column:
         resident, words = self.array[place], tuple(self.texts) if self.text else None
         if not self.text or older is None:
             return FrozenColumn(name, self.stored, words, resident)
-        used = np.unique(np.append(resident, 0))
+        used = np.zeros(len(self.texts), np.bool_)
+        used[0] = used[resident] = True
         if self.stored is not None and older.start < older.stop:
             try:
-                used = np.union1d(used, self.stored.read(0, older.stop)[older.start :])
-            except (
-                Corrupt
-            ):  # then it can hardly be written, which is told there; if it can, no word may be missing
+                used[self.stored.read(0, older.stop)[older.start :]] = True
+            except Corrupt:
+                # Then it can hardly be written, which is told there; if it can, no word may be missing.
                 return FrozenColumn(name, self.stored, words, resident)
-        recode = np.zeros(len(self.texts), np.int32)
-        recode[used] = np.arange(len(used), dtype=np.int32)
-        words = tuple(self.texts[code] for code in used)
-        return FrozenColumn(name, self.stored, words, recode[resident], recode)
+        codes = np.flatnonzero(used)
+        recode = np.zeros(len(used), np.int32)
+        recode[codes] = np.arange(len(codes), dtype=np.int32)
+        return FrozenColumn(
+            name, self.stored, tuple(self.texts[code] for code in codes), recode[resident], recode
+        )
 
     def rebase(self, place: slice, stored: StoredColumn | None) -> None:
         """Forget all rows but some; the older ones are in another snapshot now, whose words begin the table."""
