@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_BLOCK = 64
+_BLOCK = 32
 """Rows at a time: their float64 numbers stay near the processor."""
 
 
@@ -91,10 +91,14 @@ class Scaling:
         low, high = self.low.astype(np.float64), self.high.astype(np.float64)
         scale = 2.0 / (high - low)
         offset = -1.0 - low * scale
-        out = np.empty(rows.shape, np.float32)
+        out, wide = np.empty(rows.shape, np.float32), np.empty((min(len(rows), _BLOCK), rows.shape[1]))
         for start in range(0, len(rows), _BLOCK):
-            part = slice(start, start + _BLOCK)
-            np.add(rows[part] * scale, offset, out=out[part], casting="same_kind")
+            part = rows[start : start + _BLOCK]
+            block = wide[: len(part)]
+            block[...] = part
+            block *= scale
+            block += offset
+            out[start : start + _BLOCK] = block
         return out
 
     def saved(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
