@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from daemon.core.clock import Clock
     from daemon.learning.job import TrainingJob
 
+_LOOK_S = 1.0
+"""Real seconds from one look at the child, and whether the daemon stops, to the next; an answer wakes at once."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -147,7 +149,7 @@ class TrainingProcess:
             child.process.pid, clock=self._clock, patience_s=self._patience_s, most_bytes=self._most_bytes
         )
         while True:
-            line = child.receive(timeout_s=0.2)
+            line = child.receive(timeout_s=_LOOK_S)
             if line is not None:
                 answer: dict[str, Any] = json.loads(line)
                 return answer

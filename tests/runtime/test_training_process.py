@@ -264,7 +264,7 @@ def test_a_training_that_works_is_not_taken_to_hang_however_long_it_takes(stop, 
     )
     with pytest.raises(TrainingFailed, match="max_minutes"):
         made.run(ENDLESS, *numbers, tmp_path)
-    assert len(beats) > 5
+    assert len(beats) >= 2
     made.close()
 
 
