@@ -44,6 +44,12 @@ class Layer:
     slower: NDArray[np.int64]
 
 
+def one_layer(points: NDArray[np.float32]) -> tuple[Layer, ...]:
+    """The points as they are; for few of them it is not worth to look what repeats."""
+    n, k = points.shape
+    return (Layer(np.arange(k), points, np.arange(n), np.zeros(n, np.int64)),)
+
+
 def layers_of(points: NDArray[np.float32]) -> tuple[Layer, ...]:
     """The points' columns by how often they change from row to row, the fastest first."""
     changed = np.ones(points.shape, np.bool_)
