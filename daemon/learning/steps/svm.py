@@ -47,10 +47,12 @@ class OneClassSvm:
         Raises:
             Refused: scikit-learn does not take these parameters; the message is its own.
         """
-        from sklearn.linear_model import SGDOneClassSVM  # noqa: PLC0415  only the training process pays for it
+        from sklearn import config_context  # noqa: PLC0415  only the training process pays for it
+        from sklearn.linear_model import SGDOneClassSVM  # noqa: PLC0415  as above
 
         try:
-            with warnings.catch_warnings():
+            # Rows behind the pipeline are finite: scikit-learn need not look once more.
+            with warnings.catch_warnings(), config_context(assume_finite=True):
                 # Ended by max_iter before it settled: the user's choice, and FreqAI goes on as well.
                 warnings.simplefilter("ignore")
                 found = SGDOneClassSVM(**{"random_state": seed, **parameters}).fit(
