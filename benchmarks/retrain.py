@@ -193,7 +193,8 @@ def main():
             options = ["--models", name, "--threads", threads, "--repeat", given.peer_repeat]
             theirs = meters.peer(given.peer_scripts, "retrain.py", *options)["runs"][0]
             figures["peer"].append(theirs)
-        ours = meters.child(__file__, "--child", "--models", model, "--repeat", given.repeat)
+        options = ["--models", model, "--repeat", given.repeat, "--peer-scripts", given.peer_scripts]
+        ours = meters.child(__file__, "--child", *options)
         figures["runs"].append(ours)
         if given.vs_peer:
             figures["ratios"].append(compared(ours, theirs))
