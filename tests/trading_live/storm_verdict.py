@@ -4,6 +4,7 @@ import json
 import urllib.request
 from decimal import Decimal
 
+from daemon.core.errors import ConfigError, Retryable
 from daemon.core.pair import Pair
 from daemon.trading.ledger import LedgerReader
 from daemon.trading.orders import OrderState
@@ -24,7 +25,11 @@ def asked(url, method="GET"):
 
 
 def count(path):
-    ledger = LedgerReader.open(path)
+    """How many orders a ledger has; none while it is being made."""
+    try:
+        ledger = LedgerReader.open(path)
+    except (ConfigError, Retryable):
+        return 0
     try:
         return len(ledger.orders())
     finally:
