@@ -7,6 +7,7 @@ with capped threads, and dies with its parent.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
@@ -237,7 +238,8 @@ class _Child:
     def release(self) -> None:
         """Give the shared memory back to the system: it reads as zeros from now on."""
         if self.process.poll() is None:
-            with mmap.mmap(self._memory, 0) as whole:
+            # A container whose kernel cannot do that keeps it until the next training.
+            with contextlib.suppress(OSError), mmap.mmap(self._memory, 0) as whole:
                 whole.madvise(mmap.MADV_REMOVE)
         self._room = None
 
