@@ -23,9 +23,9 @@ def test_the_file_is_plain_json_in_freqais_form(folder, pairs):
 
 def test_writing_takes_a_part_of_the_files_size(folder):
     tracker = MetricTracker.open(folder)
-    for pair in range(30):
-        for metric in range(5):
-            for second in range(200):
+    for pair in range(60):
+        for metric in range(4):
+            for second in range(300):
                 tracker.note(f"P{pair}/USDT", f"m{metric}", second / 7, second)
     tracemalloc.start()
     try:
