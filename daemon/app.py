@@ -11,7 +11,6 @@ from daemon.app_history import keys_of, prepared, save_config
 from daemon.app_options import Options
 from daemon.app_threads import daemon_of
 from daemon.core.clock import SystemClock
-from daemon.features.findings import TruthFindings
 from daemon.features.store import FeatureStore
 from daemon.interface.notifications import notifier
 from daemon.interface.server import health_server
@@ -38,6 +37,7 @@ from daemon.runtime.trading_report import standing
 from daemon.runtime.trading_room import desk_of
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
+from daemon.runtime.truth import TruthGate
 from daemon.runtime.user_models import use_model
 from daemon.runtime.world import (
     candle_folder,
@@ -141,7 +141,7 @@ class _Assembly:
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
         self.heartbeats = {name: Heartbeat(self.clock) for name in ("engine", "trainer", "desk")}
-        self.truth = TruthFindings()
+        self.truth = TruthGate()
         self.figures = Published(self.clock)
         self.events = EventCounter()
         self.notifier = notifier(settings, self.figures, self.clock)
@@ -239,7 +239,7 @@ class _Assembly:
             stop=self.stop,
             statistics=statistics if candles else None,
             trade=self.inbox.put,
-            barred=self.truth.reason,
+            examined=self.truth.examined,
             beat=self.heartbeats["engine"].beat,
         )
 
@@ -272,7 +272,11 @@ class _Assembly:
 
     def show(self, state: str) -> str:
         """Publish the figures: to other processes by status.json, to this one's view; return them in one line."""
-        seen = self.tally.changes, None if self.desk is None else standing(self.desk.view)
+        seen = (
+            self.tally.changes,
+            self.truth.reason,
+            None if self.desk is None else standing(self.desk.view),
+        )
         if (known := self.figures.again(state, seen)) is not None:
             return self._told(known)
         figures = status(

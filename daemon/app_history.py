@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import Retryable, StrategyError
@@ -42,9 +43,8 @@ def prepared(parts: _Assembly) -> BlockComputer:
     computer.warm_up, computer.reads = tried.warm_up, tried.reads
     if computer.warm_up > preparation.FIRST_GUESS or computer.reads.any:
         _fetch(parts, computer)
-    if parts.stop.is_set():
-        return computer
-    parts.truth = sampled(
+    parts.truth.sample = partial(
+        sampled,
         anew(parts.settings, parts.clock),
         parts.plan,
         tried,
@@ -52,6 +52,8 @@ def prepared(parts: _Assembly) -> BlockComputer:
         pairs=parts.settings.pairs,
         extra_returns=parts.settings.freqai.extra_returns_per_train,
         clock=parts.clock,
+        stop=parts.stop,
+        beat=parts.heartbeats["engine"].beat,
     )
     return computer
 
