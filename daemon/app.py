@@ -17,6 +17,7 @@ from daemon.interface.server import health_server
 from daemon.market.feed import Feed
 from daemon.market.store import CandleStore
 from daemon.runtime.account_ledger import opened_ledger
+from daemon.runtime.allocators import uncollected
 from daemon.runtime.engine import Engine
 from daemon.runtime.forecaster import Forecaster
 from daemon.runtime.live_statistics import LiveStatistics
@@ -85,7 +86,8 @@ def run(settings: Settings, stop: threading.Event, options: Options | None = Non
     """
     for warning in settings.warnings:
         log.warning("config", extra={"fields": {"warning": warning}})
-    user_model = use_model(settings)  # a missing library or a bad file is told before anything is fetched
+    with uncollected():
+        user_model = use_model(settings)  # a missing library or a bad file is told before anything is fetched
     folder = StateFolder(settings.identifier_folder)
     with folder.acquire(SystemClock().now_ms()):
         return _Assembly(folder, settings, stop, options or Options(), user_model).run()
