@@ -13,7 +13,9 @@ from daemon.core.timeframe import Timeframe
 from daemon.features.compute import BlockComputer
 from daemon.runtime import preparation
 from daemon.runtime.recipe import DAY_MS
+from daemon.runtime.trial_memory import TrialMemory, trial_key
 from daemon.runtime.truth import anew, sampled
+from daemon.state.trial_file import TrialFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +32,7 @@ def prepared(parts: _Assembly) -> BlockComputer:
     if parts.stop.is_set():
         return computer
     parts.hooks.bot_start()
+    memory = TrialMemory(TrialFile(parts.folder), trial_key(parts.settings, parts.strategy.digest))
     tried = preparation.tried_strategy(
         parts.hooks,
         computer,
@@ -38,7 +41,9 @@ def prepared(parts: _Assembly) -> BlockComputer:
         model=parts.settings.freqaimodel,
         feed=parts.feed,
         extra_returns=parts.settings.freqai.extra_returns_per_train,
+        known=memory.recall(),
     )
+    memory.remember(tried.measured)
     parts.view.expect(tried.labels, parts.settings.freqai.extra_returns_per_train)
     computer.warm_up, computer.reads = tried.warm_up, tried.reads
     if computer.warm_up > preparation.FIRST_GUESS or computer.reads.any:
