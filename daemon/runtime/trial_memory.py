@@ -28,7 +28,9 @@ def trial_key(settings: Settings, strategy_digest: str) -> str:
     That is its files, every setting (it may read any of them; secrets do not count), Python, and each library that is
     loaded and says which version it is: ours, pandas, TA-Lib, whatever the strategy imports.
     """
-    modules = {name: vars(module) for name, module in list(sys.modules.items()) if "." not in name}
+    modules = {
+        name: getattr(module, "__dict__", {}) for name, module in list(sys.modules.items()) if "." not in name
+    }
     versions = {
         name: found for name, names in modules.items() if isinstance(found := names.get("__version__"), str)
     }

@@ -95,6 +95,8 @@ def test_strategy_settings_and_libraries_make_another_key(settings, monkeypatch)
         trial_key(settings("freqai", feature_parameters={"include_timeframes": ["5m"]}), "digest"),
         trial_key(settings(stake_amount=5), "digest"),
     ]
+    monkeypatch.setitem(sys.modules, "no_library", None)  # as one that must not be imported
+    assert trial_key(settings(), "digest") == known
     library = ModuleType("a_library")
     library.__version__ = "1"
     monkeypatch.setitem(sys.modules, "a_library", library)
