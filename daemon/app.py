@@ -26,6 +26,8 @@ from daemon.runtime.recipe import (
     engine_options,
     expiration_ms,
     feature_plan,
+    keep_candles_ms,
+    retention,
     scorer_options,
     trainer_options,
 )
@@ -114,7 +116,7 @@ class _Assembly:
         )
         trade_rules(settings, self.strategy.instance)  # what does not fit is told before anything is fetched
         self.hooks = Hooks(self.strategy)
-        self.history = PredictionHistory.open(folder)
+        self.history = PredictionHistory.open(folder, retention(settings))
         self.book = PairDictionary.open(folder)
         self.artifacts = ArtifactStore(folder)
         self.artifacts.clear_staging()
@@ -131,7 +133,9 @@ class _Assembly:
         self.keys = keys_of(self, settings.pairs)
         self.feed = Feed(
             market=self.market,
-            store=CandleStore(candle_folder(settings), atomic.write_atomic, atomic.set_aside),
+            store=CandleStore(
+                candle_folder(settings), atomic.write_atomic, atomic.set_aside, keep_candles_ms(settings)
+            ),
             keys=self.keys,
             clock=self.clock,
         )

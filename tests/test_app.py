@@ -16,12 +16,17 @@ from daemon.cli.view import LiveView
 from daemon.config import load_settings
 from daemon.core.clock import FastClock
 from daemon.core.errors import ConfigError, FolderInUse, StrategyError
+from daemon.core.market import CandleKey
+from daemon.core.timeframe import Timeframe
 from daemon.market.simulated import SimulatedMarket
+from daemon.market.store import CandleStore
 from daemon.runtime.account_ledger import opened_ledger
 from daemon.runtime.status_file import read_status
+from daemon.runtime.world import candle_folder
+from daemon.state import atomic
 from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
-from daemon.state.history import PredictionHistory
+from daemon.state.history import HistoryRow, PredictionHistory
 
 WHITELIST = PAIRS[:2]
 SPEED = 500.0  # a candle every 0.6 s
@@ -212,3 +217,27 @@ def test_a_ledger_of_another_market_is_refused_before_anything_is_fetched(settin
         app.run(other, threading.Event(), app.Options(ticks=1, clock=clock, market=market))
     assert asked == []
     opened_ledger(settings(), NOW_MS).close()  # it is let go of, and still its owner's
+
+
+def test_what_is_older_than_the_user_keeps_is_dropped_at_a_stop(settings, candles):
+    chosen = settings(candled={"keep_predictions_days": 1, "keep_candles_days": 20})
+    folder, pair, day = StateFolder(chosen.identifier_folder), WHITELIST[0], 288
+    folder.path.mkdir(parents=True)
+    history = PredictionHistory.open(folder)
+    first_ms = NOW_MS - 6 * day * 300_000
+    for n in range(6 * day - 1):
+        history.append([HistoryRow(pair=pair, candle_ms=first_ms + n * 300_000, values={"&-s_close": 0.5})])
+    history.close()
+    key = CandleKey(pair, Timeframe("5m"))
+    store = CandleStore(candle_folder(chosen), atomic.write_atomic, atomic.set_aside)
+    store.write(key, candles(key, until_ms=NOW_MS, days=40))
+
+    assert Run(chosen, NOW_MS, ticks=2).status == 0
+
+    least = 4 * 288 + 12  # live skill looks back so far, farther than a day
+    frame = record(chosen)[pair]
+    assert len(frame) == least
+    assert times(frame)[-1] > NOW_MS - 3 * 300_000
+    candle_ms = store.read(key).open_ms
+    assert candle_ms[-1] > NOW_MS - 3 * 300_000
+    assert candle_ms[-1] - candle_ms[0] == 20 * day * 300_000

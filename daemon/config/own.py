@@ -180,6 +180,21 @@ class CandledSettings(Section):
     max_disk_gb: float | None = described(
         None, "Most that all models may take; the oldest ones go first, never a live one.", unit="GB", gt=0
     )
+    keep_predictions_days: float | None = described(
+        None,
+        "How long predictions stay on record. Older ones are dropped when the record is written anew (docs/state.md), of "
+        "each pair never one that the strategy, live statistics or live skill look at. Left out: all stay.",
+        unit="market days",
+        gt=0,
+        le=100_000,
+    )
+    keep_candles_days: float | None = described(
+        None,
+        "How long candles stay in the candle files; those that trainings need always do. Left out: all stay.",
+        unit="market days",
+        gt=0,
+        le=100_000,
+    )
     log_format: Literal["auto", "text", "json"] = described(
         "auto",
         "Log lines: `text`, `json` (one object per line), or `auto`: the live view on a terminal, else text.",

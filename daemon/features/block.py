@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from daemon.features.compute import BlockComputer
     from daemon.features.plan import BlockKey
 
+# Rows are forgotten when they are such a part of all: few copies, and yet memory that does not swing.
+_FORGOTTEN_SHARE = 32
+
 
 @dataclass(frozen=True, slots=True)
 class BlockView:
@@ -121,7 +124,7 @@ class Block:
         """Drop rows that no training will ask for again; cheap to call often."""
         view = self._view
         drop = int(np.searchsorted(view.open_ms, open_ms))
-        if drop > len(view) // 4:  # amortised: a copy only when it frees a good part
+        if drop > len(view) // _FORGOTTEN_SHARE:
             with self._lock:
                 view = self._view
                 drop = int(np.searchsorted(view.open_ms, open_ms))

@@ -61,8 +61,8 @@ class Feed:
 
     A candle in progress never enters. Candles arrive in order and without holes; a hole is asked for
     again and, when it stays, recorded as a gap. Late revisions of the last two closed candles are taken
-    and logged. In memory, a key keeps what `warm_up` was asked for (and up to a quarter more); files
-    keep everything.
+    and logged. In memory, a key keeps what `warm_up` was asked for and a few hundred more; files keep what
+    the store keeps.
 
     One thread calls `warm_up`, `update`, `join`, `keep` and `flush`; the rest may be called from any.
 

@@ -30,12 +30,17 @@ class CandleStore:
         folder: made when the first file is written.
         write_atomic: writes a file so that a crash leaves the old or the new one, never a part.
         set_aside: moves a damaged file out of the way, next to its place, and returns where to.
+        keep_ms: candles of a file that are so much older than the newest given to `merge` are dropped by it, unless they
+            are given, too; None: none is.
     """
 
-    def __init__(self, folder: Path, write_atomic: WriteAtomic, set_aside: SetAside) -> None:
+    def __init__(
+        self, folder: Path, write_atomic: WriteAtomic, set_aside: SetAside, keep_ms: int | None = None
+    ) -> None:
         self.folder = folder
         self._write_atomic = write_atomic
         self._set_aside = set_aside
+        self._keep_ms = keep_ms
 
     def path(self, key: CandleKey) -> Path:
         """The file of these candles, whether it exists or not."""
@@ -74,7 +79,8 @@ class CandleStore:
     def merge(self, key: CandleKey, frame: CandleFrame) -> None:
         """Put these candles in place of those in the file from the first to the last of them.
 
-        Candles of the file before and after stay: a file may reach farther back than the daemon needs.
+        Candles of the file after them stay, and those before them as long as the store keeps any: a file may reach
+        farther back than the daemon needs.
 
         Raises:
             OSError: as `write`.
@@ -83,7 +89,8 @@ class CandleStore:
         if not len(frame):
             return
         held = self.read(key)
-        before = held.between(0, int(frame.open_ms[0]) - 1)
+        oldest_ms = 0 if self._keep_ms is None else int(frame.open_ms[-1]) - self._keep_ms
+        before = held.between(oldest_ms, int(frame.open_ms[0]) - 1)
         after = held[int(np.searchsorted(held.open_ms, frame.open_ms[-1], side="right")) :]
         parts = [part for part in (before, frame, after) if len(part)]
         open_ms = np.concatenate([part.open_ms for part in parts])

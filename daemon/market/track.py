@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 _ANSWERS, _UPDATES = 3, 2
 # Closed candles that are asked for again with the new ones, to see late revisions.
 _OVERLAP = 2
+# Candles that may be held beyond those that are needed.
+_SLACK = 128
 _EVER = 2**62
 
 
@@ -169,8 +171,8 @@ class Track:
         self.gaps = [later if g.span == gap.span else g for g in self.gaps]
 
     def trim(self) -> None:
-        """Drop candles that are older than ever needed, a quarter of the whole at a time."""
-        if len(self.frame) > self._keep + self._keep // 4 + 1024:
+        """Drop candles that are older than ever needed, some at a time: what is left is copied."""
+        if len(self.frame) > self._keep + _SLACK:
             self._series.replace(self.frame[len(self.frame) - self._keep :])
             self._since_ms = int(self.frame.open_ms[0])
             self.gaps = [gap for gap in self.gaps if gap.span.first_ms >= self._since_ms]

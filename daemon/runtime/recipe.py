@@ -11,8 +11,10 @@ from daemon.features.plan import FeaturePlan
 from daemon.learning.options import PipelineOptions
 from daemon.runtime.dataset import TrainingOptions
 from daemon.runtime.engine_options import EngineOptions
-from daemon.runtime.scorer import ScorerOptions
+from daemon.runtime.scorer import LOOK_BACK, ScorerOptions
+from daemon.runtime.strategy_view import CANDLES
 from daemon.runtime.trainer import TrainerOptions
+from daemon.state.retention import Retention
 
 if TYPE_CHECKING:
     from daemon.config import Settings
@@ -126,6 +128,22 @@ def scorer_options(settings: Settings) -> ScorerOptions:
     )
 
 
+def retention(settings: Settings) -> Retention:
+    """The part of the settings that decides how long predictions stay: never shorter than anything looks at them."""
+    freqai, judged = settings.freqai, scorer_options(settings)
+    return Retention(
+        keep_ms=_days_ms(settings.candled.keep_predictions_days),
+        least_rows=max(
+            CANDLES, freqai.fit_live_predictions_candles, LOOK_BACK * judged.window + judged.horizon
+        ),
+    )
+
+
+def keep_candles_ms(settings: Settings) -> int | None:
+    """How long candles stay in the candle files, ms; None: for ever."""
+    return _days_ms(settings.candled.keep_candles_days)
+
+
 def engine_options(settings: Settings) -> EngineOptions:
     """The part of the settings that decides which candles are handled, and when."""
     return EngineOptions(
@@ -141,3 +159,7 @@ def expiration_ms(settings: Settings) -> int | None:
     """Age at which a model predicts no more; None: never."""
     hours = settings.freqai.expiration_hours
     return int(hours * HOUR_MS) if hours else None
+
+
+def _days_ms(days: float | None) -> int | None:
+    return None if days is None else int(days * DAY_MS)

@@ -14,7 +14,7 @@ from daemon.features.labels import label_columns
 from daemon.runtime.scores import NOTHING, PairScores, fallen_skill, scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from daemon.core.candles import CandleFrame
     from daemon.core.pair import Pair
@@ -84,7 +84,7 @@ class Scorer:
         self._give_way = give_way
         self._scores: dict[Pair, PairScores] = {}
         self._judged_ms: dict[Pair, int] = {}
-        self._means: dict[str, dict[str, float]] = {}
+        self._means: dict[Pair, dict[str, Mapping[str, float]]] = {}
         self._faults: dict[Pair, str] = {}
 
     def take(self, options: ScorerOptions) -> None:
@@ -143,18 +143,24 @@ class Scorer:
         self._give_way()
         first = max(0, len(frame) - LOOK_BACK * self._options.window - self._options.horizon)
         open_ms = np.ascontiguousarray(frame.open_ms[first:])
+        recorded = self._history.window(pair, open_ms)
         return scores(
             columns,
-            self._history.window(pair, open_ms),
+            recorded,
             open_ms,
             horizon=self._options.horizon,
             window=self._options.window,
-            means=self._means,
+            means=self._means_of(pair, recorded.get("model", ())),
         )
 
     def _note_means(self) -> None:
         """Remember the training means of live models while they are live: the naive baseline of what they said."""
-        for model in list(self._models.values()):
-            self._means[model.name] = model.label_means
-        while len(self._means) > 100 * max(1, len(self._options.pairs)):
-            del self._means[next(iter(self._means))]
+        for pair, model in list(self._models.items()):
+            self._means.setdefault(pair, {})[model.name] = model.label_means
+
+    def _means_of(self, pair: Pair, made_by: Iterable[str]) -> Mapping[str, Mapping[str, float]]:
+        """Those of the models that have made these predictions; the others of the pair are forgotten, but for the live one."""
+        said = {*made_by, *(model.name for model in [self._models.get(pair)] if model is not None)}
+        kept = {name: means for name, means in self._means.get(pair, {}).items() if name in said}
+        self._means[pair] = kept
+        return kept

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from daemon.core.errors import Corrupt
 from daemon.state import arrays
-from daemon.state.stored import FrozenColumn, FrozenPair, StoredColumn, StoredPair
+from daemon.state.column import Column
+from daemon.state.stored import FrozenColumn, FrozenPair, StoredPair
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -22,47 +23,6 @@ KEPT_ROWS = 4096
 """Rows of a pair that stay in memory after a snapshot; older ones are read again when asked for."""
 
 
-class Column:
-    """Values of one column in the resident rows: float64, or int32 codes with a table of texts."""
-
-    def __init__(self, *, text: bool, capacity: int, stored: StoredColumn | None = None) -> None:
-        self.text = text
-        self.stored = None if stored is None else stored.segment
-        self.array: NDArray[Any] = np.zeros(capacity, np.int32) if text else np.full(capacity, np.nan)
-        # The empty text is always code 0: rows without a value need no special case.
-        self.texts = list(stored.texts if stored and stored.texts else ("",))
-        self._code = {word: code for code, word in enumerate(self.texts)}
-        self._table = np.array(self.texts, dtype=object)
-
-    def coded(self, value: float | str | None) -> float | int:
-        """What stands in the array for a value; None is NaN or the empty text."""
-        if self.text:
-            return 0 if value is None else self.code(str(value))
-        return np.nan if value is None else float(value)
-
-    def code(self, word: str) -> int:
-        """The code of a text, new if need be."""
-        code = self._code.get(word)
-        if code is None:
-            code = self._code[word] = len(self.texts)
-            self.texts.append(word)
-        return code
-
-    def shown(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Values as the world sees them: a read-only view of numbers, or an object array of texts."""
-        if self.text:
-            if len(self._table) != len(self.texts):
-                self._table = np.array(self.texts, dtype=object)
-            return cast("NDArray[Any]", self._table[array])
-        view = array.view()
-        view.flags.writeable = False
-        return view
-
-    def blank(self, n: int) -> NDArray[Any]:
-        """What is shown for ``n`` candles without a row."""
-        return np.full(n, "", dtype=object) if self.text else np.full(n, np.nan)
-
-
 class PairColumns:
     """All rows of one pair, by candle time, each candle at most once.
 
@@ -71,7 +31,7 @@ class PairColumns:
     """
 
     def __init__(self, stored: StoredPair | None = None, kept: int = KEPT_ROWS) -> None:
-        self._stored = stored
+        self._older = stored.times if stored else None  # times of the rows that are in the snapshot only
         self._split = stored.rows if stored else 0
         self._used = 0
         self._unreadable = False
@@ -174,39 +134,45 @@ class PairColumns:
             found[name] = out
         return found
 
-    def frozen(self) -> FrozenPair:
-        """All rows as they are now; later appends do not change it."""
-        used = self._used
-        times = FrozenColumn(
-            "date_pred", self._stored.times if self._stored else None, None, self._times[:used]
-        )
-        columns = tuple(
-            FrozenColumn(
-                name, column.stored, tuple(column.texts) if column.text else None, column.array[:used]
-            )
-            for name, column in self._columns.items()
-        )
-        return FrozenPair(self._split, times, columns)
+    def older_than(self, candle_ms: int) -> int:
+        """How many rows are of candles that opened before a time, ms UTC.
+
+        Raises:
+            Corrupt: the snapshot, in which the oldest rows are, is not what was written.
+        """
+        resident = int(np.searchsorted(self._times[: self._used], candle_ms))
+        if resident or not self._split or self._older is None:
+            return self._split + resident
+        return int(np.searchsorted(self._older.read(0, self._split), candle_ms))
+
+    def frozen(self, without: int = 0) -> FrozenPair:
+        """The rows as they are now, without so many of the oldest; later appends do not change it."""
+        skipped, place = min(without, self._split), slice(max(0, without - self._split), self._used)
+        older = slice(skipped, self._split) if without else None
+        times = FrozenColumn("date_pred", self._older, None, self._times[place])
+        columns = tuple(column.frozen(name, place, older) for name, column in self._columns.items())
+        return FrozenPair(self._split - skipped, times, columns, skipped)
 
     def rebase(self, stored: StoredPair, frozen: FrozenPair, kept: int = KEPT_ROWS) -> None:
         """Stand on a new snapshot, which holds the rows of ``frozen``, and forget older rows from memory.
 
         Where rows were inserted or columns renamed meanwhile, nothing is done until the next snapshot.
         """
-        older = len(frozen.times.resident)
+        resident = frozen.times.resident
+        first = int(np.searchsorted(self._times[: self._used], resident[0])) if len(resident) else 0
+        older = first + len(resident)
         known = {name: column.text for name, column in self._columns.items()}
         if not (
-            frozen.split == self._split
-            and np.array_equal(self._times[:older], frozen.times.resident)
+            frozen.skipped + frozen.split == self._split
+            and np.array_equal(self._times[first:older], resident)
             and all(known.get(each.name) is (each.texts is not None) for each in frozen.columns)
         ):
             return
-        drop = max(0, older - kept)
-        self._times = self._times[drop : self._used].copy()  # and not the room behind them
+        drop = max(first, older - kept)
+        self._times = self._times[drop : self._used].copy()
         for name, column in self._columns.items():
-            column.array = column.array[drop : self._used].copy()
-            column.stored = stored.columns[name].segment if name in stored.columns else None
-        self._stored, self._split, self._used = stored, self._split + drop, self._used - drop
+            column.rebase(slice(drop, self._used), stored.columns.get(name))
+        self._older, self._split, self._used = stored.times, frozen.rows - (older - drop), self._used - drop
 
     def _place(self, candle_ms: int) -> int:
         """Where among the resident rows a candle is or would be."""
@@ -216,10 +182,10 @@ class PairColumns:
 
     def _reach(self, candle_ms: int) -> None:
         """Make rows resident back to a candle, and one before it, so that its place is known."""
-        if self._stored is None or self._unreadable:
+        if self._older is None or self._unreadable:
             return
         try:
-            times = self._stored.times.read(0, self._split)
+            times = self._older.read(0, self._split)
             self._load(max(0, int(np.searchsorted(times, candle_ms)) - 1))
         except Corrupt as exc:
             # Intact at the start, damaged since: newer rows are served, and the next start falls back.
@@ -228,10 +194,10 @@ class PairColumns:
 
     def _load(self, first: int) -> None:
         """Make rows from ``first`` on resident."""
-        if self._stored is None or first >= self._split:
+        if self._older is None or first >= self._split:
             return
         split, used = self._split, self._used
-        times = self._stored.times.read(first, split)
+        times = self._older.read(first, split)
         older = {
             name: np.full(split - first, column.coded(None))
             if column.stored is None

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from daemon.state.columns import PairColumns
 from daemon.state.compaction import Compaction
-from daemon.state.journal import Journal
-from daemon.state.records import Appended, HistoryRow, Record, encode
+from daemon.state.records import Appended, HistoryRow, encode
 from daemon.state.recovery import Recovered, recover
+from daemon.state.retention import KEEP_ALL, Retention
 from daemon.state.stored import TIME
+from daemon.state.tail import Tail
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -35,7 +36,7 @@ __all__ = ["Appended", "HistoryRow", "PredictionHistory"]
 
 # A journal is folded into a snapshot when it has an eighth of its size, so that every byte is rewritten a
 # bounded number of times, however long the history is; below the floor a snapshot is not worth its fsync.
-_JOURNAL_FLOOR = 8 << 20
+_JOURNAL_FLOOR = 2 << 20
 _JOURNAL_SHARE = 8
 # At a stop, more is not written than a slow disk takes within the time that a stop has.
 _STOP_BYTES = 64 << 20
@@ -44,36 +45,32 @@ _STOP_BYTES = 64 << 20
 class PredictionHistory:
     """The predictions of all pairs. Any thread may call any method; one process has it open for writing."""
 
-    def __init__(self, folder: StateFolder, found: Recovered, *, writable: bool) -> None:
+    def __init__(
+        self, folder: StateFolder, found: Recovered, *, writable: bool, retention: Retention = KEEP_ALL
+    ) -> None:
         self._folder = folder
+        self._retention = retention
         self._pairs = found.pairs
         self._next_sequence = found.next_sequence
-        self._found = found
         self._writable = writable
-        self._journal: Journal | None = None
-        self._pending: list[Record] = []
+        self._tail = Tail(folder, found)
         self._dirty = found.fresh or found.settle
         self._lock = threading.RLock()
         self._compacting = threading.Lock()
-        self.failing = False
-        """Whether the disk did not take the newest rows; they are in memory, and tried again."""
         self.losses: tuple[Loss, ...] = tuple(found.losses)
         """Found at opening: what was acknowledged once and no file holds any more."""
         self.damages: tuple[Damage, ...] = tuple(found.damages)
         """Files that were not what was written, found at opening; with the backups, nothing need be lost."""
 
     @classmethod
-    def open(cls, folder: StateFolder) -> Self:
+    def open(cls, folder: StateFolder, retention: Retention = KEEP_ALL) -> Self:
         """Recover the history and get ready to append. The caller holds the folder's lock.
 
         Damage never stops a start: damaged files are set aside, what is gone is in `losses`. FreqAI's file is adopted.
         """
         found = recover(folder, touch=True)
-        self = cls(folder, found, writable=True)
-        try:
-            self._opened()
-        except OSError as exc:
-            self._report(exc)
+        self = cls(folder, found, writable=True, retention=retention)
+        self._tail.begin()
         if found.settle:
             self.compact()
         return self
@@ -89,22 +86,6 @@ class PredictionHistory:
             found = recover(folder, touch=False)
         return cls(folder, found, writable=False)
 
-    def _opened(self) -> Journal:
-        """The journal, opened if it is not: as it is if it is whole, else written anew with what is left of it.
-
-        Raises:
-            OSError: disk full or the like; it is tried again with the next append.
-        """
-        if self._journal is None:
-            found = self._found
-            if found.resumable:
-                size = len(found.head.encoded()) + sum(len(record.data) for record in found.records)
-                self._journal = Journal.resume(self._folder, found.head, size)
-            else:
-                self._journal = Journal.create(self._folder, found.head, found.records)
-            found.records.clear()
-        return self._journal
-
     @property
     def pairs(self) -> tuple[Pair, ...]:
         """Pairs that have rows, in the order in which they came up."""
@@ -115,14 +96,21 @@ class PredictionHistory:
     def unsaved(self) -> int:
         """Rows that are in memory only because the disk would not take them; they are tried again."""
         with self._lock:
-            return sum(record.rows for record in self._pending)
+            return self._tail.unsaved
+
+    @property
+    def failing(self) -> bool:
+        """Whether the disk did not take the newest rows; they are in memory, and tried again."""
+        return self._tail.failing
 
     @property
     def compaction_due(self) -> bool:
         """Whether the journal has grown so long that `compact` should be called (from a spare thread)."""
         with self._lock:
-            size = self._journal.size if self._journal is not None else 0
-            return size > max(_JOURNAL_FLOOR, self._snapshot_bytes() // _JOURNAL_SHARE)
+            journal = self._tail.journal
+            return journal is not None and journal.size > max(
+                _JOURNAL_FLOOR, self._snapshot_bytes() // _JOURNAL_SHARE
+            )
 
     def append(self, rows: Sequence[HistoryRow]) -> Appended:
         """Take the predictions of one tick: one record, one fsync.
@@ -132,12 +120,15 @@ class PredictionHistory:
 
         Raises:
             ValueError: a value is named like the time column.
+            RuntimeError: the history is closed, or was opened for reading only.
         """
         with self._lock:
+            if not self._writable:
+                raise RuntimeError("predictions can be appended only while the history is open for writing")
             taken, refused = self._sorted_out(rows)
             if taken:
                 # Encoded first: a value that is neither number nor text raises before anything has changed.
-                self._pending.append(encode(taken, self._next_sequence))
+                self._tail.add(encode(taken, self._next_sequence))
                 self._next_sequence += 1
                 self._dirty = True
                 for row in taken:
@@ -145,7 +136,7 @@ class PredictionHistory:
             if refused:
                 fields = {"rows": len(refused), "pair": refused[0].pair, "candle_ms": refused[0].candle_ms}
                 logger.warning("predictions_refused", extra={"fields": fields})
-            return Appended(rows=len(taken), refused=tuple(refused), saved=self._flush())
+            return Appended(rows=len(taken), refused=tuple(refused), saved=self._tail.flush())
 
     def _sorted_out(self, rows: Sequence[HistoryRow]) -> tuple[list[HistoryRow], list[HistoryRow]]:
         """Rows whose candle has none yet, and the others."""
@@ -160,22 +151,6 @@ class PredictionHistory:
             else:
                 taken[key] = row
         return list(taken.values()), refused
-
-    def _flush(self) -> bool:
-        """Write what is pending; whether nothing is any more."""
-        if not self._pending:
-            return True
-        try:
-            self._opened().append(b"".join(record.data for record in self._pending))
-        except OSError as exc:
-            self._report(exc)
-            return False
-        if self.failing:
-            rows = sum(record.rows for record in self._pending)
-            logger.info("predictions_saved_again", extra={"fields": {"rows": rows}})
-            self.failing = False
-        self._pending.clear()
-        return True
 
     def last_ms(self, pair: Pair) -> int | None:
         """Open time of the newest candle that has a row, ms UTC; None without one."""
@@ -249,17 +224,18 @@ class PredictionHistory:
 
     def _compact(self) -> bool:
         with self._lock:
-            if not (self._dirty and self._flush() and self._journal is not None):
+            old = self._tail.journal if self._dirty and self._tail.flush() else None
+            if old is None:
                 return False
-            old = self._journal
             head = old.head.next(self._next_sequence)
-            frozen = {pair: columns.frozen() for pair, columns in self._pairs.items()}
+            outdated = self._retention.outdated(self._pairs)
+            frozen = {pair: columns.frozen(outdated.get(pair, 0)) for pair, columns in self._pairs.items()}
             job = Compaction(self._folder, head, frozen)
             journal = job.begin()
             if journal is None:
                 return False
-            old.close()
-            self._journal, self._dirty = journal, False
+            self._tail.go_on_in(journal)
+            self._dirty = False
         written = job.write()
         with self._lock:
             if written is None:
@@ -268,6 +244,9 @@ class PredictionHistory:
             for pair, stored in written.pairs.items():
                 self._pairs[pair].rebase(stored, frozen.pop(pair))  # one pair twice in memory, not all
         job.finish()
+        if outdated:
+            fields = {"rows": sum(outdated.values()), "pairs": len(outdated)}
+            logger.info("predictions_dropped", extra={"fields": fields})
         return True
 
     def close(self) -> None:
@@ -280,11 +259,9 @@ class PredictionHistory:
         if self._writable and quick:
             self.compact()
         with self._lock:
-            if self._writable and not self._flush():
+            if self._writable and not self._tail.flush():
                 logger.error("predictions_not_saved", extra={"fields": {"rows": self.unsaved}})
-            if self._journal is not None:
-                self._journal.close()
-                self._journal = None
+            self._tail.close()
             self._writable = False
 
     def _snapshot_bytes(self) -> int:
@@ -292,10 +269,3 @@ class PredictionHistory:
             return self._folder.historic_predictions.stat().st_size
         except OSError:
             return 0
-
-    def _report(self, exc: OSError) -> None:
-        """The first failure of a streak; its end is reported where it ends."""
-        if not self.failing:
-            fields = {"folder": str(self._folder.path), "error": str(exc)}
-            logger.error("predictions_unsaved", extra={"fields": fields})
-        self.failing = True

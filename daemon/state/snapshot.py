@@ -117,14 +117,23 @@ def publish_snapshot(folder: StateFolder) -> None:
     atomic.rename(folder.historic_predictions_new, folder.historic_predictions)
 
 
+class _OpenFile:
+    """A descriptor that is open as long as anything refers to this, whatever the file is called by then."""
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path, self.fd = path, fd
+        weakref.finalize(self, os.close, fd)
+
+
 class Snapshot:
     """A snapshot file, opened: its index in memory, its columns on the disk.
 
-    The descriptor stays open as long as anything refers to a column, whatever the file is called by then.
+    The file stays open as long as anything refers to a column, and no longer: columns know the file, not the snapshot,
+    which would make a ring that only the collector of garbage opens.
     """
 
-    def __init__(self, path: Path, fd: int, document: Mapping[str, Any], end: int) -> None:
-        self.path = path
+    def __init__(self, file: _OpenFile, document: Mapping[str, Any], end: int) -> None:
+        self.path = file.path
         self.seal = Seal(
             generation=int(document["generation"]),
             next_sequence=int(document["next_sequence"]),
@@ -137,10 +146,10 @@ class Snapshot:
         self._pairs = {
             Pair(pair): StoredPair(
                 int(each["rows"]),
-                _segment(self, fd, each["times"], each["rows"], end),
+                _segment(file, each["times"], each["rows"], end),
                 {
                     column["name"]: StoredColumn(
-                        _segment(self, fd, column, each["rows"], end),
+                        _segment(file, column, each["rows"], end),
                         None if column["texts"] is None else tuple(column["texts"]),
                     )
                     for column in each["columns"]
@@ -148,8 +157,7 @@ class Snapshot:
             )
             for pair, each in document["pairs"].items()
         }
-        self._fd = fd
-        weakref.finalize(self, os.close, fd)
+        self._file = file
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -167,15 +175,12 @@ class Snapshot:
             raise
         except OSError as exc:
             raise Corrupt(f"{path} cannot be read: {exc.strerror or exc}") from exc
+        file = _OpenFile(path, fd)
         try:
             document, end = _document(fd, path)
-            return cls(path, fd, document, end)
+            return cls(file, document, end)
         except (ValueError, KeyError, TypeError, OSError, zlib.error, RecursionError) as exc:
-            os.close(fd)
             raise Corrupt(f"{path} has a damaged index: {exc}") from exc
-        except BaseException:
-            os.close(fd)
-            raise
 
     @property
     def pairs(self) -> Mapping[Pair, StoredPair]:
@@ -201,22 +206,21 @@ class Snapshot:
                 for each in (stored.times, *(column.segment for column in stored.columns.values()))
             )
         }
-        return frozenset(hurt), any(_crc(self._fd, at, n) != crc for at, n, crc in self._pieces)
+        return frozenset(hurt), any(_crc(self._file.fd, at, n) != crc for at, n, crc in self._pieces)
 
 
 class ColumnSegment:
     """One column's bytes in a snapshot. Reading from its first row on verifies the checksum."""
 
     def __init__(
-        self, owner: Snapshot, fd: int, place: tuple[int, int, int], dtype: np.dtype[Any], codes: int
+        self, file: _OpenFile, place: tuple[int, int, int], dtype: np.dtype[Any], codes: int
     ) -> None:
-        # The owner is kept alive: it closes the descriptor when nothing refers to it any more.
-        self._owner, self._fd, self._place, self._dtype, self._codes = owner, fd, place, dtype, codes
+        self._file, self._place, self._dtype, self._codes = file, place, dtype, codes
 
     def intact(self) -> bool:
         """Whether the bytes are what was written."""
         at, n, crc = self._place
-        return _crc(self._fd, at, n) == crc
+        return _crc(self._file.fd, at, n) == crc
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """See `Segment`.
@@ -229,14 +233,14 @@ class ColumnSegment:
         whole = first == 0
         length = n if whole else (last - first) * size
         try:
-            data = os.pread(self._fd, length, at + first * size)
+            data = os.pread(self._file.fd, length, at + first * size)
         except OSError as exc:
-            raise Corrupt(f"{self._owner.path} cannot be read: {exc.strerror or exc}") from exc
+            raise Corrupt(f"{self._file.path} cannot be read: {exc.strerror or exc}") from exc
         if len(data) != length or (whole and zlib.crc32(data) != crc):
-            raise Corrupt(f"{self._owner.path} has damaged rows")
+            raise Corrupt(f"{self._file.path} has damaged rows")
         values = np.frombuffer(data, self._dtype)[: last - first]
         if self._codes and len(values) and not 0 <= values.min() <= values.max() < self._codes:
-            raise Corrupt(f"{self._owner.path} names a text that it does not have")
+            raise Corrupt(f"{self._file.path} names a text that it does not have")
         return values
 
 
@@ -261,12 +265,12 @@ def _document(fd: int, path: Path) -> tuple[dict[str, Any], int]:
     return document, at
 
 
-def _segment(owner: Snapshot, fd: int, described: Mapping[str, Any], rows: int, end: int) -> ColumnSegment:
+def _segment(file: _OpenFile, described: Mapping[str, Any], rows: int, end: int) -> ColumnSegment:
     at, n, crc = described["piece"]
     dtype = _DTYPES[described["dtype"]]
     if n != rows * dtype.itemsize or not 0 <= at <= end - n:
         raise ValueError(f"column {described['name']!r} lies outside of the file")
-    return ColumnSegment(owner, fd, (at, n, crc), dtype, len(described["texts"] or ()))
+    return ColumnSegment(file, (at, n, crc), dtype, len(described["texts"] or ()))
 
 
 def _crc(fd: int, at: int, length: int) -> int:

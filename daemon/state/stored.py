@@ -47,21 +47,26 @@ class StoredPair:
 
 @dataclass(frozen=True, slots=True)
 class FrozenColumn:
-    """A column at one moment: rows in a snapshot (if it has them there), then rows in memory."""
+    """A column at one moment: rows in a snapshot (if it has them there), then rows in memory.
+
+    ``recode`` turns the codes of the snapshot into places in ``texts``, where those are not the same.
+    """
 
     name: str
     stored: Segment | None
     texts: tuple[str, ...] | None
     resident: NDArray[Any]
+    recode: NDArray[np.int32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FrozenPair:
-    """All rows of a pair at one moment: ``split`` of them in the snapshot, the others in memory."""
+    """A pair's rows at one moment: ``split`` of them in the snapshot, behind ``skipped`` others; the rest in memory."""
 
     split: int
     times: FrozenColumn
     columns: tuple[FrozenColumn, ...]
+    skipped: int = 0
 
     @property
     def rows(self) -> int:
@@ -81,7 +86,11 @@ class FrozenPair:
         if column.stored is None:
             older = np.zeros(n, kind) if column.texts is not None else np.full(n, np.nan, kind)
         else:
-            older = column.stored.read(first, first + n).astype(kind, copy=False)
+            # Beginning with the column's very first row: only then is its checksum compared.
+            start = self.skipped + first if first else 0
+            read = column.stored.read(start, self.skipped + first + n)
+            read = read[len(read) - n :]
+            older = (read if column.recode is None else column.recode[read]).astype(kind, copy=False)
         return older if last <= self.split else np.concatenate((older, column.resident[: last - self.split]))
 
     def frame(self, last: int | None = None) -> pd.DataFrame:

@@ -197,15 +197,18 @@ class DeskStops:
             self._ground.callbacks.order_filled(shown, told, now_ms=look.now_ms)
 
     def _close(self, trade: TradeRecord, look: Look) -> None:
-        position = position_of(trade)
-        closed = self._ledger.close_trade(trade.trade_id, look.now_ms, dust=max(position.amount, ZERO))
-        self._ground.closed.put([closed])
+        position, told = position_of(trade), self._known()
         mine = {order.intent.client_id for order in trade.orders}
-        told = self._known()
-        if mine & told.keys():
-            for name in mine:
-                told.pop(name, None)
-            self._ledger.put(TOLD, list(told))
+        left = {name: None for name in told if name not in mine}
+        # A kill must not come between a trade's end and the locks that follow from it.
+        with self._ledger.together():
+            closed = self._ledger.close_trade(trade.trade_id, look.now_ms, dust=max(position.amount, ZERO))
+            self._ground.closed.put([closed])
+            if len(left) < len(told):
+                self._ledger.put(TOLD, list(left))
+            if position.bought:
+                self._after_close(closed, look.now_ms)
+        self._told = left
         if not position.bought:
             log.info("entry_ended", extra={"fields": {"trade": trade.trade_id, "pair": trade.pair}})
             return
@@ -219,4 +222,3 @@ class DeskStops:
             "rule": trade.exit_detail,
         }
         log.info("trade_closed", extra={"fields": fields})
-        self._after_close(closed, look.now_ms)

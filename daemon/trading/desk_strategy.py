@@ -55,7 +55,6 @@ class DeskStrategy:
 
     def after_close(self, trade: TradeRecord, now_ms: int) -> None:
         """A trade was closed after it had held something: the protections look at it."""
-        self._closed.append(trade)
         rules = self._ground.rules
         recent = self._ledger.trades(is_open=False, since_ms=now_ms - longest_look_back_ms(rules))
         locks = locks_after_close(
@@ -69,6 +68,7 @@ class DeskStrategy:
         )
         for lock in locks:
             self._ledger.lock(lock)
+        self._closed.append(trade)
 
     def after_valued(self, trade: TradeRecord) -> None:
         """A fee of a trade has got its price: one that is closed has earned something else."""

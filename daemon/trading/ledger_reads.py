@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Self
 from daemon.core.errors import Corrupt
 from daemon.trading import ledger_rows as rows
 from daemon.trading.broker import Balance
-from daemon.trading.ledger_connection import opened_to_read
+from daemon.trading.ledger_connection import opened_to_read, translated
 from daemon.trading.ledger_tables import Tables
 from daemon.trading.orders import EXACT, ZERO, OrderState, Side
 from daemon.trading.positions import added, effects
+from daemon.trading.schema import check_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,9 +47,17 @@ class LedgerReader:
         """Read a ledger beside the daemon that writes it, or without one.
 
         Raises:
-            ConfigError: there is no such file.
+            ConfigError: there is no such file, or none that can be read as it is.
+            Corrupt: it is damaged.
         """
-        return cls(Tables(opened_to_read(path), path))
+        connection = opened_to_read(path)
+        try:
+            with translated(path):
+                check_readable(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(Tables(connection, path))
 
     def close(self) -> None:
         """Let go of the file; calling it twice does nothing."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from daemon.trading.paper_market import Depth, PaperMarket
     from daemon.trading.records import OrderRecord
 
-ENDED_KEPT = 1000
+ENDED_KEPT = 200
 """Orders that are over and still answered for; the ledger has them all."""
 
 

@@ -162,17 +162,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     Raises:
         ConfigError: a newer candled wrote it, or it is another program's.
     """
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    owner = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if (owner or tables) and owner != APPLICATION_ID:
-        raise ConfigError(
-            f"{path} is an SQLite file of another program: move it away, or choose another name"
-        )
-    if version > len(MIGRATIONS):
-        raise ConfigError(
-            f"{path} has version {version}, this candled knows up to {len(MIGRATIONS)}: install the newer candled"
-        )
+    version = _version(connection, path)
     if version == len(MIGRATIONS):
         return
     steps = "".join(MIGRATIONS[version:])
@@ -185,3 +175,39 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def check_readable(connection: sqlite3.Connection, path: Path) -> None:
+    """See to it that a file can be read as it is.
+
+    Raises:
+        ConfigError: it has no tables yet, is of an older or a newer candled, or another program's.
+    """
+    version = _version(connection, path)
+    if version == 0:
+        raise ConfigError(f"{path} has no tables yet: there has been no trading yet under this name")
+    if version < len(MIGRATIONS):
+        raise ConfigError(
+            f"{path} has version {version}, this candled reads version {len(MIGRATIONS)}: start the daemon once, "
+            "which brings it there"
+        )
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """The file's version; 0 while it is empty.
+
+    Raises:
+        ConfigError: a newer candled wrote it, or it is another program's.
+    """
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if (owner or tables) and owner != APPLICATION_ID:
+        raise ConfigError(
+            f"{path} is an SQLite file of another program: move it away, or choose another name"
+        )
+    if version > len(MIGRATIONS):
+        raise ConfigError(
+            f"{path} has version {version}, this candled knows up to {len(MIGRATIONS)}: install the newer candled"
+        )
+    return version

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from desk import BASE, DAY_MS, NOW_MS, PAIRS
 
@@ -157,3 +158,36 @@ def test_columns_that_come_and_go_are_an_error_that_names_them(store, candles, b
     times = candles(base_key).between(NOW_MS - 9 * DAY_MS, NOW_MS).open_ms
     with pytest.raises(StrategyError, match=r"%-month_\d+_gen"):
         built.matrix(SOL, times)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.array([1.5, np.nan, 2.0]),
+        np.array([1.5, np.nan, 2.0], np.float32),
+        np.array([1, 0, 2], np.int64),
+        np.array([True, False, True]),
+        pd.array([1, None, 2], "Int64"),
+        pd.array([1.5, None, 2.0], "Float64"),
+        pd.array([True, None, False], "boolean"),
+        np.array([1.5, None, 2], object),
+    ],
+    ids=lambda column: str(column.dtype),
+)
+def test_a_feature_may_be_of_any_type_that_holds_numbers(column, hooks, plan, candles, base_key):
+    made = hooks()
+    frame = candles(base_key)[-3:]
+
+    def expand_basic(dataframe, metadata):
+        dataframe["%-x"] = column
+        return dataframe
+
+    made.expand_basic = expand_basic
+    rows = BlockComputer(made, plan, 256).call(BlockKey(SOL, BASE, Hook.EXPAND), frame)
+    found = rows.values[:, rows.names.index("%-x_gen")]
+    expected = (
+        pd.Series(column)
+        .astype(object)
+        .map(lambda value: np.nan if value is None or value is pd.NA else value)
+    )
+    np.testing.assert_array_equal(found, expected.astype(np.float32))

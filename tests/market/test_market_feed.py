@@ -2,7 +2,7 @@ import threading
 
 import numpy as np
 import pytest
-from market_desk import BTC, FIVE, START_MS, Desk, key
+from market_desk import BTC, ETH, FIVE, START_MS, Desk, key
 from scripted_market import DOWN
 
 from daemon.core.clock import FakeClock
@@ -544,3 +544,12 @@ def test_what_agreed_before_a_series_joined_is_not_compared_again(desk):
     assert {k: desk.feed._agreement._next_ms[k] for k in before} == before | {
         k: v for k, v in desk.feed._agreement._next_ms.items() if k in before and v > before[k]
     }
+
+
+def test_memory_holds_little_more_than_was_asked_for(desk):
+    asked = 288
+    desk.warm_up()
+    for _ in range(160):
+        desk.tick(5)
+    held = [len(desk.feed.frame(key(pair, "5m"))) for pair in (BTC, ETH)]
+    assert all(asked <= length <= asked + 400 for length in held)

@@ -125,4 +125,7 @@ def test_real_candles_are_fed_without_gap_or_disagreement(store):
         assert not report.missing
         assert (report.gaps, report.revisions, report.disagreements) == (0, 0, 0)
     for k in keys:
-        assert len(desk.feed.frame(k)) == 6 * DAY_MS // k.timeframe.ms
+        open_ms = desk.feed.frame(k).open_ms
+        assert open_ms[-1] == k.timeframe.newest_closed(ORIGIN_MS + 41 * DAY_MS)
+        assert (np.diff(open_ms) == k.timeframe.ms).all()
+        assert len(open_ms) >= 5 * DAY_MS // k.timeframe.ms

@@ -11,6 +11,8 @@ from market_desk import key
 
 from daemon.core.candles import CandleFrame
 from daemon.core.errors import ConfigError
+from daemon.market.store import CandleStore
+from daemon.state.atomic import set_aside, write_atomic
 
 BTC5 = key("BTC/USDT", "5m")
 STEP = BTC5.timeframe.ms
@@ -143,6 +145,21 @@ def test_merge_replaces_its_span_and_keeps_the_rest(store):
     assert len(read) == 100
     assert (read.values[40:60, 0] == 70.0).all()
     assert (np.delete(read.values[:, 0], range(40, 60)) == 50.0).all()
+
+
+def test_merge_drops_what_is_older_than_the_store_keeps(store):
+    bounded = CandleStore(store.folder, write_atomic, set_aside, keep_ms=30 * STEP)
+    bounded.write(BTC5, candles(0, 100, price=50.0))
+    bounded.merge(BTC5, candles(90, 20, price=70.0))
+    assert_same(bounded.read(BTC5)[-20:], candles(90, 20, price=70.0))
+    assert bounded.read(BTC5).open_ms[0] == (109 - 30) * STEP
+
+
+def test_what_the_daemon_itself_holds_is_never_dropped(store):
+    bounded = CandleStore(store.folder, write_atomic, set_aside, keep_ms=30 * STEP)
+    bounded.write(BTC5, candles(0, 100, price=50.0))
+    bounded.merge(BTC5, candles(40, 70, price=70.0))
+    assert_same(bounded.read(BTC5), candles(40, 70, price=70.0))
 
 
 def test_write_that_fails_leaves_the_old_file(store):

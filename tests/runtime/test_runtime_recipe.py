@@ -11,7 +11,16 @@ from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 from daemon.learning.models.user import UserClass
 from daemon.learning.options import PipelineOptions
-from daemon.runtime.recipe import feature_plan, recipe, scorer_options, training_options
+from daemon.runtime.recipe import (
+    feature_plan,
+    keep_candles_ms,
+    recipe,
+    retention,
+    scorer_options,
+    training_options,
+)
+from daemon.runtime.strategy_view import CANDLES
+from daemon.state.retention import Retention
 
 DEFAULTS = {"train_period_days": 30, "identifier": "test"}
 
@@ -186,3 +195,24 @@ def test_the_file_of_a_users_model_and_what_it_may_read_are_part_of_the_recipe()
     assert options.model_file.endswith("/mine.py")
     assert (options.model_digest, options.config) == ("a", {"freqai": {"feature_parameters": {}}})
     assert training_options(made, user(freqai=False)).config == {}
+
+
+@pytest.mark.parametrize(
+    ("freqai", "own", "least"),
+    [
+        ({}, {"skill_window": 2}, CANDLES),
+        ({"fit_live_predictions_candles": 3000}, {"skill_window": 2}, 3000),
+        ({}, {"skill_window": 500}, 4 * 500 + 24),
+    ],
+)
+def test_predictions_stay_as_long_as_anything_looks_at_them(freqai, own, least):
+    made = settings(freqai=freqai, label_period_candles=24)
+    made.candled, made.pairs = CandledSettings(**own, keep_predictions_days=1.5), ()
+    assert retention(made) == Retention(keep_ms=36 * 3_600_000, least_rows=least)
+
+
+def test_all_is_kept_unless_the_user_says_otherwise():
+    made = settings()
+    made.candled, made.pairs = CandledSettings(), ()
+    assert retention(made).keep_ms is None
+    assert keep_candles_ms(made) is None

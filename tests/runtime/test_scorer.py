@@ -126,6 +126,15 @@ def test_a_pair_is_judged_again_after_some_candles_and_not_before(desk):
     assert made.waited > 0
 
 
+def test_of_models_that_were_replaced_only_those_with_predictions_to_judge_are_remembered(desk):
+    made = desk(window=48)
+    for name in ("m1", "m2", "m3"):  # m1 has made all that is on record
+        made.serve(BTC, name=name)
+        made.judged()
+        made.record(made.until_ms + 2 * BASE.ms)
+    assert made.scorer._means[BTC].keys() == {"m1", "m3"}
+
+
 def test_a_live_model_whose_skill_fell_is_named(desk):
     made = desk()
     made.serve(BTC, ic=0.8)

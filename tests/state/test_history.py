@@ -214,3 +214,13 @@ class TestFullDisk:
         assert not history.compact()
         assert journals(folder) == before
         assert "snapshot_postponed" in caplog.text
+
+
+@pytest.mark.parametrize("how", ["closed", "read"])
+def test_a_history_that_is_not_open_for_writing_takes_nothing(folder, filled, tick, served, how):
+    history = filled((0, 20), close=True)
+    if how == "read":
+        history = PredictionHistory.read(folder)
+    with pytest.raises(RuntimeError, match="open for writing"):
+        history.append(tick(20))
+    assert served(PredictionHistory.open(folder)) == list(range(20))

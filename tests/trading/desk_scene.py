@@ -120,6 +120,7 @@ class Scene:
         self.body, self.changes, self.wrap = body, changes, wrap
         self.clock = clock or FakeClock(NOW_MS + 1_000)
         self.source = source or ScriptedSource(self.clock)
+        self.later = []
         self.settings = Settings.model_validate(document(folder, **changes))
         folder.joinpath("mine.py").write_text(STRATEGY + body, "utf-8")
         self.strategy = load_strategy("Mine", paths=[folder], config=self.settings.raw)
@@ -142,7 +143,7 @@ class Scene:
 
     def again(self, **changes):
         self.close()
-        return Scene(
+        later = Scene(
             self.folder,
             self.body,
             clock=self.clock,
@@ -150,9 +151,13 @@ class Scene:
             wrap=self.wrap,
             **{**self.changes, **changes},
         )
+        self.later.append(later)
+        return later
 
     def close(self):
         self.desk._ledger.close()
+        for scene in self.later:
+            scene.close()
 
     @property
     def ledger(self):

@@ -451,6 +451,26 @@ def test_a_protection_locks_after_losses(scene):
     assert len(here.trades(is_open=True)) == 1
 
 
+def test_a_trade_ends_together_with_the_locks_that_follow_from_it(scene, monkeypatch):
+    here = scene(protections=[{"method": "CooldownPeriod", "stop_duration_candles": 30}])
+    here.enter()
+    with monkeypatch.context() as patch:
+
+        def fail(*_):
+            raise LedgerFault("the disk is full")
+
+        patch.setattr(type(here.desk._ledger), "lock", fail)
+        here.tick("exit_long")
+        here.looks(2)
+        assert here.trades()[0].is_open, "a kill now must not leave a trade that is closed without its lock"
+    here.looks(2)
+    assert not here.trades()[0].is_open
+    assert here.trades()[0].orders[-1].state is OrderState.FILLED
+    here.tick("enter_long")
+    assert "CooldownPeriod" in here.desk._entries.gates[BTC][0]
+    assert len(here.trades()) == 1
+
+
 # what fails
 
 

@@ -10,6 +10,7 @@ from trading_desk import T0, D, begin, fill, intent, report, sent
 from daemon.core.errors import ConfigError, Corrupt, Retryable
 from daemon.state.atomic import set_aside
 from daemon.trading.ledger import Ledger, LedgerReader
+from daemon.trading.ledger_connection import opened
 from daemon.trading.ledger_files import (
     RESTORED,
     backup_paths,
@@ -151,6 +152,29 @@ def test_a_newer_candleds_ledger_is_not_opened(path):
     raw.close()
     with pytest.raises(ConfigError, match="version 99"):
         Ledger.open(path)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("PRAGMA user_version = 99", "install the newer candled"),
+        ("PRAGMA user_version = 1", "start the daemon once"),
+        ("PRAGMA application_id = 7", "another program"),
+    ],
+)
+def test_what_cannot_be_read_as_it_is_is_told_with_its_remedy(path, statement, said):
+    written(path)
+    with sqlite3.connect(path) as raw:
+        raw.execute(statement)
+    raw.close()
+    with pytest.raises(ConfigError, match=said):
+        LedgerReader.open(path)
+
+
+def test_a_ledger_that_is_just_being_made_has_nothing_to_read(path):
+    opened(path).close()
+    with pytest.raises(ConfigError, match="no trading yet"):
+        LedgerReader.open(path)
 
 
 def test_a_cell_that_nobody_wrote_is_damage(path):

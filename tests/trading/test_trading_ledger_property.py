@@ -1,6 +1,7 @@
 """Whatever comes, in whatever order and however often: the same ledger, and never more than was ordered."""
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,38 +103,38 @@ def test_any_order_of_any_subset_of_repeated_messages_gives_the_same_ledger(trut
     orders, messages = truth
     places = data.draw(st.lists(st.integers(0, len(messages) - 1), unique=True)) if messages else []
     subset = [messages[place] for place in places]
-    first, second = begun(orders), begun(orders)
-    taken(first, subset)
-    repeated = data.draw(st.permutations([*subset, *subset[: len(subset) // 2]]))
-    while repeated:
-        size = data.draw(st.integers(1, len(repeated)))
-        taken(second, repeated[:size])
-        second.wallet()  # sums that are carried on, not made anew
-        repeated = repeated[size:]
-    assert content(second) == content(first)
-    assert first.contradictions() == ()
-    assert dict(second.wallet()) == dict(LedgerReader(second._tables).wallet())
-    before = content(second)
-    again = taken(second, subset)
-    assert content(second) == before
-    assert (again.changed, again.fills, again.revived, again.reopened) == ((), (), (), ())
+    with closing(begun(orders)) as first, closing(begun(orders)) as second:
+        taken(first, subset)
+        repeated = data.draw(st.permutations([*subset, *subset[: len(subset) // 2]]))
+        while repeated:
+            size = data.draw(st.integers(1, len(repeated)))
+            taken(second, repeated[:size])
+            second.wallet()  # sums that are carried on, not made anew
+            repeated = repeated[size:]
+        assert content(second) == content(first)
+        assert first.contradictions() == ()
+        assert dict(second.wallet()) == dict(LedgerReader(second._tables).wallet())
+        before = content(second)
+        again = taken(second, subset)
+        assert content(second) == before
+        assert (again.changed, again.fills, again.revived, again.reopened) == ((), (), (), ())
 
 
 @settings(max_examples=60, deadline=None)
 @given(truths())
 def test_once_all_was_told_everything_is_booked_to_its_order(truth):
     orders, messages = truth
-    ledger = begun(orders)
-    taken(ledger, messages)
-    told = {each.fill_id: each for each in messages if not hasattr(each, "filled") and each.client_id}
-    ours = ledger.fills()
-    assert {each.fill_id for each in ours} == set(told)
-    assert not ledger.foreign_fills()
-    assert not ledger.foreign_orders()
-    assert sum((position_of(trade).amount for trade in ledger.trades()), D("0")) == sum(
-        (each.amount for each in told.values()), D("0")
-    )
-    assert all(each.fee_currency == "BNB" for each in ours)
+    with closing(begun(orders)) as ledger:
+        taken(ledger, messages)
+        told = {each.fill_id: each for each in messages if not hasattr(each, "filled") and each.client_id}
+        ours = ledger.fills()
+        assert {each.fill_id for each in ours} == set(told)
+        assert not ledger.foreign_fills()
+        assert not ledger.foreign_orders()
+        assert sum((position_of(trade).amount for trade in ledger.trades()), D("0")) == sum(
+            (each.amount for each in told.values()), D("0")
+        )
+        assert all(each.fee_currency == "BNB" for each in ours)
 
 
 amounts = st.integers(1, 30).map(lambda n: D(n) / 10)
@@ -143,20 +144,20 @@ amounts = st.integers(1, 30).map(lambda n: D(n) / 10)
 @given(st.lists(st.tuples(st.integers(0, 5), amounts, st.sampled_from(Side)), max_size=8))
 def test_never_more_is_filled_than_was_ordered(told):
     order = intent(amount="2")
-    ledger = begun([(order, S.UNKNOWN)])
-    refused = False
-    for number, amount, side in told:
-        found = ledger.take([], [fill(order, number, str(amount), side=side)], T0)
-        refused = refused or bool(found.contradictions)
-        (record,) = ledger.trade(1).orders
-        assert record.filled <= 2
-    whole = {}
-    for number, amount, side in told:
-        whole.setdefault(number, (amount, side))
-    fits = (
-        len({(n, a, s) for n, a, s in told}) == len(whole)
-        and all(side is Side.BUY for _, side in whole.values())
-        and sum((amount for amount, _ in whole.values()), D("0")) <= 2
-    )
-    assert refused is not fits
-    assert bool(ledger.contradictions()) is refused
+    with closing(begun([(order, S.UNKNOWN)])) as ledger:
+        refused = False
+        for number, amount, side in told:
+            found = ledger.take([], [fill(order, number, str(amount), side=side)], T0)
+            refused = refused or bool(found.contradictions)
+            (record,) = ledger.trade(1).orders
+            assert record.filled <= 2
+        whole = {}
+        for number, amount, side in told:
+            whole.setdefault(number, (amount, side))
+        fits = (
+            len({(n, a, s) for n, a, s in told}) == len(whole)
+            and all(side is Side.BUY for _, side in whole.values())
+            and sum((amount for amount, _ in whole.values()), D("0")) <= 2
+        )
+        assert refused is not fits
+        assert bool(ledger.contradictions()) is refused

@@ -24,7 +24,11 @@ def asked(url, method="GET"):
 
 
 def count(path):
-    ledger = LedgerReader.open(path)
+    """How many orders a ledger has; none while it is being made."""
+    try:
+        ledger = LedgerReader.open(path)
+    except (ConfigError, Retryable):
+        return 0
     try:
         return len(ledger.orders())
     finally:

@@ -151,7 +151,7 @@ class Storm:
     def blow(self):
         """Kill it every few seconds until there are enough orders."""
         first = self.live()
-        self.until(first, lambda: self.ledger.exists() and count(self.ledger) > 0)
+        self.until(first, lambda: count(self.ledger) > 0)
         self.die(first, LIFE_S)
         while count(self.ledger) < ORDERS:
             daemon = self.live()
