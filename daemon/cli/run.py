@@ -48,6 +48,9 @@ def run(
     settings = read()
     with uncollected():
         from daemon import app  # noqa: PLC0415  the heavy imports, after the configuration was found sound
+        from daemon.runtime.user_models import import_model  # noqa: PLC0415
+
+        import_model(settings)
 
     chosen = settings.candled.log_format
     told = partial(
