@@ -4,6 +4,7 @@ import json
 import urllib.request
 from decimal import Decimal
 
+from daemon.core.errors import ConfigError, Retryable
 from daemon.core.pair import Pair
 from daemon.trading.ledger import LedgerReader
 from daemon.trading.orders import OrderState
