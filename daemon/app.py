@@ -13,7 +13,6 @@ from daemon.app_threads import daemon_of
 from daemon.core.clock import SystemClock
 from daemon.features.store import FeatureStore
 from daemon.interface.notifications import notifier
-from daemon.interface.server import health_server
 from daemon.market.feed import Feed
 from daemon.market.store import CandleStore
 from daemon.runtime.account_ledger import opened_ledger
@@ -67,6 +66,7 @@ if TYPE_CHECKING:
     from daemon.core.market import CandleKey
     from daemon.core.pair import Pair
     from daemon.features.compute import BlockComputer
+    from daemon.interface.server import HealthServer
     from daemon.learning.live import LiveModel
     from daemon.learning.models.user import UserClass
     from daemon.runtime.lifecycle import Daemon
@@ -174,7 +174,7 @@ class _Assembly:
         # A request under way ends at once when the daemon is told to stop: nobody waits for a dead network.
         threading.Thread(target=self._hang_up, name="hang-up", daemon=True).start()
         logging.getLogger().addHandler(self.events)
-        health = health_server(self.settings, self.figures)
+        health = self._health()
         if self.notifier is not None:
             self.notifier.start()
         try:  # a ledger that is another market's is told before anything is fetched
@@ -192,6 +192,13 @@ class _Assembly:
                 health.close()
             if self.notifier is not None:
                 self.notifier.close()
+
+    def _health(self) -> HealthServer | None:
+        if self.settings.candled.health.port is None:
+            return None
+        from daemon.interface.server import health_server  # noqa: PLC0415  its libraries: for those who ask for it
+
+        return health_server(self.settings, self.figures)
 
     def _hang_up(self) -> None:
         self.stop.wait()
