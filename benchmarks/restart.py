@@ -1,6 +1,7 @@
 """W5: from process start to the first full set of predictions, with models and history on disk.
 
   PEER_PYTHON=... python benchmarks/restart.py [--pairs 4 50] [--rows 10000 105000] [--runs 3] [--vs-peer]
+      [--model LightGBMRegressor]
 
 `cpu_to_predictions_s` is the CPU that `candled run` has used when the predictions of all pairs are on the disk, `cpu_s` that
 of the whole process with `--candles 1`: the truth checks that come next and the stop included. Candles come from files
@@ -93,31 +94,31 @@ def measured(folder, pairs):
     }
 
 
-def laid_down(folder, pairs, rows, peer_scripts):
-    world.build(
-        folder,
-        peer_scripts,
-        pairs=pairs,
-        model="LightGBMRegressor",
-        features=inside.OUTLIERS,
-        model_training_parameters=inside.LIGHTGBM,
-    )
+def laid_down(folder, pairs, rows, model, peer_scripts):
+    as_peers = {"features": inside.OUTLIERS, "model_training_parameters": inside.LIGHTGBM}
+    options = as_peers if model == "LightGBMRegressor" else {}
+    world.build(folder, peer_scripts, pairs=pairs, model=model, **options)
     trained(folder)
     lengthened(folder, rows)
 
 
-def workload(pairs, rows, runs, peer_scripts):
+def workload(pairs, rows, runs, model, peer_scripts):
     with tempfile.TemporaryDirectory(prefix="candled-bench-") as name:
         folder = Path(name)
         # In a process of its own: the peak memory of a process begins with what the one that started it had.
         maker = multiprocessing.get_context("spawn").Process(
-            target=laid_down, args=(folder, pairs, rows, peer_scripts)
+            target=laid_down, args=(folder, pairs, rows, model, peer_scripts)
         )
         maker.start()
         maker.join()
         if maker.exitcode:
             sys.exit("nothing to start from: see above")
-        return {"pairs": pairs, "rows": rows, "runs": [measured(folder, pairs) for _ in range(runs)]}
+        return {
+            "pairs": pairs,
+            "rows": rows,
+            "model": model,
+            "runs": [measured(folder, pairs) for _ in range(runs)],
+        }
 
 
 def main():
@@ -125,6 +126,11 @@ def main():
     parser.add_argument("--pairs", type=int, nargs="*", default=[4, 50])
     parser.add_argument("--rows", type=int, nargs="*", default=[10_000, 105_000])
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument(
+        "--model",
+        default="LightGBMRegressor",
+        help="the peer's is LightGBM with DI and SVM; another one is without",
+    )
     given = parser.parse_args()
     os.environ.setdefault("PYTHONPATH", str(Path(__file__).resolve().parent.parent))
     os.environ.pop(
@@ -134,7 +140,7 @@ def main():
     figures = {
         "workload": "W5 restart",
         "runs": [
-            workload(pairs, rows, given.runs, given.peer_scripts)
+            workload(pairs, rows, given.runs, given.model, given.peer_scripts)
             for pairs, rows in zip(given.pairs, given.rows, strict=True)
         ],
     }
