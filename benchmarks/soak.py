@@ -309,7 +309,7 @@ def summed_up(rows):
     memory_kb = [row["anonymous_kb"] - row["record_in_memory_kb"] - row["exchange_kb"] for row in rows]
     level = {
         "memory_kb": line(memory_kb),
-        "memory_kb_last_ten_days": line(memory_kb[-10:]),
+        "memory_kb_second_half": line(memory_kb[len(memory_kb) // 2 :]),
         "training_process_kb": line([row["training_pss_kb"] for row in rows]),
         **{
             name: line([row[name] for row in rows])
@@ -321,7 +321,7 @@ def summed_up(rows):
     }
     rings = {
         name: filled([row[name] for row in rows])
-        for name in ("record_kb", "candles_kb", "record_in_memory_kb")
+        for name in ("record_kb", "candles_kb", "record_in_memory_kb", "other_state_kb")
     }
     grows = {
         name: line([row[name] for row in rows])
@@ -335,8 +335,9 @@ def summed_up(rows):
         name: LEVEL * found["first_two_days"] >= found["last_two_days"] for name, found in level.items()
     }
     verdict |= {name: LEVEL * found["most_before"] >= found["most_last"] for name, found in rings.items()}
-    memory = level["memory_kb"]
-    verdict["memory_slope_within_noise"] = memory["slope_per_day"] <= 2 * memory["standard_error"]
+    for name in ("memory_kb", "memory_kb_second_half"):
+        found = level[name]
+        verdict[f"{name}_slope_within_noise"] = found["slope_per_day"] <= 2 * found["standard_error"]
     return {
         "level": level,
         "rings": rings,
