@@ -185,9 +185,8 @@ def clean_rows(job: TrainingJob, features: NDArray[np.float32], labels: NDArray[
         )
     found = np.flatnonzero(keep)
     if user_class(job.model) is None and found[-1] - found[0] == len(found) - 1:
-        kept = slice(
-            int(found[0]), int(found[-1]) + 1
-        )  # without a copy, which only a user's own step might write to
+        # No copy is needed: only a step of the user's own might write to it.
+        kept = slice(int(found[0]), int(found[-1]) + 1)
         return Clean(features[kept], labels[kept], dropped, worst, keep)
     return Clean(features[keep], labels[keep], dropped, worst, keep)
 
