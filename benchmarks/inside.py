@@ -68,6 +68,7 @@ class Inside:
         parts.view.show(self.features.handed_on)
         self.trainer, self.engine = parts._trainer(self.features), parts._engine(self.features)
         self.trainer.load_models()
+        parts.truth.examined()  # once after a start: no part of a tick
 
     def tick(self):
         self.clock.ms += self.step_ms

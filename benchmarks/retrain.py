@@ -6,6 +6,10 @@ The daemon's side (data set, shared memory, publishing, loading) is measured on 
 runs as it does live. The training process's side is measured once more by its own clock of CPU, with the same job on
 the same rows in a process with the same caps, because there it can be split. Of each the repeat with the least CPU
 counts. LightGBM has one thread and CatBoost two, DI 0.9 and the SVM are on.
+
+`floors_ms` is what the same arithmetic takes by itself, on the same rows, with nothing around it: the products of all
+pairs of training rows and their roots, scikit-learn's own fit of the SVM, the products of the test rows that are outliers
+with all training rows, and the library's own predictions of the other test rows.
 """
 
 import json
@@ -21,9 +25,9 @@ import inside
 import lightgbm
 import meters
 import numpy as np
-import sklearn.linear_model  # noqa: F401  the training process has imported the SVM's library long before
+import sklearn.linear_model  # the training process has imported the SVM's library long before
 
-from daemon.learning import fit, head
+from daemon.learning import fit, head, pipeline
 from daemon.learning.job import TrainingJob
 
 MODELS = {
@@ -94,9 +98,19 @@ def fitted(keep, model):
         rows.update(train=train, test=test, options=options)
         started = time.process_time()
         made = inner(kind, train, test, options)
-        rows["fit_s"] = time.process_time() - started
+        rows["fit_s"], rows["model"] = time.process_time() - started, made
         return made
 
+    def kept(points, options, seed):
+        rows["svm"] = (points, options.svm_params)
+        return svm(points, options, seed)
+
+    def cloud_of(points):
+        rows["cloud"] = made = cloud(points)
+        return made
+
+    svm, cloud = pipeline._svm, pipeline.Cloud
+    pipeline._svm, pipeline.Cloud = kept, cloud_of
     cls.fit = classmethod(noted)
     # As in the daemon, whose training process has trained before: what only the first one takes is not in the figures.
     few = {
@@ -116,7 +130,37 @@ def fitted(keep, model):
         "fit_s": round(rows["fit_s"], 3),
         "not_fit_s": round(whole - rows["fit_s"], 3),
         "bare_s": round(bare_s, 3),
+        "floors_ms": floors(rows, result.test_outliers),
     }
+
+
+def floors(rows, outliers):
+    layers, n = [layer.rows for layer in rows["cloud"]._layers], len(rows["cloud"])
+    few = [part[: len(part) * outliers // n + 1].copy() for part in layers]
+    points, parameters = rows["svm"]
+    wide = points.features.astype(np.float64)
+    tile, ones = np.ones((256, 1024), np.float32), np.ones(1024, np.float32)
+    model = rows["model"]
+    return {
+        "mean_products": least_ms(lambda: [part @ part[: len(part) // 2].T for part in layers]),
+        "mean_roots": least_ms(lambda: [np.sqrt(tile) @ ones for _ in range(n * n // 2 // tile.size)]),
+        "svm": least_ms(
+            lambda: sklearn.linear_model.SGDOneClassSVM(**{"random_state": 1, **parameters}).fit(
+                wide, sample_weight=points.weights
+            )
+        ),
+        "outliers_products": least_ms(lambda: [own @ part.T for own, part in zip(few, layers, strict=True)]),
+        "predictions": least_ms(lambda: model.predict(rows["test"].features)),
+    }
+
+
+def least_ms(call, times=7):
+    found = []
+    for _ in range(times):
+        started = time.process_time()
+        call()
+        found.append(1e3 * (time.process_time() - started))
+    return round(min(found), 1)
 
 
 def bare(model, cls, train, test, options):
@@ -155,6 +199,7 @@ def measure(model, repeat, peer_scripts):
             "together": round(least["not_fit_s"] + ours["best"]["whole"], 3),
         },
         "daemon_stages_s": ours,
+        "floors_ms": {name: min(run["floors_ms"][name] for run in runs) for name in runs[0]["floors_ms"]},
         "written_mb": round(written / 2**20, 1),
     }
 
@@ -193,7 +238,8 @@ def main():
             options = ["--models", name, "--threads", threads, "--repeat", given.peer_repeat]
             theirs = meters.peer(given.peer_scripts, "retrain.py", *options)["runs"][0]
             figures["peer"].append(theirs)
-        ours = meters.child(__file__, "--child", "--models", model, "--repeat", given.repeat)
+        options = ["--models", model, "--repeat", given.repeat, "--peer-scripts", given.peer_scripts]
+        ours = meters.child(__file__, "--child", *options)
         figures["runs"].append(ours)
         if given.vs_peer:
             figures["ratios"].append(compared(ours, theirs))

@@ -88,7 +88,7 @@ def fitted(side, rows, labels, *, test_size, weight_factor, parameters):
         return Rows(np.asfortranarray(features), scaling.transform(labels[which]), weights[which])
 
     learnt = part(made.points.features, divided.train)
-    tested = part(made.pipeline.changed(rows[divided.test]), divided.test) if len(divided.test) else None
+    tested = part(made.pipeline.transform(rows[divided.test]), divided.test) if len(divided.test) else None
     ready = time.process_time()
     if side == "candled":
         model = CatboostRegressor.fit(learnt, tested, FitOptions(parameters=parameters, seed=SEED, threads=1))

@@ -11,13 +11,12 @@ from daemon.app_history import keys_of, prepared, save_config
 from daemon.app_options import Options
 from daemon.app_threads import daemon_of
 from daemon.core.clock import SystemClock
-from daemon.features.findings import TruthFindings
 from daemon.features.store import FeatureStore
 from daemon.interface.notifications import notifier
-from daemon.interface.server import health_server
 from daemon.market.feed import Feed
 from daemon.market.store import CandleStore
 from daemon.runtime.account_ledger import opened_ledger
+from daemon.runtime.allocators import uncollected
 from daemon.runtime.engine import Engine
 from daemon.runtime.forecaster import Forecaster
 from daemon.runtime.live_statistics import LiveStatistics
@@ -40,6 +39,7 @@ from daemon.runtime.trading_report import standing
 from daemon.runtime.trading_room import desk_of
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
+from daemon.runtime.truth import TruthGate
 from daemon.runtime.user_models import use_model
 from daemon.runtime.world import (
     candle_folder,
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from daemon.core.market import CandleKey
     from daemon.core.pair import Pair
     from daemon.features.compute import BlockComputer
+    from daemon.interface.server import HealthServer
     from daemon.learning.live import LiveModel
     from daemon.learning.models.user import UserClass
     from daemon.runtime.lifecycle import Daemon
@@ -87,7 +88,8 @@ def run(settings: Settings, stop: threading.Event, options: Options | None = Non
     """
     for warning in settings.warnings:
         log.warning("config", extra={"fields": {"warning": warning}})
-    user_model = use_model(settings)  # a missing library or a bad file is told before anything is fetched
+    with uncollected():
+        user_model = use_model(settings)  # a missing library or a bad file is told before anything is fetched
     folder = StateFolder(settings.identifier_folder)
     with folder.acquire(SystemClock().now_ms()):
         return _Assembly(folder, settings, stop, options or Options(), user_model).run()
@@ -145,7 +147,7 @@ class _Assembly:
         self.between_ticks.set()
         self.models: dict[Pair, LiveModel] = {}
         self.heartbeats = {name: Heartbeat(self.clock) for name in ("engine", "trainer", "desk")}
-        self.truth = TruthFindings()
+        self.truth = TruthGate()
         self.figures = Published(self.clock)
         self.events = EventCounter()
         self.notifier = notifier(settings, self.figures, self.clock)
@@ -172,7 +174,7 @@ class _Assembly:
         # A request under way ends at once when the daemon is told to stop: nobody waits for a dead network.
         threading.Thread(target=self._hang_up, name="hang-up", daemon=True).start()
         logging.getLogger().addHandler(self.events)
-        health = health_server(self.settings, self.figures)
+        health = self._health()
         if self.notifier is not None:
             self.notifier.start()
         try:  # a ledger that is another market's is told before anything is fetched
@@ -190,6 +192,13 @@ class _Assembly:
                 health.close()
             if self.notifier is not None:
                 self.notifier.close()
+
+    def _health(self) -> HealthServer | None:
+        if self.settings.candled.health.port is None:
+            return None
+        from daemon.interface.server import health_server  # noqa: PLC0415  its libraries: for those who ask for it
+
+        return health_server(self.settings, self.figures)
 
     def _hang_up(self) -> None:
         self.stop.wait()
@@ -243,7 +252,7 @@ class _Assembly:
             stop=self.stop,
             statistics=statistics if candles else None,
             trade=self.inbox.put,
-            barred=self.truth.reason,
+            examined=self.truth.examined,
             beat=self.heartbeats["engine"].beat,
         )
 
@@ -276,7 +285,11 @@ class _Assembly:
 
     def show(self, state: str) -> str:
         """Publish the figures: to other processes by status.json, to this one's view; return them in one line."""
-        seen = self.tally.changes, None if self.desk is None else standing(self.desk.view)
+        seen = (
+            self.tally.changes,
+            self.truth.reason,
+            None if self.desk is None else standing(self.desk.view),
+        )
         if (known := self.figures.again(state, seen)) is not None:
             return self._told(known)
         figures = status(

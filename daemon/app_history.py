@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import Retryable, StrategyError
@@ -12,7 +13,9 @@ from daemon.core.timeframe import Timeframe
 from daemon.features.compute import BlockComputer
 from daemon.runtime import preparation
 from daemon.runtime.recipe import DAY_MS
+from daemon.runtime.trial_memory import TrialMemory, trial_key
 from daemon.runtime.truth import anew, sampled
+from daemon.state.trial_file import TrialFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +32,7 @@ def prepared(parts: _Assembly) -> BlockComputer:
     if parts.stop.is_set():
         return computer
     parts.hooks.bot_start()
+    memory = TrialMemory(TrialFile(parts.folder), trial_key(parts.settings, parts.strategy.digest))
     tried = preparation.tried_strategy(
         parts.hooks,
         computer,
@@ -37,14 +41,15 @@ def prepared(parts: _Assembly) -> BlockComputer:
         model=parts.settings.freqaimodel,
         feed=parts.feed,
         extra_returns=parts.settings.freqai.extra_returns_per_train,
+        known=memory.recall(),
     )
+    memory.remember(tried.measured)
     parts.view.expect(tried.labels, parts.settings.freqai.extra_returns_per_train)
     computer.warm_up, computer.reads = tried.warm_up, tried.reads
     if computer.warm_up > preparation.FIRST_GUESS or computer.reads.any:
         _fetch(parts, computer)
-    if parts.stop.is_set():
-        return computer
-    parts.truth = sampled(
+    parts.truth.sample = partial(
+        sampled,
         anew(parts.settings, parts.clock),
         parts.plan,
         tried,
@@ -52,6 +57,8 @@ def prepared(parts: _Assembly) -> BlockComputer:
         pairs=parts.settings.pairs,
         extra_returns=parts.settings.freqai.extra_returns_per_train,
         clock=parts.clock,
+        stop=parts.stop,
+        beat=parts.heartbeats["engine"].beat,
     )
     return computer
 

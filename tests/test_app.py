@@ -99,7 +99,8 @@ def times(frame):
     return frame["date_pred"].astype("int64").tolist()
 
 
-def test_it_trains_predicts_stops_and_goes_on_where_it_was(settings):
+def test_it_trains_predicts_stops_and_goes_on_where_it_was(settings, caplog):
+    caplog.set_level("INFO")
     chosen = settings()
     first = Run(chosen, NOW_MS, enough=all_pairs_predicted)
     assert first.status == 0
@@ -116,6 +117,10 @@ def test_it_trains_predicts_stops_and_goes_on_where_it_was(settings):
     last_ms = max(times(before[WHITELIST[0]])) + BASE.ms
     again = Run(chosen, last_ms + 2 * BASE.ms, ticks=4)  # it was off for two candles
     assert again.status == 0
+    assert [r.message for r in caplog.records if r.message.startswith("warm_up_")] == [
+        "warm_up_measured",
+        "warm_up_known",
+    ]
     after = record(chosen)
     figures = read_status(folder.status)
     assert (figures["trainings"], figures["ticks"], figures["skipped"]) == (0, 4, 0)

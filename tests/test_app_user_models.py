@@ -18,6 +18,7 @@ from daemon.learning.models import examples
 from daemon.learning.models.checks import CHECKS
 from daemon.learning.models.registry import forget
 from daemon.market.simulated import SimulatedMarket
+from daemon.runtime import user_models
 from daemon.runtime.explain import explained
 from daemon.runtime.status_file import read_status
 from daemon.state.artifacts import ArtifactStore
@@ -93,6 +94,18 @@ def last_ms(chosen):
 
 def record(chosen):
     return PredictionHistory.read(StateFolder(chosen.identifier_folder)).frame(PAIR)
+
+
+def test_only_a_model_of_ours_is_imported_without_what_a_users_may_want(settings, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(user_models, "import_lean", asked.append)
+    user_models.import_model(settings("LightGBMRegressor"))
+    user_models.import_model(settings("Pooled", freqaimodel_path=str(FILES)))
+    folder = tmp_path / "user_data" / "freqaimodels"
+    folder.mkdir(parents=True)
+    (folder / "mine.py").write_text("class LightGBMRegressor: ...", "utf-8")
+    user_models.import_model(settings("LightGBMRegressor"))
+    assert asked == ["LightGBMRegressor"]
 
 
 @pytest.mark.slow

@@ -29,11 +29,12 @@ def run(
     # Before numpy is imported. Live rows need one matrix-vector product each; BLAS would share it among threads, which
     # wait for each other while a training keeps the processors busy (8 ms instead of 0.4).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from daemon.runtime.allocators import keep_memory_level  # noqa: PLC0415
+    from daemon.runtime.allocators import keep_memory_level, uncollected  # noqa: PLC0415
 
     keep_memory_level()
-    from daemon.runtime.lifecycle import stop_on_signals  # noqa: PLC0415
-    from daemon.runtime.logs import set_up  # noqa: PLC0415
+    with uncollected():
+        from daemon.runtime.lifecycle import stop_on_signals  # noqa: PLC0415
+        from daemon.runtime.logs import set_up  # noqa: PLC0415
 
     stop, reload = threading.Event(), threading.Event()
     stop_on_signals(stop, reload)
@@ -45,7 +46,11 @@ def run(
     }
     read = partial(settings_of, config, overrides)
     settings = read()
-    from daemon import app  # noqa: PLC0415  the heavy imports, after the configuration was found sound
+    with uncollected():
+        from daemon import app  # noqa: PLC0415  the heavy imports, after the configuration was found sound
+        from daemon.runtime.user_models import import_model  # noqa: PLC0415
+
+        import_model(settings)
 
     chosen = settings.candled.log_format
     told = partial(

@@ -59,8 +59,8 @@ def measured_warm_up(
         The shortest of `TAILS`, from ``least`` on, from which all compared rows agree within `TOLERANCE` of the column's range.
         A short history tries only the tails that leave it something to compare with.
     """
-    tails = [tail for tail in TAILS if tail <= len(frame) // 2] or [TAILS[0]]
-    tails = [tail for tail in tails if tail >= least] or tails[-1:]
+    longest = longest_tail(len(frame))
+    tails = [tail for tail in TAILS if least <= tail <= longest] or [longest]
     full = computer.call(key, frame, shown)
     scale = ranges(full.values)
     rows = np.linspace(len(frame) * 2 // 3, len(frame) - 1, places).astype(int)
@@ -82,6 +82,11 @@ def measured_warm_up(
         if not unsettled:
             return WarmUp(tail, ())
     return WarmUp(tails[-1], tuple(sorted(unsettled)))
+
+
+def longest_tail(candles: int) -> int:
+    """The longest of `TAILS` that can be tried on a history of so many candles; 0 without candles."""
+    return max((tail for tail in TAILS if tail <= candles // 2), default=TAILS[0]) if candles else 0
 
 
 def unsettled_newest(

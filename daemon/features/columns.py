@@ -100,22 +100,25 @@ def gather(
         parts: blocks that have rows, in the order of the columns.
         close_ms: int64[n], closes of base candles, increasing.
         out: [n, columns], written to.
-        give_way: called before each shift of each block.
+        give_way: called before each block.
     """
     column = 0
     for part in parts:
+        give_way()
         view = part.view
-        chosen = shifted(view.names)
+        chosen, shifts = shifted(view.names), np.arange(part.shifts + 1)
         wanted = part.key.timeframe.newest_closed(close_ms)
         at = np.searchsorted(view.open_ms, wanted)
         absent = (at == len(view)) | (view.open_ms[np.minimum(at, len(view) - 1)] != wanted)
-        for shift in range(part.shifts + 1):
-            give_way()
-            values = view.values if chosen is None or not shift else view.values[:, chosen]
-            width = values.shape[1]
-            here = out[:, column : column + width]
-            here[:] = values[np.clip(at - shift, 0, len(view) - 1)]
-            here[absent | (at < shift)] = np.nan
+        groups = [(view.values, shifts)]
+        if chosen is not None:
+            groups = [(view.values, shifts[:1]), (view.values[:, chosen], shifts[1:])]
+        for values, back in groups:
+            rows = at[:, None] - back
+            found = np.take(values, rows, axis=0, mode="clip")
+            found[absent[:, None] | (rows < 0)] = np.nan
+            width = values.shape[1] * len(back)
+            out[:, column : column + width] = found.reshape(len(out), width)
             column += width
 
 

@@ -109,7 +109,7 @@ def examined(
         subject: what is examined.
         frame: its candles; the newest ``depth.candles`` are used.
         depth: how thoroughly.
-        enough: asked before each cut beyond the fewest; true ends the search.
+        enough: asked before each cut; true ends the search, once the fewest are made. What it raises ends it at once.
 
     Raises:
         StrategyError: a hook raised on the whole history.
@@ -121,7 +121,7 @@ def examined(
         search.repeat()
         rows = telling_rows(frame, subject.longer, most=depth.moments, seed=depth.seed)
         for i, row in enumerate(rows):
-            if i >= depth.fewest and enough():
+            if enough() and i >= depth.fewest:
                 break
             search.cut(row)
             if i < depth.altered:

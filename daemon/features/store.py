@@ -166,7 +166,11 @@ class FeatureStore:
         return LiveRow(values, self._schema(pair, views))
 
     def matrix(
-        self, pair: Pair, open_ms: NDArray[np.int64], give_way: Callable[[], None] = lambda: None
+        self,
+        pair: Pair,
+        open_ms: NDArray[np.int64],
+        give_way: Callable[[], None] = lambda: None,
+        room: Callable[[int, int], NDArray[np.float32]] | None = None,
     ) -> TrainingMatrix:
         """Features of ``pair`` for many base candles, the same rows that `live_row` gives one by one.
 
@@ -174,6 +178,7 @@ class FeatureStore:
             pair: the pair.
             open_ms: int64[n], base candles, increasing.
             give_way: called before each hook call and each gathering, so that a more urgent thread may go first.
+            room: gives the matrix to fill, of so many rows and columns; None: a new one.
 
         Raises:
             StrategyError: a hook raised.
@@ -181,7 +186,8 @@ class FeatureStore:
         """
         parts = self._parts(pair, open_ms, give_way)
         schema = self._schema(pair, [part.view for part in parts])
-        out = np.empty((len(open_ms), len(schema)), np.float32)
+        shape = len(open_ms), len(schema)
+        out = np.empty(shape, np.float32) if room is None else room(*shape)
         gather(parts, open_ms + self.plan.base.ms, out, give_way)
         return TrainingMatrix(open_ms, out, schema)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from daemon.core.words import counted
+from daemon.core.words import UNEXAMINED, counted
 from daemon.interface import health
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def conditions(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         ):
             yield "model_late", f"{pair}: the model has expired and predicts no more"
     for text in health.closed_gates(figures):
-        yield "gate", text
+        if UNEXAMINED not in text:  # so begins every start: that is no news
+            yield "gate", text
 
 
 def daily(figures: Mapping[str, Any], before: Mapping[str, Any]) -> str:

@@ -183,6 +183,11 @@ def clean_rows(job: TrainingJob, features: NDArray[np.float32], labels: NDArray[
             f"only {int(keep.sum())} of {len(labels)} rows have all features and a label (at least {FEWEST_ROWS} are "
             f"needed); the features that most rows lack: {worst or 'none, labels are missing'}"
         )
+    found = np.flatnonzero(keep)
+    if user_class(job.model) is None and found[-1] - found[0] == len(found) - 1:
+        # No copy is needed: only a step of the user's own might write to it.
+        kept = slice(int(found[0]), int(found[-1]) + 1)
+        return Clean(features[kept], labels[kept], dropped, worst, keep)
     return Clean(features[keep], labels[keep], dropped, worst, keep)
 
 

@@ -14,7 +14,6 @@ from daemon.learning.models.port import FitOptions, Rows
 from daemon.learning.models.registry import model_class, user_class
 from daemon.learning.models.user import UserModel
 from daemon.learning.pipeline import LabelScaling
-from daemon.learning.steps.port import column_major
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,7 +175,7 @@ def judged(
         labels: float64[n], their labels in the target's own unit or as class codes.
         train_labels: float64[m], those of the training rows, for the naive baseline.
     """
-    out = head.out(column_major(features))
+    out = head.out(features)
     if head.scaling is not None:
         return regression_metrics(labels, head.scaling.inverse(out), float(train_labels.mean()))
     codes = train_labels.astype(np.int64)
@@ -194,7 +193,7 @@ def _scaling(cls: type[Model], target: Target, labels: NDArray[np.float64]) -> L
 def _rows(points: Points, index: int, scaling: LabelScaling | None) -> Rows:
     labels = points.labels[:, index]
     return Rows(
-        column_major(points.features),
+        points.features,
         labels.astype(np.int64) if scaling is None else scaling.transform(labels),
         points.weights,
     )

@@ -12,7 +12,6 @@ from daemon.learning.steps.components import Components
 from daemon.learning.steps.dbscan import Dbscan
 from daemon.learning.steps.dissimilarity import Dissimilarity
 from daemon.learning.steps.distances import Cloud
-from daemon.learning.steps.port import column_major
 from daemon.learning.steps.scaling import Scaling, Varying
 from daemon.learning.steps.svm import OneClassSvm
 
@@ -30,7 +29,7 @@ class Judged:
     """Rows after the pipeline.
 
     Attributes:
-        features: float32[n, k], Fortran-ordered, ready for the model.
+        features: float32[n, k], C-contiguous, ready for the model.
         outlier: bool[n] by the name of each detector.
         di: float64[n], dissimilarity index; NaN where it is off.
     """
@@ -62,26 +61,28 @@ class FeaturePipeline:
 
     def judge(self, rows: NDArray[np.float32]) -> Judged:
         """Transform float32[n, features] and ask every detector."""
-        changed = self.changed(rows)
+        changed = self.transform(rows)
         di = np.full(len(rows), np.nan)
         outlier = {}
         for detector in self.detectors:
             verdict = detector.judge(changed)
             outlier[detector.name] = verdict.outlier
             di = di if verdict.di is None else verdict.di
-        return Judged(column_major(changed), outlier, di)
+        return Judged(changed, outlier, di)
 
     def inliers(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """`judge`'s features, C-ordered, and inliers alone; for many rows that is much cheaper."""
-        changed = self.changed(rows)
+        """`judge`'s features and inliers alone; for many rows that is much cheaper."""
+        changed = self.transform(rows)
         kept = np.ones(len(rows), np.bool_)
         for detector in self.detectors:
             kept &= ~detector.outliers(changed)
         return changed, kept
 
     def transform(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Float32[n, k] of float32[n, features], Fortran-ordered; nothing is judged."""
-        return column_major(self.changed(rows))
+        """Float32[n, k] of float32[n, features], C-contiguous; nothing is judged."""
+        for transform in self.transforms:
+            rows = transform.transform(rows)
+        return rows
 
     def names(self, features: Sequence[str]) -> tuple[str, ...]:
         """What the columns are called that come out, given what went in: features, or principal components."""
@@ -92,12 +93,6 @@ class FeaturePipeline:
             elif isinstance(transform, Components):
                 names = tuple(f"component {i + 1}" for i in range(len(transform.axes)))
         return names
-
-    def changed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The same, C-ordered, as the steps hand it to each other."""
-        for transform in self.transforms:
-            rows = transform.transform(rows)
-        return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +139,7 @@ def prepared(
         Refused: these rows or parameters give no pipeline; the message says why.
     """
     if transforms:
-        points = replace(points, features=FeaturePipeline(transforms).changed(points.features))
+        points = replace(points, features=FeaturePipeline(transforms).transform(points.features))
     else:
         kinds = configured_transforms(options) if kinds is None else kinds
         transforms, points = _transformed(points, kinds)
@@ -184,7 +179,7 @@ def _svm(points: Points, options: PipelineOptions, seed: int) -> _Found:
     if not options.use_svm:
         return None, _NONE
     step = OneClassSvm.fit(points, options.svm_params, seed)
-    return step, step.judge(points.features).outlier
+    return step, step.outliers(points.features)
 
 
 def _dissimilarity(points: Points, options: PipelineOptions, _: int) -> _Found:

@@ -172,7 +172,7 @@ class Feed:
                 for key in self._tracks
             }
             self._catch_up(CatchUp(self._tracks, expected, progress), stop, tally)
-            self.flush()
+            self._writer.write_much(self._tracks.values())
         return self._report(tally, self._market.now_ms())
 
     def update(self, close_ms: int, budget_s: float, stop: threading.Event | None = None) -> FeedReport:

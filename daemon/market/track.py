@@ -240,9 +240,8 @@ class Track:
         held = self.frame
         at = np.searchsorted(held.open_ms, known.open_ms)
         there = held.open_ms[np.minimum(at, len(held) - 1)] == known.open_ms if len(held) else at < 0
-        revised = [
-            i for i in np.flatnonzero(there) if not np.array_equal(held.values[at[i]], known.values[i])
-        ]
+        both = np.flatnonzero(there)
+        revised = both[(held.values[at[both]] != known.values[both]).any(axis=1)].tolist()
         inserted = known.open_ms[~there]
         if not revised and not len(inserted):
             return [], inserted

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 # Changes that are kept in memory before a file is written: a file is written as a whole, and candles
 # that a crash takes can be fetched again.
 _UNWRITTEN = 256
+# What a file may lack after a warm-up: one in so many.
+_MUCH = 20
 # Files written at a time: all keys are due in the same update, and no tick shall wait for them all.
 _AT_A_TIME = 2
 
@@ -42,6 +44,12 @@ class Writer:
         for track in due[:_AT_A_TIME]:
             self.write(track)
             track.trim()
+
+    def write_much(self, tracks: Iterable[Track]) -> None:
+        """Write the files that lack much; a restart, which has fetched a few candles, need not write them all anew."""
+        for track in tracks:
+            if track.unwritten >= min(_UNWRITTEN, len(track.frame) // _MUCH):
+                self.write(track)
 
     def write(self, track: Track) -> None:
         """Write a track's file if it lacks something."""

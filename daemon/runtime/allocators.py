@@ -1,10 +1,15 @@
-"""Which allocators the process uses: so that what one thread has freed, another can use."""
+"""What the process does with memory: allocators that let one thread use what another has freed, and what is collected."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ARENAS = 2
 """Heaps of the C library that threads share; by default each thread gets its own, up to eight per processor."""
@@ -22,6 +27,23 @@ def keep_memory_level() -> None:
     if "MALLOC_ARENA_MAX" not in os.environ:
         with contextlib.suppress(AttributeError, OSError):  # another C library has nothing to be told
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Make objects that stay for good, as imports do: the collector looks neither for garbage meanwhile nor ever at them.
+
+    Else it would go through all that is there again and again while hundreds of thousands are made, and later through
+    all of them in each full collection, which holds up every thread.
+    """
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if before:
+            gc.enable()
 
 
 def give_back() -> None:

@@ -103,11 +103,13 @@ def data_set(
     hooks: Hooks,
     frame_of: Callable[[CandleKey], CandleFrame],
     give_way: Callable[[], None],
+    room: Callable[[int, int], NDArray[np.float32]] | None = None,
 ) -> DataSet:
     """The training data of one pair as of a candle's close.
 
     The window ends at the newest candle that the pair has at ``close_ms``; nothing later is read. ``give_way`` is
-    called before each piece of work that takes more than a few milliseconds.
+    called before each piece of work that takes more than a few milliseconds; ``room`` gives the matrix of the features,
+    rows and columns, where it shall lie in a place of its own.
 
     Raises:
         StrategyError: a hook raised, or the targets do not fit the model.
@@ -126,7 +128,7 @@ def data_set(
     check_targets(columns, options.model, options.extra_returns)
     labels, targets = coded(columns, options.label_period_candles)
     horizon = max(options.label_period_candles, unknown_tail(columns))
-    matrix = features.matrix(pair, window.open_ms[rows], give_way)
+    matrix = features.matrix(pair, window.open_ms[rows], give_way, room)
     window_end_ms = int(window.open_ms[-1]) + base.ms
     job = TrainingJob(
         pair=str(pair),

@@ -62,7 +62,8 @@ class Engine:
     ``between_ticks`` is unset while candles are handled: the trainer, which shares the interpreter with the
     engine, waits for it before each piece of Python work. ``statistics``, if given, replace those of the training.
     ``trade`` is told of each tick that may trade; it must not wait.
-    ``barred`` says why the strategy may enter nothing: it was found to look ahead. Predictions and exits go on.
+    ``examined`` says why the strategy may enter nothing: it was found to look ahead. Predictions and exits go on. The first
+    call may take seconds: it comes when no candle is due, else when its predictions are on the disk.
     ``beat`` is called when a candle was handled.
     """
 
@@ -81,11 +82,11 @@ class Engine:
         stop: threading.Event,
         statistics: LiveStatistics | None = None,
         trade: Callable[[Tick], None] | None = None,
-        barred: str = "",
+        examined: Callable[[], str] = str,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._options = options
-        self._barred = barred
+        self._examined = examined
         self._statistics = statistics
         self._trade = trade
         self._clock = clock
@@ -123,6 +124,7 @@ class Engine:
         base = self._options.base
         newest_ms = base.floor(self._clock.now_ms() - self._options.grace_ms)
         if self._handled_ms is not None and newest_ms <= self._handled_ms:
+            self._examined()
             return False
         started = self._clock.monotonic_s()
         report = self._fetched(newest_ms)
@@ -194,9 +196,10 @@ class Engine:
         laps.lap("record")
         found: list[Signal] = []
         if not late:
+            barred = self._examined()
             self._begin_loop(close_ms)
             for outcome in outcomes:
-                found.extend(self._signals(outcome, recorded=recorded))
+                found.extend(self._signals(outcome, recorded=recorded, barred=barred))
             if self._trade is not None:  # whatever it does, the predictions are on the disk
                 self._trade(Tick(close_ms=close_ms, candle_ms=close_ms - base.ms, signals=tuple(found)))
         self._forecaster.forget_before(close_ms - self._options.keep_ms)
@@ -249,7 +252,7 @@ class Engine:
         else:
             self._loop_fault = ""
 
-    def _signals(self, outcome: Outcome, *, recorded: bool) -> list[Signal]:
+    def _signals(self, outcome: Outcome, *, recorded: bool, barred: str) -> list[Signal]:
         """What the strategy asks for at the newest candle; its own faults stop only this pair."""
         pair = outcome.pair
         candles = self._frames.frame(pair)
@@ -265,7 +268,7 @@ class Engine:
         if self._strategy_faults.pop(pair, None) is not None:
             log.info("strategy_recovered", extra={"fields": {"pair": pair}})
         self._frames.keep(pair, analysed)
-        return signals(pair, analysed, outcome, recorded=recorded, barred=self._barred)
+        return signals(pair, analysed, outcome, recorded=recorded, barred=barred)
 
     def _analysed(self, outcome: Outcome, candles: pd.DataFrame) -> pd.DataFrame:
         """The strategy's frame, whose last row is the outcome's candle.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from daemon.core.candles import CandleFrame
 from daemon.core.errors import ConfigError, StrategyError
 from daemon.core.market import CandleKey
-from daemon.features.checks import measured_warm_up
+from daemon.features.checks import WarmUp, longest_tail, measured_warm_up
 from daemon.features.columns import widened
 from daemon.features.compute import SPAN, BlockComputer
 from daemon.features.labels import label_columns
@@ -20,12 +20,11 @@ from daemon.runtime.targets import check_targets
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import pandas as pd
 
     from daemon.core.pair import Pair
-    from daemon.features.checks import WarmUp
     from daemon.features.columns import ReadColumns
     from daemon.features.labels import LabelColumn
     from daemon.features.plan import FeaturePlan
@@ -92,6 +91,27 @@ def fetch_history(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the trial of a strategy has measured, and on what.
+
+    Attributes:
+        pair: whose candles it was measured on.
+        warm_up: candles before a row that its features need; every feature settles within them.
+        reads: which of its hooks read columns that others made.
+        tails: timeframe -> the longest tail that could be tried: on more candles, another warm-up may be found.
+    """
+
+    pair: Pair
+    warm_up: int
+    reads: ReadColumns
+    tails: Mapping[str, int]
+
+    def holds_for(self, pair: Pair, tails: Mapping[str, int]) -> bool:
+        """Whether a measurement on these candles could try nothing that was not tried."""
+        return pair == self.pair and all(tail <= self.tails.get(name, -1) for name, tail in tails.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
     """What a trial of the strategy has shown.
 
@@ -100,12 +120,15 @@ class Tried:
         labels: its targets.
         warm_up: candles before a row that its features need.
         reads: which of its hooks read columns that others made.
+        measured: what the next start need not measure again; None if some feature never settles, of which every start
+            has to tell.
     """
 
     pair: Pair
     labels: list[LabelColumn]
     warm_up: int
     reads: ReadColumns
+    measured: Measured | None
 
 
 def tried_strategy(
@@ -117,6 +140,7 @@ def tried_strategy(
     model: str,
     feed: Feed,
     extra_returns: Collection[str] = (),
+    known: Measured | None = None,
 ) -> Tried:
     """Try the strategy on the pair with the longest history; on the next one where it fails.
 
@@ -130,22 +154,25 @@ def tried_strategy(
         model: ``freqaimodel``, which the targets must fit.
         feed: candles.
         extra_returns: names of ``extra_returns_per_train``.
+        known: what an earlier trial of the same strategy has measured; the targets are tried all the same.
 
     Raises:
         StrategyError: it fails with every pair; the first failure is told.
         ConfigError: the exchange has no candles of any of them.
     """
     lengths = {pair: len(feed.frame(CandleKey(pair, plan.base))) for pair in pairs}
-    known = sorted((pair for pair in pairs if lengths[pair]), key=lambda pair: -lengths[pair])
-    if not known:
+    served = sorted((pair for pair in pairs if lengths[pair]), key=lambda pair: -lengths[pair])
+    if not served:
         raise ConfigError(
             f"the exchange has no {plan.base} candles of {', '.join(pairs)}: "
             "choose other pairs in exchange.pair_whitelist"
         )
     faults: list[StrategyError] = []
-    for pair in known:
+    for pair in served:
         try:
-            return _tried(hooks, computer, plan, pair, model=model, feed=feed, extra_returns=extra_returns)
+            return _tried(
+                hooks, computer, plan, pair, model=model, feed=feed, extra_returns=extra_returns, known=known
+            )
         except StrategyError as exc:
             faults.append(exc)
             log.warning("strategy_failed_on_trial", extra={"fields": {"pair": pair, "error": str(exc)}})
@@ -161,34 +188,49 @@ def _tried(
     model: str,
     feed: Feed,
     extra_returns: Collection[str],
+    known: Measured | None,
 ) -> Tried:
-    reads = read_columns(hooks, plan, pair, feed.frame)
+    tails = _tails(plan, pair, feed)
+    if known is not None and not known.holds_for(pair, tails):
+        known = None
+    reads = read_columns(hooks, plan, pair, feed.frame) if known is None else known.reads
     if reads.any:
         fields = {"standard": reads.standard, "targets": reads.targets}
         log.info("hooks_read_features", extra={"fields": fields})
     trial = BlockComputer(hooks, plan, computer.warm_up, reads)
     labels = strategy_labels(hooks, trial, plan, pair, feed)
     check_targets(labels, model, extra_returns)
-    warm_up = strategy_warm_up(trial, plan, pair, feed)
-    return Tried(pair=pair, labels=labels, warm_up=warm_up, reads=reads)
+    if known is not None:
+        log.info("warm_up_known", extra={"fields": {"candles": known.warm_up}})
+        return Tried(pair=pair, labels=labels, warm_up=known.warm_up, reads=reads, measured=known)
+    found = strategy_warm_up(trial, plan, pair, feed)
+    measured = Measured(pair=pair, warm_up=found.candles, reads=reads, tails=tails)
+    return Tried(
+        pair=pair,
+        labels=labels,
+        warm_up=found.candles,
+        reads=reads,
+        measured=None if found.unsettled else measured,
+    )
 
 
-def strategy_warm_up(computer: BlockComputer, plan: FeaturePlan, pair: Pair, feed: Feed) -> int:
+def strategy_warm_up(computer: BlockComputer, plan: FeaturePlan, pair: Pair, feed: Feed) -> WarmUp:
     """Measure how many candles before a row the strategy's features need, on one pair's history.
 
     Raises:
         StrategyError: a hook raised.
     """
     keys = [BlockKey(pair, timeframe, Hook.EXPAND) for timeframe in plan.timeframes]
-    longest = 0
+    longest, unsettled = 0, list[str]()
     for key in [*keys, BlockKey(pair, plan.base, Hook.STANDARD)]:
         frame = _newest(feed, key.candles)
         if not len(frame):
             longest = max(longest, computer.warm_up)  # nothing to measure on: better too many than none
             continue
         shown = _shown(computer, plan, key, feed)
-        found: WarmUp = measured_warm_up(computer, key, frame, least=longest, shown=shown)
+        found = measured_warm_up(computer, key, frame, least=longest, shown=shown)
         longest = max(longest, found.candles)
+        unsettled += found.unsettled
         if found.unsettled:
             fields = {
                 "timeframe": key.timeframe,
@@ -198,7 +240,16 @@ def strategy_warm_up(computer: BlockComputer, plan: FeaturePlan, pair: Pair, fee
             }
             log.warning("features_never_settle", extra={"fields": fields})
     log.info("warm_up_measured", extra={"fields": {"candles": longest}})
-    return longest
+    return WarmUp(longest, tuple(unsettled))
+
+
+def _tails(plan: FeaturePlan, pair: Pair, feed: Feed) -> dict[str, int]:
+    """How long a tail can be tried on each series of a pair."""
+    timeframes = dict.fromkeys([*plan.timeframes, plan.base])
+    return {
+        str(timeframe): longest_tail(len(_newest(feed, CandleKey(pair, timeframe))))
+        for timeframe in timeframes
+    }
 
 
 def strategy_labels(

@@ -7,7 +7,9 @@ with capped threads, and dies with its parent.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import mmap
 import os
 import select
 import signal
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from daemon.core.clock import Clock
     from daemon.learning.job import TrainingJob
 
+_LOOK_S = 1.0
+"""Real seconds from one look at the child, and whether the daemon stops, to the next; an answer wakes at once."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -91,6 +95,13 @@ class TrainingProcess:
         """Process id of the child while there is one."""
         return None if self._child is None else self._child.process.pid
 
+    def room(self, rows: int, columns: int) -> NDArray[np.float32]:
+        """float32[rows, columns] in the shared memory: what is filled in there, `run` need not copy.
+
+        It holds until the next `run` has returned; afterwards it is zeros.
+        """
+        return self._alive().room(rows, columns)
+
     def run(
         self, job: TrainingJob, features: NDArray[np.float32], labels: NDArray[np.float64], folder: Path
     ) -> TrainingResult:
@@ -98,7 +109,7 @@ class TrainingProcess:
 
         Args:
             job: what to train.
-            features: float32[n, features].
+            features: float32[n, features], best what `room` gave.
             labels: float64[n, targets].
             folder: where the child writes the model's files.
 
@@ -147,7 +158,7 @@ class TrainingProcess:
             child.process.pid, clock=self._clock, patience_s=self._patience_s, most_bytes=self._most_bytes
         )
         while True:
-            line = child.receive(timeout_s=0.2)
+            line = child.receive(timeout_s=_LOOK_S)
             if line is not None:
                 answer: dict[str, Any] = json.loads(line)
                 return answer
@@ -184,6 +195,7 @@ class _Child:
 
     def __init__(self, threads: int, nice: int) -> None:
         self._memory = os.memfd_create("candled-training")
+        self._room: NDArray[np.float32] | None = None
         self._answers, answers_end = os.pipe()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the child
         self._buffered = b""
@@ -201,20 +213,35 @@ class _Child:
         )
         os.close(answers_end)
 
+    def room(self, rows: int, columns: int) -> NDArray[np.float32]:
+        """A matrix at the beginning of the shared memory."""
+        self._grow(rows * columns * 4)
+        count = rows * columns
+        self._room = np.frombuffer(mmap.mmap(self._memory, 0), np.float32, count).reshape(rows, columns)
+        return self._room
+
     def put(self, features: NDArray[np.float32], labels: NDArray[np.float64]) -> None:
-        """Lay the numbers into the shared memory: features, then labels."""
-        os.ftruncate(self._memory, features.nbytes + labels.nbytes)
-        at = 0
-        for numbers in (features, labels):
+        """Lay the numbers into the shared memory: features, unless they are there, then labels."""
+        self._grow(features.nbytes + labels.nbytes)
+        at = features.nbytes
+        for numbers in (labels,) if features is self._room else (labels, features):
             left = memoryview(np.ascontiguousarray(numbers).view(np.uint8).reshape(-1).data)
             while left:
                 taken = os.pwrite(self._memory, left, at)
                 left, at = left[taken:], at + taken
+            at = 0
+
+    def _grow(self, size: int) -> None:
+        """Have the memory reach so far. It never shrinks: whoever looked at a part that is gone would be killed."""
+        os.ftruncate(self._memory, max(size, os.fstat(self._memory).st_size, 1))
 
     def release(self) -> None:
-        """Give the shared memory back to the system."""
+        """Give the shared memory back to the system: it reads as zeros from now on."""
         if self.process.poll() is None:
-            os.ftruncate(self._memory, 0)
+            # A container whose kernel cannot do that keeps it until the next training.
+            with contextlib.suppress(OSError), mmap.mmap(self._memory, 0) as whole:
+                whole.madvise(mmap.MADV_REMOVE)
+        self._room = None
 
     def send(self, command: dict[str, Any]) -> None:
         stdin = self.process.stdin

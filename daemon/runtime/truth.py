@@ -9,6 +9,7 @@ from daemon.core.errors import ConfigError, StrategyError
 from daemon.core.market import CandleKey
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
+from daemon.core.words import UNEXAMINED
 from daemon.features.examination import MEASURED_ON, Examination
 from daemon.features.findings import Finding, TruthFindings, worst_first
 from daemon.features.lookahead import Depth
@@ -25,6 +26,7 @@ from daemon.strategy.loader import load_strategy
 from daemon.strategy.ports import bind
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Mapping, Sequence
 
     from daemon.config import Settings
@@ -45,6 +47,36 @@ SAMPLE = Depth(candles=700, moments=10, fewest=6, altered=1, oddities=False)
 SAMPLE_S = 1.0
 """Real seconds of the sample, behind which each block is cut no more than ``SAMPLE.fewest`` times."""
 WHOLE = Depth()
+
+
+class TruthGate:
+    """Keeps a strategy from entering anything until its sample was taken, and for good if that found something.
+
+    Predictions need not wait for it: the engine takes the sample when it has recorded them and before the strategy is
+    asked for signals, or before, when no candle is due.
+
+    Attributes:
+        sample: takes the sample; its answer is None if it was told to stop. Unset, nothing opens the gate.
+    """
+
+    def __init__(self) -> None:
+        self.sample: Callable[[], TruthFindings | None] = lambda: None
+        self._findings: TruthFindings | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why nothing may be entered as far as is known; empty if nothing speaks against it. In any thread."""
+        return UNEXAMINED if self._findings is None else self._findings.reason
+
+    def examined(self) -> str:
+        """Take the sample if it was not taken yet, by one thread alone; return `reason`."""
+        if self._findings is None:
+            self._findings = self.sample()
+        return self.reason
+
+
+class _Stopped(Exception):
+    """The examination was told to stop."""
 
 
 def anew(settings: Settings, clock: Clock) -> Callable[[Stage], Hooks]:
@@ -69,14 +101,34 @@ def sampled(
     pairs: Sequence[Pair],
     extra_returns: Mapping[str, float | str],
     clock: Clock,
-) -> TruthFindings:
+    stop: threading.Event,
+    beat: Callable[[], None],
+) -> TruthFindings | None:
     """Look for later candles in the features and signals of the pair that the strategy was tried on.
+
+    Args:
+        load: loads the strategy anew.
+        plan: which features there are.
+        tried: what its trial has shown.
+        frame_of: candles.
+        pairs: the whitelist.
+        extra_returns: ``extra_returns_per_train``.
+        clock: for how long it may take.
+        stop: ends the examination between two cuts.
+        beat: called before each cut: slow hooks are no reason to take the thread for one that hangs.
 
     Returns:
         What was found; it is logged, too. A strategy that raises under examination is found nothing of: where it
-        raises live, it gives no signals.
+        raises live, it gives no signals. None: told to stop before all was looked at.
     """
     ends_s = clock.monotonic_s() + SAMPLE_S
+
+    def enough() -> bool:
+        beat()
+        if stop.is_set():
+            raise _Stopped
+        return clock.monotonic_s() >= ends_s
+
     pair, found = tried.pair, list[Finding]()
     try:
         examination = Examination(
@@ -85,7 +137,7 @@ def sampled(
             frame_of,
             pairs=pairs,
             extra=extra_returns,
-            enough=lambda: clock.monotonic_s() >= ends_s,
+            enough=enough,
         )
         for key in _own_blocks(plan, pair):
             if len(frame_of(key.candles)):
@@ -94,6 +146,8 @@ def sampled(
         found += examination.signals(pair, tried.reads, SAMPLE, tried.labels).examined.findings
     except StrategyError as exc:
         log.warning("truth_not_checked", extra={"fields": {"pair": pair, "error": str(exc)}})
+    except _Stopped:
+        return None
     truth = TruthFindings(findings=worst_first(found))
     for finding in truth.findings:
         log.error("strategy_not_true", extra={"fields": {"finding": finding.text}})

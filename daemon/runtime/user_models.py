@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import ConfigError
-from daemon.learning.models.registry import check_library, forget, model_class, use, user_class
+from daemon.learning.models.registry import check_library, forget, import_lean, model_class, use, user_class
 from daemon.strategy.sources import class_names, python_files
 
 if TYPE_CHECKING:
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from daemon.config import Settings
     from daemon.learning.job import TrainingJob
     from daemon.learning.models.user import UserClass
+
+
+def import_model(settings: Settings) -> None:
+    """Import what predicting with a model of ours needs, and no more: for the daemon's own process, as it starts."""
+    if _file_of(settings.freqaimodel, settings.model_folders) is None:
+        import_lean(settings.freqaimodel)
 
 
 def use_model(settings: Settings) -> UserClass | None:

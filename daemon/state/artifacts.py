@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -84,11 +84,11 @@ class ArtifactStore:
             metadata: JSON-able facts about the training, kept beside the checksums.
 
         Returns:
-            What was published, compared with its checksums. Its name is ``sub-train-BTC_1732000000``, with a number
-            behind it if another pair of the same coin has that name: they never share a folder.
+            What was published. Its name is ``sub-train-BTC_1732000000``, with a number behind it if another pair of
+            the same coin has that name: they never share a folder.
 
         Raises:
-            Corrupt: what can be read back is not what was written; nothing was published.
+            Corrupt: the metadata that can be read back are not what was written; nothing was published.
             OSError: disk full or the like; nothing was published.
         """
         coin = _coin(pair)
@@ -105,10 +105,10 @@ class ArtifactStore:
         }
         sealed = documents.encoded(document | {"checksum": documents.digest(document)})
         atomic.write_atomic_bytes(staging / f"{stem}_metadata.json", sealed)
-        found = _verified(staging, name)
+        described = _described(staging, name)  # the checksums in it are of what the files gave a moment ago
         path = self._folder.path / name
         atomic.publish_folder(staging, path)
-        return replace(found, path=path, files=MappingProxyType({file: path / file for file in found.files}))
+        return _artifact(path, name, *described)
 
     def open(self, name: str) -> Artifact:
         """The artifact in a folder, after every file was compared with its checksum.
@@ -251,7 +251,6 @@ def _described(path: Path, name: str) -> tuple[dict[str, Any], Pair]:
 
 def _verified(path: Path, name: str) -> Artifact:
     document, pair = _described(path, name)
-    files = {}
     for file, expected in document["files"].items():
         if os.path.basename(file) != file or file in {"", ".", ".."}:  # noqa: PTH119 - a name, not a path
             raise Corrupt(f"{path} names a file outside of itself: {file!r}")
@@ -263,7 +262,10 @@ def _verified(path: Path, name: str) -> Artifact:
             raise Corrupt(
                 f"{path / file} does not match its checksum ({found['bytes']} of {expected['bytes']} bytes)"
             )
-        files[file] = path / file
+    return _artifact(path, name, document, pair)
+
+
+def _artifact(path: Path, name: str, document: dict[str, Any], pair: Pair) -> Artifact:
     return Artifact(
         name=name,
         pair=pair,
@@ -271,7 +273,7 @@ def _verified(path: Path, name: str) -> Artifact:
         stem=document["stem"],
         metadata=MappingProxyType(document),
         path=path,
-        files=MappingProxyType(files),
+        files=MappingProxyType({file: path / file for file in document["files"]}),
         bytes=sum(int(each["bytes"]) for each in document["files"].values()),
     )
 

@@ -94,6 +94,7 @@ class StateFolder:
         self.requests = path / "requests"
         self.status = path / "status.json"
         self.metric_tracker = path / "metric_tracker.json"
+        self.strategy_trial = path / "strategy_trial.json"
         self.control = path / "control.sock"
 
     def __repr__(self) -> str:

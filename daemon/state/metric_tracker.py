@@ -10,7 +10,7 @@ import json
 import logging
 import math
 from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from daemon.core.errors import Corrupt
 from daemon.state import atomic, documents
@@ -68,12 +68,20 @@ class MetricTracker:
         if not self._changed:
             return
         try:
-            data = json.dumps(self._series, separators=(",", ":"), default=list).encode()
-            atomic.write_atomic_bytes(self._folder.metric_tracker, data)
+            atomic.write_atomic(self._folder.metric_tracker, self._write)
         except OSError as exc:
             log.debug("metric_tracker_unsaved", extra={"fields": {"error": str(exc)}})
             return
         self._changed = False
+
+    def _write(self, stream: BinaryIO) -> None:
+        """Pair by pair: the text of all numbers at once would take ten times the file's size in memory."""
+        mark = b"{"
+        for pair, metrics in self._series.items():
+            text = json.dumps({pair: metrics}, separators=(",", ":"), default=list)
+            stream.write(mark + text[1:-1].encode())
+            mark = b","
+        stream.write(b"}" if self._series else b"{}")
 
 
 def _sound(document: dict[str, Any]) -> dict[str, dict[str, _Series]]:

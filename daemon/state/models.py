@@ -12,7 +12,7 @@ from daemon.state.queue import QueueState
 from daemon.state.report import Damage, damage, relative
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from daemon.core.pair import Pair
     from daemon.state.artifacts import Artifact, ArtifactStore
@@ -71,7 +71,7 @@ def served_models(
 def _newest(
     folder: StateFolder, store: ArtifactStore, pair: Pair, live: str, damages: list[Damage], *, touch: bool
 ) -> Artifact | None:
-    for name in dict.fromkeys([live, *store.names_of(pair)]):
+    for name in _candidates(store, pair, live):
         try:
             return _opened(store, name, pair)
         except Refused as exc:
@@ -83,6 +83,12 @@ def _newest(
                 gone = Damage(file=name, fault=relative(exc, folder), remedy="an older model is looked for")
                 damages.append(_told(gone))
     return None
+
+
+def _candidates(store: ArtifactStore, pair: Pair, live: str) -> Iterator[str]:
+    """The live model, then the pair's others, newest first: those are looked for only if somebody asks for them."""
+    yield live
+    yield from (name for name in store.names_of(pair) if name != live)
 
 
 def _told(found: Damage) -> Damage:

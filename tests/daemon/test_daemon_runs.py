@@ -104,6 +104,9 @@ def test_a_machine_that_slept_catches_up_and_marks_what_was_late(place):
     record = here.record
     assert_whole(record, PAIRS)
     late = record[(record["pair"] == "BTC/USDT") & (record["late"] == 1)]
+    late = late[
+        late["model"].ne("").cummax()
+    ]  # in the first seconds a candle may be late that no model was there for
     assert len(late) >= slept_over - 3
     assert late["do_predict"].eq(1).all(), "late candles are predicted, too"
     assert not [line for line in daemon.events("signal") if line["candle"] in _iso(late)]

@@ -9,6 +9,7 @@ from test_interface_health import HOUR_MS, figures
 from daemon.config.own import NOTIFY_EVENTS, NotifySettings
 from daemon.core.clock import FakeClock, SystemClock
 from daemon.core.errors import ConfigError
+from daemon.core.words import UNEXAMINED
 from daemon.interface.notifications import QUIET_S, ApprisePost, Notifier
 
 LOG = logging.getLogger("daemon.trading.desk")
@@ -114,6 +115,14 @@ def test_conditions_are_told_when_they_begin_and_when_they_are_over(desk):
     assert here.look() == [
         "over: BTC/USDT: the model has expired and predicts no more\nover: nothing is entered: paused"
     ]
+
+
+def test_that_a_strategy_is_still_to_be_examined_is_no_news(desk):
+    here = desk()
+    here.now = figures(entries_blocked=UNEXAMINED)
+    assert here.look() == []
+    here.now = figures(entries_blocked="%-x looks ahead")
+    assert here.look() == ["nothing is entered: %-x looks ahead"]
 
 
 def test_a_late_candle_is_told_whatever_its_age(desk):

@@ -1,6 +1,8 @@
 """One suite for every model."""
 
 import io
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -343,3 +345,52 @@ def test_with_the_same_parameters_it_predicts_what_freqais_model_does(name, clas
     theirs = peer(**parameters).fit(rows.features, rows.labels, sample_weight=weights)
     expected = theirs.predict_proba(later.features) if cls.classifies else theirs.predict(later.features)
     assert np.abs(ours - expected).max() < 1e-6
+
+
+LEAN = """
+import sys
+from daemon.learning.models.registry import import_lean, model_class
+for name in sys.argv[1:]:
+    import_lean(name)
+model = model_class("LightGBMRegressor").from_bytes(sys.stdin.buffer.read())
+import numpy as np
+rows = np.random.default_rng(1).normal(size=(20, model._booster.num_feature())).astype(np.float32)
+print(model.predict(rows).tobytes().hex(), "sklearn" in sys.modules, "lightgbm" in sys.modules)
+import lightgbm
+lightgbm.LGBMRegressor(n_estimators=2, verbose=-1).fit(rows, rows[:, 0])
+"""
+
+
+def test_a_process_that_only_predicts_imports_lightgbm_without_scikit_learn_and_strategies_get_it_whole():
+    data = fitted(installed("LightGBMRegressor")).to_bytes()
+    found = {}
+    for names in (
+        (),
+        ("LightGBMRegressor",),
+        ("NoSuchModel", "SKLearnRandomForestClassifier", "LightGBMClassifier"),
+    ):
+        run = subprocess.run(
+            [sys.executable, "-c", LEAN, *names], input=data, capture_output=True, check=True
+        )
+        found[names] = run.stdout.decode().split()
+    usual, *lean = found.values()
+    assert usual[1:] == ["True", "True"]
+    assert [each[0] for each in lean] == [usual[0]] * 2
+    assert [each[1:] for each in lean] == [["False", "False"]] * 2
+
+
+BROKEN = """
+import sys
+from daemon.learning.models.registry import import_lean, model_class
+sys.modules["ctypes"] = None
+import_lean("LightGBMRegressor")
+print("sklearn" in sys.modules, "lightgbm" in sys.modules)
+model_class("LightGBMRegressor")
+"""
+
+
+def test_a_library_that_does_not_load_is_told_in_the_usual_way():
+    installed("LightGBMRegressor")
+    run = subprocess.run([sys.executable, "-c", BROKEN], capture_output=True, text=True, check=False)
+    assert run.stdout.split() == ["False", "False"]
+    assert "lightgbm, which LightGBMRegressor needs, does not load" in run.stderr

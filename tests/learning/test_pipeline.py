@@ -14,7 +14,7 @@ from daemon.core.errors import Corrupt, Refused
 from daemon.learning.options import PipelineOptions
 from daemon.learning.pipeline import LabelScaling, Pipeline, prepared
 from daemon.learning.pipeline_files import pipeline_files, read_pipeline
-from daemon.learning.steps.port import Points, Verdict
+from daemon.learning.steps.port import Points
 from daemon.learning.steps.svm import OneClassSvm
 
 SVM = {"use_svm": True, "svm_params": {"shuffle": False, "nu": 0.1}}
@@ -234,7 +234,7 @@ def test_no_training_row_is_removed_by_the_dissimilarity_index():
 
 
 def test_when_no_row_is_left_that_is_said(monkeypatch):
-    monkeypatch.setattr(OneClassSvm, "judge", lambda self, rows: Verdict(np.ones(len(rows), bool)))
+    monkeypatch.setattr(OneClassSvm, "outliers", lambda self, rows: np.ones(len(rows), bool))
     with pytest.raises(Refused, match=r"removed every training row: \{'svm': 300\}"):
         prepared(points_of(some_rows()), OPTIONS["all"], 1)
     assert len(prepared(points_of(some_rows()), PipelineOptions(**SVM), 1).points) == 300

@@ -296,6 +296,32 @@ def test_a_row_counts_itself_into_its_crowd():
     assert step.judge(np.float32([[0.5], [9.5]])).outlier.tolist() == [False, True]
 
 
+@pytest.mark.parametrize("size", [1e-38, 1e-22, 1.0, 1e19, 3e38])
+@pytest.mark.parametrize("heavy", [1e-30, 1.0, 1e6])
+def test_the_svms_outliers_alone_are_those_of_its_decisions(size, heavy):
+    rows = cloud_of(300, 200) * np.float32(size)
+    weights = np.random.default_rng(0).standard_normal(200) * heavy
+    wide = OneClassSvm(weights, 0.0).decisions(rows)
+    for offset in (
+        0.0,
+        *wide[:20],
+        *np.nextafter(wide[:20], np.inf),
+        1e300,
+    ):  # float32 does not know the sign
+        step = OneClassSvm(weights, float(offset))
+        assert step.outliers(rows).tolist() == step.judge(rows).outlier.tolist()
+
+
+def test_the_svm_decides_few_rows_in_float64_where_outliers_alone_are_asked_for(monkeypatch):
+    rows, asked, decisions = cloud_of(300, 200), [], OneClassSvm.decisions
+    step = OneClassSvm(np.random.default_rng(0).standard_normal(200), 0.1)
+    monkeypatch.setattr(
+        OneClassSvm, "decisions", lambda step, rows: asked.append(len(rows)) or decisions(step, rows)
+    )
+    step.outliers(rows)
+    assert sum(asked) < 30
+
+
 def test_the_svms_decision_of_one_row_has_the_bits_of_the_batch():
     rows = cloud_of(300, 200)
     step = OneClassSvm(np.random.default_rng(0).standard_normal(200), 0.1)

@@ -54,6 +54,22 @@ def test_second_start_fetches_only_what_is_new(desk):
     assert_true(again)
 
 
+def test_second_start_leaves_the_files_that_lack_little_for_later(desk):
+    desk.warm_up()
+    stored = len(desk.store.read(BTC5))
+    again = desk.restarted()
+    again.clock.advance(5 * FIVE.ms)
+    again.warm_up()
+    assert len(again.feed.frame(BTC5)) == stored + 5
+    assert len(desk.store.read(BTC5)) == stored
+    again.feed.flush()
+    assert len(desk.store.read(BTC5)) == stored + 5
+    third = desk.restarted()
+    third.clock.advance(stored // 19 * FIVE.ms)
+    third.warm_up()
+    assert len(desk.store.read(BTC5)) == len(third.feed.frame(BTC5)) == stored + 5 + stored // 19
+
+
 def test_start_fetches_candles_older_than_the_file_and_holes_inside_it(desk):
     whole = desk.truth(BTC5)
     rows = np.r_[100:150, 170:280]

@@ -41,7 +41,10 @@ def write_by_freqtrade(path, frame, **dates):
 
 def test_what_was_written_is_read(store):
     store.write(BTC5, candles(1000, 500))
-    assert_same(store.read(BTC5), candles(1000, 500))
+    read = store.read(BTC5)
+    assert_same(read, candles(1000, 500))
+    assert not read.open_ms.flags.writeable
+    assert not read.values.flags.writeable
 
 
 def test_no_file_is_no_candles(store):

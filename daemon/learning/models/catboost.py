@@ -12,6 +12,7 @@ import numpy as np
 from daemon.core.errors import Corrupt, Refused
 from daemon.learning.models.common import one_output, over_defaults
 from daemon.learning.models.port import CannotContinue, FitStopped, refuse_missing
+from daemon.learning.steps.port import column_major
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -154,7 +155,7 @@ class _Catboost:
 
     @staticmethod
     def _pool(rows: Rows) -> catboost.Pool:
-        return catboost.Pool(rows.features, rows.labels, weight=rows.weights)
+        return catboost.Pool(column_major(rows.features), rows.labels, weight=rows.weights)
 
 
 class CatboostRegressor(_Catboost):
@@ -166,7 +167,7 @@ class CatboostRegressor(_Catboost):
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """See `Model`."""
         refuse_missing(features)
-        return np.asarray(self._booster.predict(features, thread_count=1), np.float64)
+        return np.asarray(self._booster.predict(column_major(features), thread_count=1), np.float64)
 
 
 class CatboostClassifier(_Catboost):
@@ -183,7 +184,8 @@ class CatboostClassifier(_Catboost):
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """See `Model`."""
         refuse_missing(features)
-        raw = self._booster.predict(features, prediction_type="Probability", thread_count=1)
+        rows = column_major(features)
+        raw = self._booster.predict(rows, prediction_type="Probability", thread_count=1)
         return np.asarray(raw, np.float64)
 
 

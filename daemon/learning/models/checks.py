@@ -52,7 +52,7 @@ def failures(cls: type[Model], parameters: Parameters = _NONE) -> dict[str, str]
 def some_rows(*, classifies: bool, n: int = _ROWS, seed: int = 0) -> Rows:
     """Rows whose label hangs on column 2: numbers, or the codes 0 and 1."""
     rng = np.random.default_rng(seed)
-    features = np.asfortranarray(rng.standard_normal((n, _COLUMNS)).astype(np.float32))
+    features = rng.standard_normal((n, _COLUMNS)).astype(np.float32)
     signal = features[:, _SIGNAL] + 0.3 * rng.standard_normal(n)
     return Rows(features, (signal > 0).astype(np.int64) if classifies else signal, np.ones(n))
 
@@ -126,7 +126,7 @@ def check_a_missing_feature_is_refused(cls: type[Model], parameters: Parameters)
     """There is no number for a row that lacks a feature."""
     model = _fitted(cls, parameters)
     for value in (np.nan, np.inf):
-        features = some_rows(classifies=cls.classifies).features.copy(order="F")
+        features = some_rows(classifies=cls.classifies).features.copy()
         features[7, 3] = value
         try:
             model.predict(features)

@@ -101,8 +101,9 @@ class _Lightgbm:
     stops: ClassVar[bool] = True
     continues: ClassVar[bool] = True
 
-    def __init__(self, booster: lightgbm.Booster) -> None:
+    def __init__(self, booster: lightgbm.Booster, text: str = "") -> None:
         self._booster = booster
+        self._text = text  # of a fit, which is written next; of what was read it would only take memory
 
     @classmethod
     def fit(cls, train: Rows, test: Rows | None, options: FitOptions) -> Self:
@@ -136,7 +137,8 @@ class _Lightgbm:
                 init_model=None if start is None else start._booster,  # noqa: SLF001  of this class
             )
             # What predicts is what a file will hold: up to the best tree, and without the rows.
-            model = cls(lightgbm.Booster(model_str=booster.model_to_string()))
+            text = booster.model_to_string()
+            model = cls(lightgbm.Booster(model_str=text), text)
             model._raw(train.features[:1], options.classes)
         except (lightgbm.basic.LightGBMError, TypeError, ValueError) as exc:
             raise Refused(f"LightGBM: {in_short(exc)}") from exc
@@ -153,7 +155,7 @@ class _Lightgbm:
 
     def to_bytes(self) -> bytes:
         """See `Model`; LightGBM's text and a last line with its checksum."""
-        return sealed(self._booster.model_to_string().encode())
+        return sealed((self._text or self._booster.model_to_string()).encode())
 
     def importances(self) -> NDArray[np.float64]:
         """See `Explains`; how often the trees split by the feature."""

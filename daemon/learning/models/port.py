@@ -43,7 +43,7 @@ class Rows:
         Refused: a feature is not a finite number.
 
     Attributes:
-        features: float32[n, k], Fortran-ordered, all finite.
+        features: float32[n, k], C-contiguous, all finite.
         labels: float64[n] (regression) or int64[n] class codes (classification).
         weights: float64[n].
     """

@@ -282,8 +282,7 @@ def _of_classes(rows: Rows, present: NDArray[np.int64]) -> Rows:
     kept = np.isin(rows.labels, present)
     if kept.all():
         return Rows(rows.features, np.searchsorted(present, rows.labels), rows.weights)
-    features = np.asfortranarray(rows.features[kept])
-    return Rows(features, np.searchsorted(present, rows.labels[kept]), rows.weights[kept])
+    return Rows(rows.features[kept], np.searchsorted(present, rows.labels[kept]), rows.weights[kept])
 
 
 def _matrix(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from daemon.learning.steps.layers import layers_of, packed, unpacked
+from daemon.learning.steps.blocks import blocks, lifted, stretches, sums_of_roots, wide_squares
+from daemon.learning.steps.layers import layers_of, one_layer, packed, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,14 +22,16 @@ if TYPE_CHECKING:
 
     from daemon.learning.steps.layers import Layer
 
-_BLOCK = 256
-"""Rows at a time: 256 x 8,640 distances are 9 MB."""
+_Seen = list[tuple["NDArray[np.float32]", "NDArray[np.int64]"]]
+"""Rows by layer, the fastest first: its runs times -2, and for each that in the next slower layer."""
 _WIDTH = 2048
 """Points at a time where each pair is wanted once: 256 x 2,048 distances stay near the processor."""
 _PAIRS = 4096
 """Pairs computed exactly at a time."""
-_SAMPLE = 256
-"""Points that `Cloud.surely` looks at first, about."""
+_TILE = 1 << 18
+"""Distances at a time that are looked at once: one megabyte stays near the processor."""
+_SAMPLES = (32, 256)
+"""Points that `Cloud.surely` looks at first, about, and then."""
 _ALL = slice(None)
 _FAR = np.errstate(over="ignore", invalid="ignore")
 """What float32 cannot hold is computed in float64, and no reason for a warning."""
@@ -59,7 +62,7 @@ class Cloud:
     def _hold(self, layers: tuple[Layer, ...]) -> None:
         squares = np.zeros(len(layers[0].at))
         for layer in layers:
-            squares += _wide_squares(layer.rows)[layer.at]
+            squares += wide_squares(layer.rows)[layer.at]
         object.__setattr__(self, "squares", squares.astype(np.float32))
         object.__setattr__(self, "_layers", layers)
         object.__setattr__(self, "_width", sum(len(layer.columns) for layer in layers))
@@ -83,7 +86,7 @@ class Cloud:
         ats = [layer.at[which] for layer in self._layers]
         found = np.empty((len(ats[0]), self._width), np.float32)
         order = np.argsort(np.concatenate([layer.columns for layer in self._layers]))
-        for part in _blocks(len(found)):
+        for part in blocks(len(found)):
             beside = [layer.rows[at[part]] for layer, at in zip(self._layers, ats, strict=True)]
             np.take(np.concatenate(beside, axis=1), order, axis=1, out=found[part], mode="clip")
         return found
@@ -92,7 +95,7 @@ class Cloud:
     def nearest(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """float64[m], distance of each of float32[m, k] to the nearest point."""
         found = np.empty(len(rows))
-        for part in _blocks(len(rows)):
+        for part in blocks(len(rows)):
             block = rows[part]
             rough, slack = self._rough(block)
             # The nearest point's rough value exceeds the least one by at most twice the error. What float32 cannot hold
@@ -108,8 +111,12 @@ class Cloud:
 
         Few points are looked at first: with a radius near the mean distance every usual row is near to one of them.
         """
-        few = Cloud(self.rows(slice(0, None, max(1, len(self) // _SAMPLE))))
-        nearer, beyond = few._decided(rows, radius)
+        nearer, beyond = np.zeros((2, len(rows)), np.bool_)
+        for size in _SAMPLES:
+            few = object.__new__(Cloud)
+            few._hold(one_layer(self.rows(slice(0, None, max(1, len(self) // size)))))
+            left = np.flatnonzero(~nearer)
+            nearer[left], _ = few._decided(rows[left], radius)
         left = np.flatnonzero(~nearer)
         nearer[left], beyond[left] = self._decided(rows[left], radius)
         return nearer, beyond & ~nearer
@@ -120,9 +127,15 @@ class Cloud:
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """What the fast formula alone can say of the points held here."""
         lowest, slack, limit = np.empty(len(rows)), np.empty(len(rows)), radius * radius
-        for part in _blocks(len(rows)):
-            rough, slack[part] = self._rough(rows[part])
-            lowest[part] = rough.min(axis=1)
+        for part in blocks(len(rows)):
+            own, slack[part] = self._slack(rows[part])
+            seen, run_of = self._seen(rows[part])
+            least = np.full(len(seen[0][0]), np.inf, np.float32)
+            for others in stretches(len(self), _TILE // len(least)):
+                rough = self._products(seen, others)
+                rough += self.squares[others]
+                np.minimum(least, rough.min(axis=1), out=least)
+            lowest[part] = least[run_of] + own
         return lowest + slack < limit * (1 - 1e-6), lowest - slack > limit * (1 + 1e-6)
 
     def mean(self) -> float:
@@ -131,25 +144,25 @@ class Cloud:
         if n < 2:
             return 0.0
         total = 0.0
-        lifted = [_lifted(layer.rows) for layer in self._layers]
-        for part in _blocks(n):
+        sides = [lifted(layer.rows) for layer in self._layers]
+        for part in blocks(n):
             for start in range(part.start, n, _WIDTH):
                 others = slice(start, min(start + _WIDTH, n))
-                distances = self._tile(part, others, lifted)
+                distances = self._tile(part, others, sides)
                 if start == part.start:
                     np.fill_diagonal(distances, 0)
-                sums = _sums_of_roots(distances)
+                sums = sums_of_roots(distances)
                 own = part.stop - part.start if start == part.start else 0
                 total += 2 * float(sums.sum()) - float(distances[:, :own].sum(dtype=np.float64))
         return total / (n * (n - 1))
 
     def _tile(
-        self, part: slice, others: slice, lifted: list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+        self, part: slice, others: slice, sides: list[tuple[NDArray[np.float32], NDArray[np.float32]]]
     ) -> NDArray[np.float32]:
         """Squared distances of some points to others, each layer's from its own rows alone."""
         i, j = slice(0, 1), slice(0, 1)
         found: NDArray[np.float32] = np.zeros((1, 1), np.float32)
-        for layer, (left, right) in zip(reversed(self._layers), reversed(lifted), strict=True):
+        for layer, (left, right) in zip(reversed(self._layers), reversed(sides), strict=True):
             own_i, own_j = _rows_of(layer, part), _rows_of(layer, others)
             products: NDArray[np.float32] = left[own_i] @ right[own_j].T
             if layer is not self._layers[-1]:
@@ -164,7 +177,7 @@ class Cloud:
     def own_nearest(self, count: int) -> NDArray[np.float32]:
         """float32[n, count], distances of each point to its nearest ones, itself first; not refined."""
         found = np.empty((len(self), count), np.float32)
-        for part in _blocks(len(self)):
+        for part in blocks(len(self)):
             distances = self._rough(self.rows(part))[0]
             np.fill_diagonal(distances[:, part.start :], 0)
             nearest = np.maximum(np.partition(distances, count - 1, axis=1)[:, :count], 0)
@@ -175,7 +188,7 @@ class Cloud:
     def within(self, rows: NDArray[np.float32], radius: float) -> Iterator[tuple[slice, NDArray[np.bool_]]]:
         """For each block of float32[m, k], in order, its slice and bool[block, n]: no farther than ``radius``."""
         limit = radius * radius
-        for part in _blocks(len(rows)):
+        for part in blocks(len(rows)):
             block = rows[part]
             rough, slack = self._rough(block)
             with np.errstate(over="ignore", invalid="ignore"):
@@ -188,34 +201,55 @@ class Cloud:
     @_FAR
     def _rough(self, block: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Squared distances to the points, and for each row a bound of their error."""
-        squares = self.squares
-        own, rough = _squares(block), self._products(block)
-        rough += squares
+        own, slack = self._slack(block)
+        seen, run_of = self._seen(block)
+        rough = self._products(seen, slice(0, len(self)))
+        if len(rough) < len(block):
+            rough = np.take(rough, run_of, axis=0)
+        rough += self.squares
         rough += own[:, None]
-        # A float32 dot product of k terms is off by at most k * 2^-24 * |x| |y| (Higham, Accuracy and Stability
-        # of Numerical Algorithms, section 3.1), and |x| |y| by half the sum of squares; doubled for the rest. What is
-        # too small for a float32, each term may lose in full.
-        terms = block.shape[1] + 8
-        slack = np.float32(terms * 2.0**-23) * (own + squares.max()) + np.float32(terms * 2.0**-125)
         return rough, slack
 
-    def _products(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32[block, n], -2 x.y of each row and each point; as for the points, what repeats is multiplied once."""
+    def _slack(self, block: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Squared lengths of rows, and bounds of the error of their squared distances."""
+        own = np.vecdot(block, block)
+        # A float32 dot product of k terms is off by at most k * 2^-24 * |x| |y|, in whatever order they are summed
+        # (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). Here that are x.x, and x.y twice, of
+        # which |x| |y| is at most half the sum of squares; 16 terms more for the rest. What is too small for a float32,
+        # each term may lose in full.
+        terms = block.shape[1] + 16
+        slack = np.float32(terms * 2.0**-23) * (own + self.squares.max()) + np.float32(terms * 2.0**-125)
+        return own, slack
+
+    def _seen(self, block: NDArray[np.float32]) -> tuple[_Seen, NDArray[np.int64]]:
+        """Rows as each layer sees them, what repeats in them once; and for each row its run in the fastest."""
+        if len(self._layers) == 1 and (np.diff(self._layers[0].columns) == 1).all():
+            return [(block * np.float32(-2), np.zeros(len(block), np.int64))], np.arange(len(block))
         starts = np.zeros(len(block), np.bool_)
         starts[:1] = True
         run_of = np.zeros(len(block), np.int64)
-        found: NDArray[np.float32] = np.zeros((1, 1), np.float32)
+        found: _Seen = []
         for layer in reversed(self._layers):
-            part = block[:, layer.columns]
+            part = np.take(block, layer.columns, axis=1)
             starts[1:] |= (part[1:] != part[:-1]).any(axis=1)
-            runs: NDArray[np.float32] = part[starts] * np.float32(-2)
-            products: NDArray[np.float32] = runs @ layer.rows.T
+            found.append((part[starts] * np.float32(-2), run_of[starts]))
+            run_of = np.cumsum(starts) - 1
+        return found[::-1], run_of
+
+    def _products(self, seen: _Seen, others: slice) -> NDArray[np.float32]:
+        """float32[runs, others], -2 x.y of what `_seen` gives and some points; as for the points, what repeats is multiplied once."""
+        found: NDArray[np.float32] = np.zeros((1, 1), np.float32)
+        start = 0
+        for layer, (runs, slower) in zip(reversed(self._layers), reversed(seen), strict=True):
+            rows = _rows_of(layer, others)
+            products: NDArray[np.float32] = runs @ layer.rows[rows].T
             if layer is not self._layers[-1]:
-                products += np.take(np.take(found, layer.slower, axis=1), run_of[starts], axis=0)
-            found, run_of = products, np.cumsum(starts) - 1
-        if len(self._layers[0].rows) < len(self):
-            found = np.take(found, self._layers[0].at, axis=1)
-        return found if len(found) == len(block) else np.take(found, run_of, axis=0)
+                wide = np.take(found, layer.slower[rows] - start, axis=1, mode="clip")
+                products += np.take(wide, slower, axis=0, mode="clip")
+            found, start = products, rows.start
+        if found.shape[1] < others.stop - others.start:  # whole rows are repeated
+            found = np.take(found, self._layers[0].at[others] - start, axis=1)
+        return found
 
     def _exact(
         self, block: NDArray[np.float32], i: NDArray[np.intp], j: NDArray[np.intp]
@@ -239,40 +273,3 @@ def trained_rows(values: Mapping[str, Any], arrays: Mapping[str, NDArray[np.floa
 def _rows_of(layer: Layer, points: slice) -> slice:
     """The layer's rows of a stretch of points."""
     return slice(int(layer.at[points.start]), int(layer.at[points.stop - 1]) + 1)
-
-
-def _lifted(rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Two matrices whose product, one transposed, is the squared distance of each row to each."""
-    u, c = rows.shape
-    left, right = np.empty((u, c + 2), np.float32), np.empty((u, c + 2), np.float32)
-    squares = _squares(rows)
-    np.multiply(rows, np.float32(-2), out=left[:, :c])
-    left[:, c], left[:, c + 1] = squares, 1
-    right[:, :c], right[:, c], right[:, c + 1] = rows, 1, squares
-    return left, right
-
-
-def _sums_of_roots(squares: NDArray[np.float32]) -> NDArray[np.float64]:
-    """float64[m], the sum of the roots of each row, which take the squares' place."""
-    ones = np.ones(squares.shape[1], np.float32)
-    with np.errstate(invalid="ignore"):
-        sums = np.sqrt(squares, out=squares) @ ones
-    if np.isnan(sums).any():  # rounding has made less than 0 of equal points
-        sums = np.nan_to_num(squares, copy=False) @ ones
-    return sums.astype(np.float64)
-
-
-def _squares(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return _wide_squares(rows).astype(np.float32)
-
-
-def _wide_squares(rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    found = np.empty(len(rows))
-    for part in _blocks(len(rows)):
-        wide = rows[part].astype(np.float64)
-        np.vecdot(wide, wide, out=found[part])
-    return found
-
-
-def _blocks(rows: int) -> Iterator[slice]:
-    return (slice(start, min(start + _BLOCK, rows)) for start in range(0, rows, _BLOCK))

@@ -44,11 +44,17 @@ class Layer:
     slower: NDArray[np.int64]
 
 
+def one_layer(points: NDArray[np.float32]) -> tuple[Layer, ...]:
+    """The points as they are; for few of them it is not worth to look what repeats."""
+    n, k = points.shape
+    return (Layer(np.arange(k), points, np.arange(n), np.zeros(n, np.int64)),)
+
+
 def layers_of(points: NDArray[np.float32]) -> tuple[Layer, ...]:
     """The points' columns by how often they change from row to row, the fastest first."""
     changed = np.ones(points.shape, np.bool_)
     np.not_equal(points[1:], points[:-1], out=changed[1:])
-    share = changed.mean(axis=0)
+    share = changed.view(np.uint8).sum(axis=0, dtype=np.uint32) / len(points)
     left, starts = np.arange(points.shape[1]), np.arange(len(points)) == 0
     found: list[Layer] = []
     for pace in _PACES:
@@ -62,7 +68,8 @@ def layers_of(points: NDArray[np.float32]) -> tuple[Layer, ...]:
             starts, left = together, np.setdiff1d(left, columns)
             found.append(_layer(points, columns, starts, found))
     if len(left) or not found:
-        found.append(_layer(points, left, starts | changed[:, left].any(axis=1), found))
+        always = len(left) and share[left].max() == 1
+        found.append(_layer(points, left, starts | (always or changed[:, left].any(axis=1)), found))
     return tuple(found[::-1])
 
 

@@ -122,7 +122,7 @@ def vector(values: Any, dtype: type[np.generic]) -> NDArray[Any]:
 
 
 def column_major(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The rows Fortran-ordered, as models take them: ``numpy.asfortranarray``, a quarter of its time for many rows."""
+    """The rows Fortran-ordered, as CatBoost takes them: ``numpy.asfortranarray``, a quarter of its time for many rows."""
     if rows.flags.f_contiguous:
         return rows
     out = np.empty(rows.shape, rows.dtype, order="F")

@@ -47,10 +47,12 @@ class OneClassSvm:
         Raises:
             Refused: scikit-learn does not take these parameters; the message is its own.
         """
-        from sklearn.linear_model import SGDOneClassSVM  # noqa: PLC0415  only the training process pays for it
+        from sklearn import config_context  # noqa: PLC0415  only the training process pays for it
+        from sklearn.linear_model import SGDOneClassSVM  # noqa: PLC0415  as above
 
         try:
-            with warnings.catch_warnings():
+            # Rows behind the pipeline are finite: scikit-learn need not look once more.
+            with warnings.catch_warnings(), config_context(assume_finite=True):
                 # Ended by max_iter before it settled: the user's choice, and FreqAI goes on as well.
                 warnings.simplefilter("ignore")
                 found = SGDOneClassSVM(**{"random_state": seed, **parameters}).fit(
@@ -75,8 +77,19 @@ class OneClassSvm:
         return Verdict(self.decisions(rows) < 0)
 
     def outliers(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """See `Detector`."""
-        return self.judge(rows).outlier
+        """See `Detector`; float64 is asked only where float32 cannot tell the sign."""
+        with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is nowhere sure
+            rough = rows @ self.weights.astype(np.float32) - np.float32(self.offset)
+            # The product is off by at most (k + 1) * 2^-24 * |row| |weights| (Higham, Accuracy and Stability of
+            # Numerical Algorithms, section 3.1), the difference by its last bit; doubled for the rest. What is too
+            # small for a float32 is lost in the lengths: more than that is added to them.
+            lengths = np.sqrt(np.vecdot(rows, rows)) + np.float32(1e-15)
+            bound = lengths * np.float32(np.linalg.norm(self.weights) + 1e-20) + np.float32(abs(self.offset))
+            slack = np.float32((rows.shape[1] + 8) * 2.0**-23) * bound
+            found, sure = rough < 0, np.abs(rough) > slack
+        unsure = np.flatnonzero(~sure)
+        found[unsure] = self.judge(rows[unsure]).outlier
+        return found
 
     def saved(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         """See `Step`."""
