@@ -134,7 +134,10 @@ def retention(settings: Settings) -> Retention:
     return Retention(
         keep_ms=_days_ms(settings.candled.keep_predictions_days),
         least_rows=max(
-            CANDLES, freqai.fit_live_predictions_candles, LOOK_BACK * judged.window + judged.horizon
+            CANDLES,
+            # Statistics, too, are of predictions: a pair that often abstains has them among older rows.
+            LOOK_BACK * freqai.fit_live_predictions_candles,
+            LOOK_BACK * judged.window + judged.horizon,
         ),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -71,14 +70,20 @@ class Column:
         resident, words = self.array[place], tuple(self.texts) if self.text else None
         if not self.text or older is None:
             return FrozenColumn(name, self.stored, words, resident)
-        used = np.unique(np.append(resident, 0))
-        if self.stored is not None:
-            with contextlib.suppress(Corrupt):  # then it cannot be written either, which is told there
-                used = np.union1d(used, self.stored.read(0, older.stop)[older.start :])
-        recode = np.zeros(len(self.texts), np.int32)
-        recode[used] = np.arange(len(used), dtype=np.int32)
-        words = tuple(self.texts[code] for code in used)
-        return FrozenColumn(name, self.stored, words, recode[resident], recode)
+        used = np.zeros(len(self.texts), np.bool_)
+        used[0] = used[resident] = True
+        if self.stored is not None and older.start < older.stop:
+            try:
+                used[self.stored.read(0, older.stop)[older.start :]] = True
+            except Corrupt:
+                # Then it can hardly be written, which is told there; if it can, no word may be missing.
+                return FrozenColumn(name, self.stored, words, resident)
+        codes = np.flatnonzero(used)
+        recode = np.zeros(len(used), np.int32)
+        recode[codes] = np.arange(len(codes), dtype=np.int32)
+        return FrozenColumn(
+            name, self.stored, tuple(self.texts[code] for code in codes), recode[resident], recode
+        )
 
     def rebase(self, place: slice, stored: StoredColumn | None) -> None:
         """Forget all rows but some; the older ones are in another snapshot now, whose words begin the table."""

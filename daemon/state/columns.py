@@ -147,24 +147,24 @@ class PairColumns:
 
     def frozen(self, without: int = 0) -> FrozenPair:
         """The rows as they are now, without so many of the oldest; later appends do not change it."""
-        skipped, place = min(without, self._split), slice(max(0, without - self._split), self._used)
-        older = slice(skipped, self._split) if without else None
+        place, older = slice(max(0, without - self._split), self._used), slice(without, self._split)
         times = FrozenColumn("date_pred", self._older, None, self._times[place])
-        columns = tuple(column.frozen(name, place, older) for name, column in self._columns.items())
-        return FrozenPair(self._split - skipped, times, columns, skipped)
+        columns = tuple(
+            column.frozen(name, place, older if without else None) for name, column in self._columns.items()
+        )
+        return FrozenPair(max(0, self._split - without), times, columns, without)
 
     def rebase(self, stored: StoredPair, frozen: FrozenPair, kept: int = KEPT_ROWS) -> None:
         """Stand on a new snapshot, which holds the rows of ``frozen``, and forget older rows from memory.
 
         Where rows were inserted or columns renamed meanwhile, nothing is done until the next snapshot.
         """
-        resident = frozen.times.resident
-        first = int(np.searchsorted(self._times[: self._used], resident[0])) if len(resident) else 0
-        older = first + len(resident)
+        first = max(0, frozen.skipped - self._split)
+        older = first + len(frozen.times.resident)
         known = {name: column.text for name, column in self._columns.items()}
         if not (
-            frozen.skipped + frozen.split == self._split
-            and np.array_equal(self._times[first:older], resident)
+            frozen.split == max(0, self._split - frozen.skipped)
+            and np.array_equal(self._times[first:older], frozen.times.resident)
             and all(known.get(each.name) is (each.texts is not None) for each in frozen.columns)
         ):
             return

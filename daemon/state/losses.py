@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from daemon.state.columns import PairColumns
     from daemon.state.journal import JournalFile
     from daemon.state.records import Record
+    from daemon.state.snapshot import Snapshot
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,7 +26,8 @@ class Known:
             read, or of the newest journal's beginning.
         since: pair -> number of the first record that its snapshot does not contain.
         until_ms: pair -> last candle in its snapshot, ms.
-        hurt: pair -> first and last candle in ms, where every snapshot's rows of it are damaged.
+        hurt: pair -> first and last candle in ms, where every snapshot's rows of it are damaged, and it came up before
+            the first record that is known.
     """
 
     next_sequence: int
@@ -37,6 +39,21 @@ class Known:
     def floor(self) -> int:
         """Number of the first record that any pair needs."""
         return 0 if self.hurt or not self.since else min(self.since.values())
+
+
+def first_record(
+    pair: Pair, snapshots: Iterable[Snapshot], journals: Iterable[JournalFile], *, adopted: bool
+) -> int | None:
+    """Number of the first record that a pair can be in; None if that is not known.
+
+    It came up after every snapshot that does not have it, or after the beginning of all records, where FreqAI's history
+    (if it began with one) is there and does not have it.
+    """
+    found = [each.seal.next_sequence for each in snapshots if pair not in each.pairs]
+    heads = [file.head for file in journals if file.head is not None]
+    if any(not head.generation and (adopted or not head.adopted) for head in heads):
+        found.append(0)
+    return max(found, default=None)
 
 
 def holes(known: Known, records: list[Record], pairs: Mapping[Pair, PairColumns]) -> list[Loss]:

@@ -24,7 +24,7 @@ from daemon.state.journal import (
     journal_paths,
     read_journal,
 )
-from daemon.state.losses import Known, after_the_last, holes, lost_tails
+from daemon.state.losses import Known, after_the_last, first_record, holes, lost_tails
 from daemon.state.replay import groups_of, replay
 from daemon.state.report import Damage, Loss, damage, missing
 from daemon.state.snapshot import Snapshot, Unsealed, publish_snapshot
@@ -243,8 +243,12 @@ class _Recovery:
             if pair not in known.since:
                 pairs[pair] = columns
                 known.since[pair] = 0
-        for pair in known.since:
-            known.hurt.pop(pair, None)
+        snapshots, adopted = [each.snapshot for each in self._candidates], self._adopted is not None
+        for pair in [*known.hurt]:
+            since = known.since.get(pair, first_record(pair, snapshots, self._journals, adopted=adopted))
+            if since is not None:
+                known.since[pair] = since
+                del known.hurt[pair]
         self._losses += self._adopted.losses if self._adopted else ()
         return pairs, known
 

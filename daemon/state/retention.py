@@ -25,11 +25,17 @@ class Retention:
 
     Attributes:
         keep_ms: rows of candles that opened so long before the newest one are left out; None: none is.
-        least_rows: newest rows of each pair that stay however old they are.
+        least_rows: newest rows of each pair that stay however old they are; at least one, for a snapshot without a
+            pair says that its rows are to be looked for in the backup.
     """
 
     keep_ms: int | None = None
-    least_rows: int = 0
+    least_rows: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what would empty a pair."""
+        if self.least_rows < 1:
+            raise ValueError(f"least_rows is {self.least_rows}, it must be at least 1")
 
     def outdated(self, pairs: Mapping[Pair, PairColumns]) -> dict[Pair, int]:
         """How many of the oldest rows of each pair are to go; pairs of which none is are left out."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from daemon.core.errors import ConfigError, Corrupt, Retryable
 from daemon.trading.ledger import Ledger
 from daemon.trading.ledger_connection import check, opened, opened_to_read, translated
-from daemon.trading.schema import APPLICATION_ID
+from daemon.trading.schema import APPLICATION_ID, check_made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -162,12 +162,14 @@ def copy_ledger(path: Path, target: Path, now_ms: int) -> None:
     """Copy a ledger as it is at one moment into one file, whether a daemon writes to it or not.
 
     Raises:
-        ConfigError: there is no ledger.
+        ConfigError: there is no ledger, or the file is none.
         Corrupt: it is damaged; ``target`` holds no good copy then.
         Retryable: the disk is full.
     """
     with contextlib.closing(opened_to_read(path)) as source:
         check(source, path)
+        with translated(path):
+            check_made(source, path)
         _copy(source, target, {BACKUP_MS: now_ms})
 
 

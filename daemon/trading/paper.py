@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import Refused
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from daemon.trading.records import OrderRecord
 
 ENDED_KEPT = 200
-"""Orders that are over and still answered for; the ledger has them all."""
+"""Orders that are over, and told of, and still answered for; the ledger has them all."""
 
 
 class PaperBroker:
@@ -50,7 +49,7 @@ class PaperBroker:
         self._account = account
         self._lock = threading.RLock()
         self._open: dict[str, PaperOrder] = {}
-        self._ended: OrderedDict[str, PaperOrder] = OrderedDict()
+        self._ended: dict[str, PaperOrder] = {}
         self._untold: dict[str, None] = {}
 
     def restore(self, orders: Iterable[OrderRecord]) -> None:
@@ -174,8 +173,8 @@ class PaperBroker:
             return
         self._open.pop(client_id, None)
         self._ended[client_id] = order
-        while len(self._ended) > ENDED_KEPT:
-            self._ended.popitem(last=False)
+        for name in [each for each in self._ended if each not in self._untold][:-ENDED_KEPT]:
+            del self._ended[name]
 
     def _check_funds(self, intent: Intent, price: Decimal) -> None:
         """Refuse what the account, less what open orders bind, does not cover."""

@@ -201,7 +201,7 @@ def test_the_file_of_a_users_model_and_what_it_may_read_are_part_of_the_recipe()
     ("freqai", "own", "least"),
     [
         ({}, {"skill_window": 2}, CANDLES),
-        ({"fit_live_predictions_candles": 3000}, {"skill_window": 2}, 3000),
+        ({"fit_live_predictions_candles": 3000}, {"skill_window": 2}, 4 * 3000),
         ({}, {"skill_window": 500}, 4 * 500 + 24),
     ],
 )

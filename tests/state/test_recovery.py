@@ -8,10 +8,12 @@ import zlib
 import numpy as np
 import pytest
 
+from daemon.core.pair import Pair
 from daemon.state.folder import StateFolder
 from daemon.state.history import PredictionHistory
 
 MINUTES_5 = 300_000
+PAIRS = tuple(Pair(text) for text in ("BTC/USDT", "ETH/USDT", "BTC/EUR"))
 FILES = [
     "historic_predictions.pkl",
     "historic_predictions.backup.pkl",
@@ -175,6 +177,36 @@ def test_damage_to_one_pair_in_both_snapshots_leaves_the_others(folder, lived):
     assert (history.losses[0].from_ms, history.losses[0].to_ms) == (MINUTES_5, 19 * MINUTES_5)
     assert history.rows("BTC/USDT") == 29
     assert history.rows("BTC/EUR") == 20  # what the journals still have
+
+
+def damaged(folder, path, value):
+    """The column that has this value, in a snapshot."""
+    data = bytearray(path.read_bytes())
+    data[data.index(np.float64(value).tobytes())] ^= 1
+    path.write_bytes(data)
+    return PredictionHistory.read(folder), PredictionHistory.open(folder)
+
+
+def test_damage_to_the_only_snapshot_loses_nothing(folder, filled, served):
+    filled((0, 10), True, (10, 15))
+    for history in damaged(folder, folder.historic_predictions, 1.2):
+        assert history.damages
+        assert history.losses == ()
+        assert served(history) == list(range(15))
+
+
+def test_a_pair_that_came_after_the_backup_is_found_in_the_journals(folder, filled, tick):
+    new = Pair("NEW/USDT")
+    history = filled((0, 10), True)
+    for n in range(10, 20):
+        history.append(tick(n, pairs=[*PAIRS, new]))
+    history.compact()
+    history.append(tick(20, pairs=[*PAIRS, new]))
+    for history in damaged(folder, folder.historic_predictions, 12.3):
+        assert history.damages
+        assert history.losses == ()
+        assert history.rows(new) == 11
+        assert {history.rows(pair) for pair in PAIRS} == {21}
 
 
 def test_no_good_file_at_all_is_said_and_starts(folder, lived, tick):

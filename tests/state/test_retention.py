@@ -87,6 +87,11 @@ def test_the_newest_rows_that_anything_looks_at_stay_however_old(folder, tick):
     assert history.last_ms(gone) == 59 * MINUTES_5
 
 
+def test_no_pair_is_emptied():
+    with pytest.raises(ValueError, match="at least 1"):
+        Retention(keep_ms=10, least_rows=0)
+
+
 def test_age_counts_from_the_newest_candle_of_all_pairs(folder, tick):
     history = opened(folder, candles=10)
     for n in range(20):
@@ -146,7 +151,7 @@ def test_the_file_before_is_let_go(folder, tick):
 def test_an_unreadable_snapshot_drops_nothing(caplog):
     columns = PairColumns(saved(_rows(range(20)).frozen()), kept=3)
     columns._older.broken = True
-    assert Retention(keep_ms=10, least_rows=0).outdated({BTC: columns}) == {}
+    assert Retention(keep_ms=10).outdated({BTC: columns}) == {}
     assert [record.msg for record in caplog.records] == ["predictions_not_dropped"]
 
 
@@ -156,6 +161,23 @@ def test_a_copied_column_is_compared_with_its_checksum(folder):
     columns._columns["x"].stored.broken = True
     with pytest.raises(Corrupt):
         frozen.values(frozen.columns[0], 0, frozen.rows)
+
+
+def test_no_word_is_lost_to_a_disk_that_fails_for_a_moment():
+    columns = PairColumns(saved(_rows(range(100)).frozen()), kept=3)
+    columns._columns["model"].stored.broken = True
+    frozen = columns.frozen(without=5)
+    columns._columns["model"].stored.broken = False
+    assert frozen.frame()["model"].tolist() == [row(time)["model"] for time in range(5, 100)]
+
+
+@pytest.mark.parametrize(("without", "late"), [(0, 5), (3, 15), (3, 35)])
+def test_a_late_row_among_the_oldest_stays_that_came_while_the_snapshot_was_written(without, late):
+    columns = _rows(range(10, 100, 10))
+    frozen = columns.frozen(without=without)
+    columns.append(late, row(late))
+    columns.rebase(saved(frozen), frozen)
+    assert late in columns.frozen().frame()["x"].tolist()
 
 
 def _rows(times):

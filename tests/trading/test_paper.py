@@ -12,6 +12,7 @@ from daemon.core.clock import FakeClock
 from daemon.core.errors import Refused
 from daemon.market.path import PIECES, Piece
 from daemon.market.simulated import SimulatedMarket
+from daemon.trading import paper
 from daemon.trading.broker import Balance, MarketRules, Quote
 from daemon.trading.orders import Intent, Leg, OrderState, OrderType, Side, client_id
 from daemon.trading.paper import PaperBroker
@@ -317,6 +318,18 @@ def test_news_tells_each_change_once_and_a_cancelled_order_is_over(clock):
     assert here.open_orders([BTC]) == []
     with pytest.raises(Refused, match="sent before"):
         here.send(one)
+
+
+def test_orders_that_end_all_at_once_are_all_told_of_and_then_forgotten(clock, monkeypatch):
+    monkeypatch.setattr(paper, "ENDED_KEPT", 2)
+    here = broker(clock)
+    price = str(here.rules(BTC).price(here.quotes([BTC])[BTC].last * Decimal("0.9995")))
+    for attempt in range(5):
+        here.send(intent(amount="0.01", price=price, attempt=attempt))
+    clock.advance(120 * MINUTE_MS)
+    assert [each.state for each in here.news()] == [OrderState.FILLED] * 5
+    here.cancel(BTC, here.send(intent(price="1000", attempt=5)).client_id, "")
+    assert len({fill.client_id for fill in here.fills(BTC, 0)} | set(here._ended)) == 2
 
 
 def test_what_the_account_does_not_cover_is_refused(clock):

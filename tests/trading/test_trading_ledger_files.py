@@ -175,6 +175,9 @@ def test_a_ledger_that_is_just_being_made_has_nothing_to_read(path):
     opened(path).close()
     with pytest.raises(ConfigError, match="no trading yet"):
         LedgerReader.open(path)
+    with pytest.raises(ConfigError, match="no trading yet"):
+        copy_ledger(path, path.with_name("copy.sqlite"), T0)
+    assert not path.with_name("copy.sqlite").exists()
 
 
 def test_a_cell_that_nobody_wrote_is_damage(path):
