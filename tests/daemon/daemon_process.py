@@ -47,6 +47,9 @@ CONFIG = {
     "candled": {"log_format": "json", "simulated": {"speed": 600}},
 }
 
+LONG = {"iterations": 1_000_000, "early_stopping_rounds": 1_000_000}
+"""Parameters of a training that takes longer than any test."""
+
 
 def config(**changes):
     """`CONFIG` with changes, named by their path: ``freqai__train_period_days=3``; None removes the key."""

@@ -5,7 +5,7 @@ import time
 
 import pandas as pd
 import pytest
-from daemon_process import assert_whole
+from daemon_process import LONG, assert_whole
 
 PAIRS = ["BTC/USDT", "ETH/USDT"]
 
@@ -57,7 +57,7 @@ def test_a_kill_in_the_middle_of_a_training_costs_the_pair_neither_its_model_nor
     here.run("--candles", "12")
     models = {pair: row["model"] for pair, row in here.status["pairs"].items()}
     # Another recipe has every pair trained anew; so many trees take longer than the test.
-    here.configure(freqai__model_training_parameters={"iterations": 1_000_000})
+    here.configure(freqai__model_training_parameters=LONG)
     daemon = here.start()
     daemon.await_event("tick", training="BTC/USDT")
     child = daemon.await_that(daemon.training_pid, "a training process")

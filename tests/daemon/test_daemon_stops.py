@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from daemon_process import assert_whole
+from daemon_process import LONG, assert_whole
 
 TEN_SECONDS = 10
 PAIRS = ["BTC/USDT", "ETH/USDT"]
@@ -23,7 +23,7 @@ def populate_entry_trend(self, dataframe, metadata):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])
 def test_a_stop_during_a_training_comes_soon_and_blames_nobody(place, number):
-    here = place(freqai__model_training_parameters={"iterations": 1_000_000})
+    here = place(freqai__model_training_parameters=LONG)
     daemon = here.start()
     daemon.await_event("tick", training="BTC/USDT")
     child = daemon.await_that(daemon.training_pid, "a training process")
