@@ -17,7 +17,7 @@ from daemon.trading.ledger_connection import opened_to_read, translated
 from daemon.trading.ledger_tables import Tables
 from daemon.trading.orders import EXACT, ZERO, OrderState, Side
 from daemon.trading.positions import added, effects
-from daemon.trading.schema import check_readable
+from daemon.trading.schema import check_made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,13 +47,13 @@ class LedgerReader:
         """Read a ledger beside the daemon that writes it, or without one.
 
         Raises:
-            ConfigError: there is no such file, or none that can be read as it is.
+            ConfigError: there is no such file, it has no tables yet, or is not ours to read.
             Corrupt: it is damaged.
         """
         connection = opened_to_read(path)
         try:
             with translated(path):
-                check_readable(connection, path)
+                check_made(connection, path)
         except BaseException:
             connection.close()
             raise

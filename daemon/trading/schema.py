@@ -177,32 +177,16 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         raise
 
 
-def check_made(connection: sqlite3.Connection, path: Path) -> int:
-    """See to it that a file is a ledger, of this candled or an older one; return its version.
+def check_made(connection: sqlite3.Connection, path: Path) -> None:
+    """See to it that a file is a ledger, of this candled or an older one.
 
     Raises:
         ConfigError: it has no tables, is of a newer candled, or another program's.
     """
-    version = _version(connection, path)
-    if version == 0:
+    if _version(connection, path) == 0:
         raise ConfigError(
             f"{path} has no tables: there has been no trading yet under this name, or there was and 'candled doctor' "
             "tells of a backup"
-        )
-    return version
-
-
-def check_readable(connection: sqlite3.Connection, path: Path) -> None:
-    """See to it that a file can be read as it is.
-
-    Raises:
-        ConfigError: as `check_made`, or it is of an older candled.
-    """
-    version = check_made(connection, path)
-    if version < len(MIGRATIONS):
-        raise ConfigError(
-            f"{path} has version {version}, this candled reads version {len(MIGRATIONS)}: start the daemon once, "
-            "which brings it there"
         )
 
 

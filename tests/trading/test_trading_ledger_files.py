@@ -158,11 +158,10 @@ def test_a_newer_candleds_ledger_is_not_opened(path):
     ("statement", "said"),
     [
         ("PRAGMA user_version = 99", "install the newer candled"),
-        ("PRAGMA user_version = 1", "start the daemon once"),
         ("PRAGMA application_id = 7", "another program"),
     ],
 )
-def test_what_cannot_be_read_as_it_is_is_told_with_its_remedy(path, statement, said):
+def test_what_cannot_be_read_is_told_with_its_remedy(path, statement, said):
     written(path)
     with sqlite3.connect(path) as raw:
         raw.execute(statement)
