@@ -230,6 +230,7 @@ class _Assembly:
             models=self.models,
             frame_of=self.feed.frame,
             expiration_ms=expiration_ms(self.settings),
+            beat=self.heartbeats["engine"].beat,
         )
         candles = self.settings.freqai.fit_live_predictions_candles
         statistics = LiveStatistics(

@@ -32,6 +32,7 @@ class Forecaster:
         models: the live model of each pair; the trainer replaces entries between two candles.
         frame_of: candles in memory.
         expiration_ms: age at which a model predicts no more, market milliseconds; None: never.
+        beat: called when a feature block has its newest rows: the first ones of many pairs may take minutes.
     """
 
     def __init__(
@@ -41,8 +42,10 @@ class Forecaster:
         models: Mapping[Pair, LiveModel],
         frame_of: Callable[[CandleKey], CandleFrame],
         expiration_ms: int | None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._features = features
+        self._beat = beat
         self._models = models
         self._frame_of = frame_of
         self.expiration_ms = expiration_ms
@@ -64,6 +67,7 @@ class Forecaster:
                 self._features.advance(key, close_ms)
             except StrategyError as exc:
                 self._faults[key] = str(exc)
+            self._beat()
         return self._faults
 
     def forget_before(self, base_ms: int) -> None:

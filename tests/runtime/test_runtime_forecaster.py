@@ -262,6 +262,20 @@ def test_a_hook_that_raises_stops_only_the_pairs_that_need_its_block(desk):
     assert all(isinstance(outcome, Prediction) for outcome in outcomes.values())
 
 
+def test_each_block_that_is_done_is_told(hooks, candles):
+    plan = FeaturePlan(base=BASE, timeframes=(BASE,), correlated=(ETH,), periods=(10,), shifts=0)
+    made, beats = Desk(hooks, plan, candles, strategy="RaisesForEth"), []
+    forecaster = Forecaster(
+        features=made.features,
+        models={},
+        frame_of=made.frame,
+        expiration_ms=None,
+        beat=lambda: beats.append(len(made.features._blocks)),
+    )
+    forecaster.advance([SOL], NOW_MS)
+    assert beats == list(range(1, len(plan.blocks(SOL)) + 1))
+
+
 def test_a_correlated_pair_whose_hook_raises_stops_those_that_use_it(hooks, candles):
     plan = FeaturePlan(base=BASE, timeframes=(BASE,), correlated=(ETH,), periods=(10,), shifts=0)
     made = Desk(hooks, plan, candles, strategy="RaisesForEth")
