@@ -232,7 +232,7 @@ def test_what_is_older_than_the_user_keeps_is_dropped_at_a_stop(settings, candle
     store = CandleStore(candle_folder(chosen), atomic.write_atomic, atomic.set_aside)
     store.write(key, candles(key, until_ms=NOW_MS, days=40))
 
-    assert Run(chosen, NOW_MS, ticks=2).status == 0
+    assert Run(chosen, NOW_MS, ticks=4).status == 0  # so that there are candles to be written
 
     least = 4 * 288 + 12  # live skill looks back so far, farther than a day
     frame = record(chosen)[pair]
