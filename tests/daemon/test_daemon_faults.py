@@ -79,7 +79,9 @@ def test_a_strategy_that_calls_sys_exit_is_never_taken_in_silence(place):
 def test_a_training_process_that_dies_is_recorded_and_the_next_pair_gets_another(place, number):
     here = place()
     daemon = here.start()
-    first = daemon.await_that(daemon.training_pid, "a training process")
+    # It is there before its first training begins: only one that trains fails a training.
+    daemon.await_that(lambda: any((here.state / "staging").glob("*")), "a training under way")
+    first = daemon.training_pid()
     os.kill(first, number)
     told = daemon.await_event("training_failed")
     assert told["pair"] == "BTC/USDT"
