@@ -251,6 +251,31 @@ def test_a_test_without_a_row_that_would_be_predicted_judges_nothing(numbers, tm
     assert (result.test_rows, result.test_outliers, result.metrics) == (0, 120, {})
 
 
+@pytest.mark.parametrize("way", [False, True])
+def test_what_the_fit_knows_of_the_test_rows_is_judged_as_what_is_predicted(
+    way, numbers, tmp_path, monkeypatch
+):
+    name = "LightGBMClassifier" if way else "LightGBMRegressor"
+    cls = model_class(name, classifies=way)
+    job = replace(
+        JOB, model=name, targets=(WAY,) if way else JOB.targets, parameters={"early_stopping_rounds": 0}
+    )
+    features, labels = numbers[0], numbers[1] > 0 if way else numbers[1]
+    predict, asked = cls.predict, []
+
+    def counted(self, rows):
+        asked.append(len(rows))
+        return predict(self, rows)
+
+    monkeypatch.setattr(cls, "predict", counted)
+    known = trained(job, (features, labels.astype(float)), tmp_path)
+    assert not asked
+    monkeypatch.setattr(cls, "of_test", lambda _: None)
+    predicted = trained(job, (features, labels.astype(float)), tmp_path)
+    assert asked == [120]
+    assert known.metrics == predicted.metrics
+
+
 def test_noise_changes_the_model_and_not_what_it_predicts_from(numbers, tmp_path):
     plain, quiet = with_steps(numbers, tmp_path)
     noisy, live = with_steps(numbers, tmp_path, noise_standard_deviation=0.5)

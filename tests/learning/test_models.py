@@ -54,6 +54,14 @@ def fitted(cls, rows=None, test=None, classes=2, stop=None, threads=1, **paramet
     return cls.fit(some_rows(classifies=cls.classifies) if rows is None else rows, test, options)
 
 
+def some_classes(classes, n, seed):
+    """Rows with a number that is never negative, or with codes of so many classes."""
+    rows = some_rows(classifies=False, n=n, seed=seed)
+    labels = rows.labels - rows.labels.min()
+    cuts = np.linspace(0, labels.max(), classes + 1)[1:-1]
+    return replace(rows, labels=np.digitize(labels, cuts) if classes else labels)
+
+
 def installed(name):
     try:
         return model_class(name)
@@ -135,6 +143,44 @@ def test_the_number_of_threads_changes_no_bit(cls):
     rows = some_rows(classifies=cls.classifies, n=3000)
     one, two = (fitted(cls, rows=rows, threads=threads).predict(rows.features) for threads in (1, 2))
     assert one.tobytes() == two.tobytes()
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"objective": "poisson"},
+        {"linear_tree": True},
+        {"bagging_fraction": 0.5, "bagging_freq": 1},
+        {"metric": "None"},
+        {"zero_as_missing": True},
+    ],
+)
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_what_lightgbm_knows_of_its_test_rows_is_what_the_file_predicts(classes, parameters):
+    cls = installed("LightGBMClassifier" if classes else "LightGBMRegressor")
+    if classes:
+        parameters = {name: value for name, value in parameters.items() if name != "objective"}
+    rows, test = (some_classes(classes, n, seed) for n, seed in ((300, 0), (150, 1)))
+    parameters = {**QUICK["lightgbm"], "early_stopping_rounds": 0, **parameters}
+    options = FitOptions(parameters=parameters, seed=3, threads=1, classes=classes)
+    model = cls.fit(rows, test, options)
+    again = cls.from_bytes(model.to_bytes())
+    assert np.array_equal(model.of_test(), again.predict(test.features))
+    assert again.of_test() is None
+    onward = cls.fit(rows, test, replace(options, start=again))
+    assert np.array_equal(onward.of_test(), cls.from_bytes(onward.to_bytes()).predict(test.features))
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+@pytest.mark.parametrize(
+    "parameters",
+    [{"boosting": "dart"}, {"n_estimators": 300, "learning_rate": 0.5, "early_stopping_rounds": 3}],
+)
+def test_where_lightgbm_sums_otherwise_or_stopped_early_its_test_rows_are_predicted(classes, parameters):
+    cls = installed("LightGBMClassifier" if classes else "LightGBMRegressor")
+    rows, test = (some_classes(classes, n, seed) for n, seed in ((300, 0), (150, 1)))
+    assert fitted(cls, rows, test, classes, **{"early_stopping_rounds": 0, **parameters}).of_test() is None
 
 
 def test_it_leaves_nothing_in_the_working_folder(cls, tmp_path, monkeypatch):

@@ -68,6 +68,8 @@ _ALIASES = (
 )
 _TWO_CLASSES = {"binary", "cross_entropy", "xentropy"}
 _MULTICLASS = {"multiclass", "softmax", "multiclassova", "multiclass_ova", "ova", "ovr"}
+_LOOKED_AT = 32
+"""Test rows, about, that are predicted to see whether the training knows the predictions of all."""
 
 
 class _Words(threading.local):
@@ -104,6 +106,7 @@ class _Lightgbm:
     def __init__(self, booster: lightgbm.Booster, text: str = "") -> None:
         self._booster = booster
         self._text = text  # of a fit, which is written next; of what was read it would only take memory
+        self._of_test: NDArray[np.float64] | None = None
 
     @classmethod
     def fit(cls, train: Rows, test: Rows | None, options: FitOptions) -> Self:
@@ -135,11 +138,14 @@ class _Lightgbm:
                 valid_sets=tests,
                 callbacks=[before],
                 init_model=None if start is None else start._booster,  # noqa: SLF001  of this class
+                keep_training_booster=True,
             )
             # What predicts is what a file will hold: up to the best tree, and without the rows.
             text = booster.model_to_string()
             model = cls(lightgbm.Booster(model_str=text), text)
             model._raw(train.features[:1], options.classes)
+            if test is not None and booster.best_iteration in {0, booster.current_iteration()}:
+                model._of_test = model._remembered(booster, test, options.classes)
         except (lightgbm.basic.LightGBMError, TypeError, ValueError) as exc:
             raise Refused(f"LightGBM: {in_short(exc)}") from exc
         return model
@@ -156,6 +162,10 @@ class _Lightgbm:
     def to_bytes(self) -> bytes:
         """See `Model`; LightGBM's text and a last line with its checksum."""
         return sealed((self._text or self._booster.model_to_string()).encode())
+
+    def of_test(self) -> NDArray[np.float64] | None:
+        """See `Remembers`."""
+        return self._of_test
 
     def importances(self) -> NDArray[np.float64]:
         """See `Explains`; how often the trees split by the feature."""
@@ -191,8 +201,23 @@ class _Lightgbm:
 
     def _raw(self, features: NDArray[np.float32], classes: int) -> NDArray[np.float64]:
         refuse_missing(features)
-        out: Any = self._booster.predict(features, num_threads=1)
+        return self._checked(self._booster.predict(features, num_threads=1), classes)
+
+    def _checked(self, out: Any, classes: int) -> NDArray[np.float64]:
         return checked_shares(out, classes) if self.classifies else checked_numbers(out)
+
+    def _remembered(self, booster: lightgbm.Booster, test: Rows, classes: int) -> NDArray[np.float64] | None:
+        """What the booster that was trained has summed up for the test rows, if this one says the same of some."""
+        found: list[NDArray[np.float64]] = []
+
+        def noted(scores: NDArray[np.float64], _: lightgbm.Dataset) -> tuple[str, float, bool]:
+            found.append(scores.copy())  # LightGBM's own memory
+            return "none", 0.0, True
+
+        booster.eval_valid(noted)
+        scores, some = self._checked(found[0], classes), slice(None, None, 1 + len(test.labels) // _LOOKED_AT)
+        # DART and random forests weigh their trees anew as they go: sums in another order, another last bit.
+        return scores if np.array_equal(scores[some], self._raw(test.features[some], classes)) else None
 
 
 class LightGBMRegressor(_Lightgbm):

@@ -129,6 +129,15 @@ class Model(Protocol):
 
 
 @runtime_checkable
+class Remembers(Protocol):
+    """What a fit may leave besides, if its library has it: what the model says of the test rows, known without asking."""
+
+    def of_test(self) -> NDArray[np.float64] | None:
+        """What `Model.predict` gives for the features of the fit's ``test``, bit for bit; None: that is to be asked."""
+        ...
+
+
+@runtime_checkable
 class Explains(Protocol):
     """What a model has besides, if its library has it: which features decide, in general and for one row."""
 
