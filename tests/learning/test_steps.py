@@ -141,15 +141,16 @@ def test_a_column_that_changes_between_the_others_of_its_pace_does_not_split_the
 
 
 @given(
-    n=st.integers(2, 700),
+    n=st.integers(20, 700),
     threshold=st.floats(0.05, 1.5),
     scale=st.sampled_from([0.5, 1, 2]),
+    made=st.sampled_from([cloud_of, paced]),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=30, deadline=None)
-def test_outliers_alone_are_those_of_the_index(n, threshold, scale, seed):
-    step = Dissimilarity.fit(Cloud(cloud_of(n, seed=seed)), threshold)
-    rows = cloud_of(300, seed=seed + 100) * np.float32(scale)
+@settings(max_examples=40, deadline=None)
+def test_outliers_alone_are_those_of_the_index(n, threshold, scale, made, seed):
+    step = Dissimilarity.fit(Cloud(made(n, seed=seed)), threshold)
+    rows = made(300, seed=seed + 100) * np.float32(scale)
     assert step.outliers(rows).tolist() == step.judge(rows).outlier.tolist()
 
 
@@ -163,6 +164,25 @@ def test_few_rows_are_compared_with_the_whole_cloud_where_the_index_is_not_asked
     rows[7] *= 9
     assert np.flatnonzero(step.outliers(rows)).tolist() == [7]
     assert sum(compared) < 20
+
+
+def test_points_that_slow_columns_put_beyond_the_radius_are_looked_at_no_further():
+    points = paced(1200)
+    points[:600, [0, 3]] += 50
+    cloud = Cloud(points)
+    cloud._layers[0].rows[:600] = np.nan  # whatever met them would be uncertain
+    rows = points[600:] + np.float32(0.01)
+    rows[::2, 1] += 9
+    nearer, beyond = cloud._decided(rows, 1.0)
+    assert beyond.tolist() == (~nearer).tolist() == [True, False] * 300
+
+
+def test_points_that_slow_columns_alone_put_near_the_radius_are_within_it():
+    points = paced(600) * 100
+    rows = points.copy()
+    rows[:, 0] += np.float32(9.9)
+    assert Cloud(points)._decided(rows, 10.0)[0].all()
+    assert Cloud(points)._decided(rows, 9.8)[1].any()
 
 
 def test_many_equal_rows_need_no_more_memory(monkeypatch):

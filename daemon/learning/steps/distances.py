@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from daemon.learning.steps.blocks import blocks, lifted, stretches, sums_of_roots, wide_squares
-from daemon.learning.steps.layers import layers_of, one_layer, packed, unpacked
+from daemon.learning.steps.layers import Layer, layers_of, one_layer, packed, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from daemon.learning.steps.layers import Layer
 
 _Seen = list[tuple["NDArray[np.float32]", "NDArray[np.int64]"]]
 """Rows by layer, the fastest first: its runs times -2, and for each that in the next slower layer."""
@@ -28,10 +27,10 @@ _WIDTH = 2048
 """Points at a time where each pair is wanted once: 256 x 2,048 distances stay near the processor."""
 _PAIRS = 4096
 """Pairs computed exactly at a time."""
-_TILE = 1 << 18
-"""Distances at a time that are looked at once: one megabyte stays near the processor."""
-_SAMPLES = (32, 256)
-"""Points that `Cloud.surely` looks at first, about, and then."""
+_SAMPLE = 128
+"""Points, about, that `Cloud.surely` looks at first."""
+_FEW = 64
+"""Rows at a time whose near points are looked for together: the fewer, the fewer points, and the slower each product."""
 _ALL = slice(None)
 _FAR = np.errstate(over="ignore", invalid="ignore")
 """What float32 cannot hold is computed in float64, and no reason for a warning."""
@@ -111,15 +110,12 @@ class Cloud:
 
         Few points are looked at first: with a radius near the mean distance every usual row is near to one of them.
         """
-        nearer, beyond = np.zeros((2, len(rows)), np.bool_)
-        for size in _SAMPLES:
-            few = object.__new__(Cloud)
-            few._hold(one_layer(self.rows(slice(0, None, max(1, len(self) // size)))))
-            left = np.flatnonzero(~nearer)
-            nearer[left], _ = few._decided(rows[left], radius)
+        few = object.__new__(Cloud)
+        few._hold(one_layer(self.rows(slice(0, None, max(1, len(self) // _SAMPLE)))))
+        nearer, beyond = few._decided(rows, radius)[0], np.zeros(len(rows), np.bool_)
         left = np.flatnonzero(~nearer)
         nearer[left], beyond[left] = self._decided(rows[left], radius)
-        return nearer, beyond & ~nearer
+        return nearer, beyond
 
     @_FAR
     def _decided(
@@ -127,16 +123,58 @@ class Cloud:
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """What the fast formula alone can say of the points held here."""
         lowest, slack, limit = np.empty(len(rows)), np.empty(len(rows)), radius * radius
+        slower = self._slower() if len(self._layers) > 1 else None
         for part in blocks(len(rows)):
-            own, slack[part] = self._slack(rows[part])
-            seen, run_of = self._seen(rows[part])
-            least = np.full(len(seen[0][0]), np.inf, np.float32)
-            for others in stretches(len(self), _TILE // len(least)):
-                rough = self._products(seen, others)
-                rough += self.squares[others]
-                np.minimum(least, rough.min(axis=1), out=least)
-            lowest[part] = least[run_of] + own
+            block = rows[part]
+            _, slack[part] = self._slack(block)
+            if slower is None:
+                lowest[part] = self._rough(block)[0].min(axis=1)
+            else:
+                bound = (limit * (1 + 1e-6) + slack[part]).astype(np.float32)
+                lowest[part] = self._closest(block, np.nextafter(bound, np.float32(np.inf)), *slower)
         return lowest + slack < limit * (1 - 1e-6), lowest - slack > limit * (1 + 1e-6)
+
+    def _slower(self) -> tuple[Cloud, NDArray[np.int64]]:
+        """The points without the columns of the fastest layer, what repeats then once, and the columns that are left."""
+        layers = self._layers[1:]
+        first = np.flatnonzero(np.diff(layers[0].at, prepend=-1))
+        columns = np.sort(np.concatenate([layer.columns for layer in layers]))
+        found = object.__new__(Cloud)
+        found._hold(
+            tuple(
+                Layer(np.searchsorted(columns, each.columns), each.rows, each.at[first], each.slower)
+                for each in layers
+            )
+        )
+        return found, columns
+
+    def _closest(
+        self,
+        block: NDArray[np.float32],
+        bound: NDArray[np.float32],
+        slower: Cloud,
+        columns: NDArray[np.int64],
+    ) -> NDArray[np.float32]:
+        """float32[m], squared distance of each row to the nearest point, or more than its ``bound``, if that is so.
+
+        Points that the slower layers alone put beyond it are looked at no further.
+        """
+        fastest = self._layers[0]
+        rough, own = (
+            slower._rough(np.take(block, columns, axis=1))[0],
+            np.take(block, fastest.columns, axis=1),
+        )
+        near, twice = np.logical_not(rough > bound[:, None]), own * np.float32(-2)  # no number: near
+        found = np.full(len(block), np.inf, np.float32)
+        for few in stretches(len(block), _FEW):
+            which = np.flatnonzero(np.take(near[few].any(axis=0), fastest.slower))
+            points = fastest.rows[which]
+            products = twice[few] @ points.T
+            products += np.vecdot(points, points)
+            products += np.take(rough[few], fastest.slower[which], axis=1)
+            found[few] = products.min(axis=1, initial=np.inf)
+        found += np.vecdot(own, own)
+        return found
 
     def mean(self) -> float:
         """Mean distance between two different points; each block meets itself and the later ones only."""
@@ -214,8 +252,8 @@ class Cloud:
         """Squared lengths of rows, and bounds of the error of their squared distances."""
         own = np.vecdot(block, block)
         # A float32 dot product of k terms is off by at most k * 2^-24 * |x| |y|, in whatever order they are summed
-        # (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). Here that are x.x, and x.y twice, of
-        # which |x| |y| is at most half the sum of squares; 16 terms more for the rest. What is too small for a float32,
+        # (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). Here that are x.x, y.y, and x.y
+        # twice, of which |x| |y| is at most half the sum of squares; 16 terms more for the rest. What is too small for a float32,
         # each term may lose in full.
         terms = block.shape[1] + 16
         slack = np.float32(terms * 2.0**-23) * (own + self.squares.max()) + np.float32(terms * 2.0**-125)
