@@ -251,6 +251,11 @@ def test_a_missing_feature_never_reaches_a_model(cls, value):
         replace(some_rows(classifies=cls.classifies), features=features)
 
 
+def test_features_whose_squares_are_beyond_float32_are_not_missing():
+    rows = some_rows(classifies=False)
+    assert len(replace(rows, features=rows.features * np.float32(1e30)).labels) == len(rows.labels)
+
+
 def test_rows_weigh_what_they_weigh(cls):
     rows = some_rows(classifies=cls.classifies)
     labels = rows.labels.copy()

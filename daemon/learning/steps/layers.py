@@ -60,7 +60,8 @@ def layers_of(points: NDArray[np.float32]) -> tuple[Layer, ...]:
     for pace in _PACES:
         slow = left[share[left] <= pace]
         seen = changed[:, slow]
-        together = starts | (seen.mean(axis=1) >= _TOGETHER) if len(slow) else starts
+        counts = seen.view(np.uint8).sum(axis=1, dtype=np.uint32)
+        together = starts | (counts >= _TOGETHER * len(slow)) if len(slow) else starts
         columns = slow[
             ~(seen & ~together[:, None]).any(axis=0)
         ]  # one that changes between them is held as faster
