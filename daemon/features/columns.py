@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from daemon.features.block import BlockView
 from daemon.features.plan import FEATURE, HANDED_ON
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,6 +35,8 @@ def shifted(names: tuple[str, ...]) -> tuple[int, ...] | None:
     return None if len(found) == len(names) else found
 
 
+_ROWS = 512
+"""Base candles whose features are gathered at a time: a megabyte stays near the processor."""
 _NEVER_MS = np.iinfo(np.int64).max
 
 
@@ -54,6 +56,19 @@ class ReadColumns:
     def any(self) -> bool:
         """Whether either does."""
         return self.standard or self.targets
+
+
+class Sheet(Protocol):
+    """Where a matrix of features lies, filled a stretch of rows at a time."""
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """The matrix, to be read."""
+        ...
+
+    def lay(self, at: int, rows: NDArray[np.float32]) -> None:
+        """Write [m, columns] from row ``at`` on."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +106,15 @@ def gather(
     out: NDArray[np.floating[Any]],
     give_way: Callable[[], None] = lambda: None,
 ) -> None:
-    """Fill the features of many base candles from block rows.
+    """Fill [n, columns] with what `gathered` gives."""
+    for at, rows in gathered(parts, close_ms, give_way):
+        out[at : at + len(rows)] = rows
+
+
+def gathered(
+    parts: Sequence[Part], close_ms: NDArray[np.int64], give_way: Callable[[], None] = lambda: None
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """The features of many base candles from block rows, some candles at a time.
 
     A higher timeframe's row is visible from its own close on. A row that is not there is NaN: an old value
     is never shown in the place of a missing one.
@@ -99,12 +122,14 @@ def gather(
     Args:
         parts: blocks that have rows, in the order of the columns.
         close_ms: int64[n], closes of base candles, increasing.
-        out: [n, columns], written to.
-        give_way: called before each block.
+        give_way: called before each stretch of candles.
+
+    Yields:
+        Index of the first candle of a stretch, and float32[candles, columns], which the next one overwrites.
     """
-    column = 0
+    pieces: list[tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_], slice]] = []
+    width = 0
     for part in parts:
-        give_way()
         view = part.view
         chosen, shifts = shifted(view.names), np.arange(part.shifts + 1)
         wanted = part.key.timeframe.newest_closed(close_ms)
@@ -115,11 +140,18 @@ def gather(
             groups = [(view.values, shifts[:1]), (view.values[:, chosen], shifts[1:])]
         for values, back in groups:
             rows = at[:, None] - back
-            found = np.take(values, rows, axis=0, mode="clip")
-            found[absent[:, None] | (rows < 0)] = np.nan
-            width = values.shape[1] * len(back)
-            out[:, column : column + width] = found.reshape(len(out), width)
-            column += width
+            columns = slice(width, width + values.shape[1] * len(back))
+            pieces.append((values, rows, absent[:, None] | (rows < 0), columns))
+            width = columns.stop
+    block = np.empty((min(_ROWS, len(close_ms)), width), np.float32)
+    for start in range(0, len(close_ms), _ROWS):
+        give_way()
+        some = block[: len(close_ms) - start]
+        for values, rows, lacking, columns in pieces:
+            found = np.take(values, rows[start : start + _ROWS], axis=0, mode="clip")
+            found[lacking[start : start + _ROWS]] = np.nan
+            some[:, columns] = found.reshape(len(some), columns.stop - columns.start)
+        yield start, some
 
 
 def widened(parts: Sequence[Part], base: Timeframe, frame: CandleFrame) -> pd.DataFrame:

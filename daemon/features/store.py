@@ -12,7 +12,7 @@ from daemon.core.errors import Refused
 from daemon.core.market import CandleKey
 from daemon.core.prediction import Reason
 from daemon.features.block import EMPTY_VIEW, Block, BlockView
-from daemon.features.columns import Part, gather, handed_on, shifted, widened
+from daemon.features.columns import Part, gather, gathered, handed_on, shifted, widened
 from daemon.features.compute import SPAN
 from daemon.features.plan import HANDED_ON, Hook
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from daemon.core.candles import CandleFrame
     from daemon.core.pair import Pair
     from daemon.core.schema import FeatureSchema
-    from daemon.features.columns import ReadColumns
+    from daemon.features.columns import ReadColumns, Sheet
     from daemon.features.compute import BlockComputer
     from daemon.features.plan import BlockKey, FeaturePlan
 
@@ -170,7 +170,7 @@ class FeatureStore:
         pair: Pair,
         open_ms: NDArray[np.int64],
         give_way: Callable[[], None] = lambda: None,
-        room: Callable[[int, int], NDArray[np.float32]] | None = None,
+        room: Callable[[int, int], Sheet] | None = None,
     ) -> TrainingMatrix:
         """Features of ``pair`` for many base candles, the same rows that `live_row` gives one by one.
 
@@ -178,7 +178,7 @@ class FeatureStore:
             pair: the pair.
             open_ms: int64[n], base candles, increasing.
             give_way: called before each hook call and each gathering, so that a more urgent thread may go first.
-            room: gives the matrix to fill, of so many rows and columns; None: a new one.
+            room: gives the place for so many rows and columns; None: a new matrix.
 
         Raises:
             StrategyError: a hook raised.
@@ -186,10 +186,16 @@ class FeatureStore:
         """
         parts = self._parts(pair, open_ms, give_way)
         schema = self._schema(pair, [part.view for part in parts])
-        shape = len(open_ms), len(schema)
-        out = np.empty(shape, np.float32) if room is None else room(*shape)
-        gather(parts, open_ms + self.plan.base.ms, out, give_way)
-        return TrainingMatrix(open_ms, out, schema)
+        shape, close_ms = (len(open_ms), len(schema)), open_ms + self.plan.base.ms
+        if room is None:
+            values = np.empty(shape, np.float32)
+            gather(parts, close_ms, values, give_way)
+        else:
+            sheet = room(*shape)
+            for at, rows in gathered(parts, close_ms, give_way):
+                sheet.lay(at, rows)
+            values = sheet.values
+        return TrainingMatrix(open_ms, values, schema)
 
     def with_lead(self, pair: Pair, window: CandleFrame) -> CandleFrame:
         """Base candles with those before them that every feature has in memory, too: a span and the warm-up."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from daemon.core.candles import CandleFrame
     from daemon.core.pair import Pair
+    from daemon.features.columns import Sheet
     from daemon.features.store import FeatureStore
     from daemon.strategy.hooks import Hooks
 
@@ -103,13 +104,13 @@ def data_set(
     hooks: Hooks,
     frame_of: Callable[[CandleKey], CandleFrame],
     give_way: Callable[[], None],
-    room: Callable[[int, int], NDArray[np.float32]] | None = None,
+    room: Callable[[int, int], Sheet] | None = None,
 ) -> DataSet:
     """The training data of one pair as of a candle's close.
 
     The window ends at the newest candle that the pair has at ``close_ms``; nothing later is read. ``give_way`` is
-    called before each piece of work that takes more than a few milliseconds; ``room`` gives the matrix of the features,
-    rows and columns, where it shall lie in a place of its own.
+    called before each piece of work that takes more than a few milliseconds; ``room`` gives the place of so many rows
+    and columns of features, where they shall lie in one of their own.
 
     Raises:
         StrategyError: a hook raised, or the targets do not fit the model.

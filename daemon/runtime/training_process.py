@@ -97,8 +97,8 @@ class TrainingProcess:
         """Process id of the child while there is one."""
         return None if self._child is None else self._child.process.pid
 
-    def room(self, rows: int, columns: int) -> NDArray[np.float32]:
-        """float32[rows, columns] in the shared memory: what is filled in there, `run` need not copy.
+    def room(self, rows: int, columns: int) -> Room:
+        """A place for float32[rows, columns] in the shared memory: what is laid there, `run` need not copy.
 
         It holds until the next `run` has returned; afterwards it is zeros.
         """
@@ -111,7 +111,7 @@ class TrainingProcess:
 
         Args:
             job: what to train.
-            features: float32[n, features], best what `room` gave.
+            features: float32[n, features], best the values of what `room` gave.
             labels: float64[n, targets].
             folder: where the child writes the model's files.
 
@@ -194,12 +194,28 @@ class TrainingProcess:
         return f"the training process {how}" + (f": {last_words}" if last_words else "")
 
 
+class Room:
+    """A matrix at the beginning of a child's shared memory.
+
+    Attributes:
+        values: float32[rows, columns], to be read.
+    """
+
+    def __init__(self, child: _Child, values: NDArray[np.float32]) -> None:
+        self._child = child
+        self.values = values
+
+    def lay(self, at: int, rows: NDArray[np.float32]) -> None:
+        """Write rows from ``at`` on: through the file, at half of what it costs to touch fresh pages of memory."""
+        self._child.write(rows, at * self.values.strides[0])
+
+
 class _Child:
     """One spawned process with its pipes and shared memory."""
 
     def __init__(self, threads: int, nice: int) -> None:
         self._memory = os.memfd_create("candled-training")
-        self._room: NDArray[np.float32] | None = None
+        self._room: Room | None = None
         self._answers, answers_end = os.pipe()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the child
         self._buffered = b""
@@ -217,23 +233,27 @@ class _Child:
         )
         os.close(answers_end)
 
-    def room(self, rows: int, columns: int) -> NDArray[np.float32]:
+    def room(self, rows: int, columns: int) -> Room:
         """A matrix at the beginning of the shared memory."""
         self._grow(rows * columns * 4)
-        count = rows * columns
-        self._room = np.frombuffer(mmap.mmap(self._memory, 0), np.float32, count).reshape(rows, columns)
+        whole = mmap.mmap(self._memory, 0, access=mmap.ACCESS_READ)
+        values = np.frombuffer(whole, np.float32, rows * columns).reshape(rows, columns)
+        self._room = Room(self, values)
         return self._room
+
+    def write(self, numbers: NDArray[Any], at: int) -> None:
+        """Lay numbers into the shared memory, ``at`` bytes behind its start."""
+        left = memoryview(np.ascontiguousarray(numbers).view(np.uint8).reshape(-1).data)
+        while left:
+            taken = os.pwrite(self._memory, left, at)
+            left, at = left[taken:], at + taken
 
     def put(self, features: NDArray[np.float32], labels: NDArray[np.float64]) -> None:
         """Lay the numbers into the shared memory: features, unless they are there, then labels."""
         self._grow(features.nbytes + labels.nbytes)
-        at = features.nbytes
-        for numbers in (labels,) if features is self._room else (labels, features):
-            left = memoryview(np.ascontiguousarray(numbers).view(np.uint8).reshape(-1).data)
-            while left:
-                taken = os.pwrite(self._memory, left, at)
-                left, at = left[taken:], at + taken
-            at = 0
+        self.write(labels, features.nbytes)
+        if self._room is None or features is not self._room.values:
+            self.write(features, 0)
 
     def _grow(self, size: int) -> None:
         """Have the memory reach so far. It never shrinks: whoever looked at a part that is gone would be killed."""
@@ -286,4 +306,5 @@ class _Child:
             self.process.stdin.close()
         os.close(self._answers)
         os.close(self._memory)
+        self._memory = -1  # lest a room that is left writes to another file
         self._stderr.close()

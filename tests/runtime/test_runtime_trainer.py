@@ -31,6 +31,16 @@ HOUR_MS = 3_600_000
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
+class Sheet:
+    """A matrix of features that is filled a stretch of rows at a time."""
+
+    def __init__(self, rows, columns):
+        self.values = np.full((rows, columns), np.inf, np.float32)
+
+    def lay(self, at, rows):
+        self.values[at : at + len(rows)] = rows
+
+
 class InProcess:
     """A training process that is none; faults: pair -> what its training raises."""
 
@@ -39,7 +49,7 @@ class InProcess:
         self.trained = []
 
     def room(self, rows, columns):
-        return np.empty((rows, columns), np.float32)
+        return Sheet(rows, columns)
 
     def run(self, job, features, labels, folder):
         self.trained.append(job.pair)

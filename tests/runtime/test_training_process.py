@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -87,12 +88,13 @@ def test_features_that_were_filled_in_where_they_are_wanted_give_the_same_model(
         folder.mkdir()
     process.run(JOB, features, labels, folders[0])
     room = process.room(*features.shape)
-    room[:] = features
-    result = process.run(JOB, room, labels, folders[1])
-    assert not room.any()  # given back, and nobody who still looks at it is killed
+    room.lay(100, features[100:])
+    room.lay(0, features[:100])
+    result = process.run(JOB, room.values, labels, folders[1])
+    assert not room.values.any()  # given back, and nobody who still looks at it is killed
     half = process.room(len(features) // 2, features.shape[1])
-    half[:] = features[: len(half)]
-    process.run(JOB, half, labels[: len(half)], folders[2])
+    half.lay(0, features[: len(half.values)])
+    process.run(JOB, half.values, labels[: len(half.values)], folders[2])
     process.run(JOB, features, labels, folders[3])
     for name in result.files:
         first, filled, shorter, again = ((folder / name).read_bytes() for folder in folders)
@@ -102,10 +104,24 @@ def test_features_that_were_filled_in_where_they_are_wanted_give_the_same_model(
 def test_features_that_were_filled_in_for_a_process_that_died_reach_the_next(process, numbers, tmp_path):
     features, labels = numbers
     room = process.room(*features.shape)
-    room[:] = features
+    room.lay(0, features)
     os.kill(process.pid, signal.SIGKILL)
     process._child.process.wait()
-    assert process.run(JOB, room, labels, tmp_path).rows == process.run(JOB, features, labels, tmp_path).rows
+    assert (
+        process.run(JOB, room.values, labels, tmp_path).rows
+        == process.run(JOB, features, labels, tmp_path).rows
+    )
+
+
+def test_a_room_of_a_process_that_was_ended_writes_nowhere(process, numbers, tmp_path):
+    features, _ = numbers
+    room = process.room(*features.shape)
+    process.close()
+    with contextlib.ExitStack() as files:
+        for name in "abcdefgh":  # one of them gets the number that the memory had
+            files.enter_context((tmp_path / name).open("wb"))
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            room.lay(0, features)
 
 
 def test_it_works_where_a_thousand_files_are_open(process, numbers, tmp_path):
