@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from daemon.learning.options import PipelineOptions
@@ -83,8 +83,9 @@ class TrainingJob:
     open_ms: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """A dict of JSON values."""
-        return asdict(self)
+        """A dict of JSON values, not copied: there are thousands of them."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return values | {"targets": [asdict(each) for each in self.targets], "pipeline": asdict(self.pipeline)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TrainingJob:

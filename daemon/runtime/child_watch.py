@@ -6,7 +6,6 @@ The child need not cooperate, so a fit that hangs inside a library, or a process
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.runtime.supervision import STANDSTILL_S
@@ -30,7 +29,7 @@ class ChildWatch:
     """
 
     def __init__(self, pid: int, *, clock: Clock, patience_s: float, most_bytes: int | None) -> None:
-        self._proc = Path("/proc", str(pid))
+        self._stat = f"/proc/{pid}/stat"
         self._clock = clock
         self._patience_s = patience_s
         self._most_bytes = most_bytes
@@ -40,7 +39,11 @@ class ChildWatch:
     def fault(self) -> str:
         """What is wrong with the child now; empty if nothing is, or if it is gone. Call it about every second."""
         try:
-            state, cpu_s, resident = _figures((self._proc / "stat").read_text())
+            file = os.open(self._stat, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                state, cpu_s, resident = _figures(os.read(file, 4096).decode(errors="replace"))
+            finally:
+                os.close(file)
         except OSError:
             return ""  # it has ended: its parent finds out why
         now_s = self._clock.monotonic_s()
