@@ -113,7 +113,7 @@ def desk_of(
     told = DeskStrategy(ledger, ground=ground, sources=sources)
     risk = DeskRisk(ledger, settings.candled.risk)
     entries = DeskEntries(ledger, broker, orders, ground=ground, risk=risk, truth=truth, clock=clock)
-    stops = DeskStops(ledger, orders, ground=ground, after_close=told.after_close)
+    stops = DeskStops(ledger, orders, ground=ground, before_close=told.before_close)
     exits = DeskExits(ledger, orders, ground=ground, entries=entries, stops=stops)
     commands = DeskCommands(
         ledger,

@@ -107,8 +107,9 @@ class Ground:
             trade, self._broker.rules(trade.pair), exchange=self._broker.name, fee=self.rules.fee
         )
 
-    def account(self) -> Account:
-        """The account now."""
+    def account(self, balances: Mapping[str, Balance] | None = None) -> Account:
+        """The account now; ``balances``: where they were asked for before."""
         trades = self._ledger.trades(is_open=True)
         self.closed.reopened(trades)
-        return account_of(self.rules.stake_currency, self.balances(), trades, self.closed.profit)
+        found = self.balances() if balances is None else balances
+        return account_of(self.rules.stake_currency, found, trades, self.closed.profit)

@@ -126,12 +126,16 @@ class StrategySources:
             self._written, self._set, self._lifted = {}, [], []
         return found
 
-    def shown(self, record: TradeRecord) -> Trade:
-        """A trade as strategies see it, also of a pair that the market has no more."""
+    def market(self, pair: Pair) -> MarketRules:
+        """The exchange's rules for a pair, also for one that it has no more."""
         try:
-            market = self._market(record.pair)
+            return self._market(pair)
         except Refused:
-            market = _GONE
+            return _GONE
+
+    def shown(self, record: TradeRecord, market: MarketRules | None = None) -> Trade:
+        """A trade as strategies see it; ``market``: the rules for its pair, where they were asked for before."""
+        market = market or self.market(record.pair)
         return strategy_trade(record, market, exchange=self._exchange, fee=self._rules.fee)
 
     # TradeSource

@@ -610,3 +610,37 @@ def test_nothing_is_added_to_a_trade_that_was_told_to_leave(scene):
     before = len(here.trades()[0].orders)
     here.looks(3)
     assert len(here.trades()[0].orders) == before
+
+
+# the end of a trade
+
+
+def test_a_market_that_does_not_answer_when_a_trade_ends_holds_no_ledger_and_loses_nothing(scene):
+    here = scene(protections=[{"method": "CooldownPeriod", "stop_duration_candles": 30}])
+    broker = live(here)
+    sources = here.desk._strategy._sources
+    asked, slow = [], [True]
+
+    def rules(pair):
+        asked.append(here.desk._ledger._tables._connection.in_transaction)
+        if slow[0]:
+            raise Retryable("no filters within 30 s")
+        return broker.rules(pair)
+
+    def see(name, *_):
+        if name == "balances":
+            asked.append(here.desk._ledger._tables._connection.in_transaction)
+
+    here.enter()
+    sources._market, broker.before = rules, see
+    here.tick("exit_long")
+    (trade,) = here.trades(is_open=True)
+    assert trade.orders[-1].fills, "what ended it is known"
+    slow[0] = False
+    here.looks()
+    (trade,) = here.trades(is_open=False)
+    assert trade.exit_reason == "exit_signal"
+    here.tick("enter_long")
+    assert "CooldownPeriod" in here.desk._entries.gates[BTC][0]
+    assert len(asked) > 3
+    assert not any(asked), "nobody waits for the exchange while the ledger is held"
