@@ -35,7 +35,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _MARKETS_BUDGET_S, _TIME_BUDGET_S, _CLOSE_S = 30.0, 5.0, 2.0
-_MARKETS_KEPT_S = 3600.0
+_MARKETS_KEPT_S, _MARKETS_AGAIN_S = 3600.0, 60.0
 # Requests under way at once: enough for the pace of any exchange, few enough for one small machine.
 _AT_ONCE = 16
 # What a caller waits for the loop beyond his budget, should a coroutine overstay.
@@ -106,7 +106,7 @@ class CcxtMarket:
         """Unsound rows that were served so far."""
         self._unsound: set[CandleKey] = set()
         self._pairs: frozenset[Pair] | None = None
-        self._pairs_until_s = 0.0
+        self._pairs_s = self._pairs_due_s = 0.0
         self._load, self._measure = Joint(self._load_pairs), Joint(self._measure_time)
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._first_look = threading.Lock()
@@ -148,6 +148,10 @@ class CcxtMarket:
     def doubt_time(self) -> None:
         """Have the exchange's clock looked at again before the next request; in the market's own loop only."""
         self._time.doubt()
+
+    def doubt_pairs(self) -> None:
+        """Have the markets asked for again as soon as the last answer is a minute old: the exchange has refused a pair."""
+        self._pairs_due_s = min(self._pairs_due_s, self._pairs_s + _MARKETS_AGAIN_S)
 
     @property
     def client(self) -> CcxtClient:
@@ -211,12 +215,14 @@ class CcxtMarket:
             raise Retryable(f"{self.name} gave no answer within {budget_s:.1f} s") from None
 
     async def _known_pairs(self, deadline_s: float) -> frozenset[Pair]:
-        if self._pairs is None or self._clock.monotonic_s() >= self._pairs_until_s:
+        if self._pairs is None or self._clock.monotonic_s() >= self._pairs_due_s:
             try:
                 await self._retried(self._load, deadline_s)
             except Retryable:
                 if self._pairs is None:
                     raise
+                # Else everybody who asks would wait for as long.
+                self._pairs_due_s = self._clock.monotonic_s() + _MARKETS_AGAIN_S
         return self._pairs or frozenset()
 
     async def _answers(
@@ -276,7 +282,7 @@ class CcxtMarket:
     async def _load_pairs(self) -> None:
         now_s = self._clock.monotonic_s()
         self._pairs = await self._client.pairs(now_s + _MARKETS_BUDGET_S)
-        self._pairs_until_s = now_s + _MARKETS_KEPT_S
+        self._pairs_s, self._pairs_due_s = now_s, now_s + _MARKETS_KEPT_S
 
     async def _measure_time(self) -> None:
         try:

@@ -116,7 +116,7 @@ class Desk:
         self._begun = False
         self._unanswered: list[Command] = []
         self._troubles = Troubles()
-        self._prices = DeskPrices(broker, clock=clock, troubles=self._troubles, doubt=truth.doubt)
+        self._prices = DeskPrices(broker, clock=clock, troubles=self._troubles, truth=truth)
         self._showing = showing
         self._shown_s = -SHOWN_S
         self.view = DeskView()
@@ -184,6 +184,7 @@ class Desk:
             self._begin()
         self._orders.pull()
         self._truth.look()
+        self._troubles.take("pair ", self._truth.unlisted)
         self._fees.look()
         look = self._looked(self._ledger.trades(is_open=True))
         self._obey(look)
@@ -216,8 +217,12 @@ class Desk:
         self._begun = True
 
     def _weigh(self, trades: Sequence[TradeRecord], look: Look) -> None:
-        """Let the limits of risk see what the account is worth, if all that is held has a price."""
-        held = [(position_of(trade).amount, look.quotes.get(trade.pair)) for trade in trades]
+        """Let the limits of risk see what the account is worth, if all that is held has a price.
+
+        What the exchange does not list any more is worth nothing: others go on, and the limits with them.
+        """
+        listed = [trade for trade in trades if trade.pair not in self._truth.unlisted]
+        held = [(position_of(trade).amount, look.quotes.get(trade.pair)) for trade in listed]
         priced = [(amount, quote.bid) for amount, quote in held if quote is not None]
         if len(priced) == len(held):
             # By the ledger, in which money and positions are of one moment; an exchange's balances are of another one.

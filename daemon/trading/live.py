@@ -10,7 +10,7 @@ from daemon.core.errors import CandledError, Refused, Retryable
 from daemon.market.ccxt_client import CREDENTIALS
 from daemon.market.ccxt_errors import FOREIGN
 from daemon.trading.broker import AnswerLost
-from daemon.trading.live_errors import after_change, is_clock, is_unknown_order
+from daemon.trading.live_errors import after_change, is_clock, is_unknown_order, is_unknown_pair
 from daemon.trading.live_fills import pages
 from daemon.trading.live_orders import order_arguments
 from daemon.trading.live_stream import LiveStream
@@ -18,7 +18,7 @@ from daemon.trading.live_values import balances_of, book_of, opening_price, quot
 from daemon.trading.orders import ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from decimal import Decimal
 
     from daemon.core.pair import Pair
@@ -66,6 +66,10 @@ class LiveBroker:
         if market is None:
             raise Refused(f"{self.name} does not trade {pair}")
         return rules_of(pair, market, self._ccxt.precisionMode)
+
+    def unlisted(self, pairs: Iterable[Pair]) -> frozenset[Pair]:
+        """See `Broker`."""
+        return frozenset(pairs) - self._market.pairs()
 
     def quotes(self, pairs: Sequence[Pair]) -> Mapping[Pair, Quote]:
         """See `Broker`; best bid and ask and the newest trade."""
@@ -284,6 +288,8 @@ class LiveBroker:
             except CandledError as exc:
                 if is_clock(exc):
                     self._market.doubt_time()  # the next try asks for the time first
+                if is_unknown_pair(exc):
+                    self._market.doubt_pairs()
                 raise
 
         try:
