@@ -33,6 +33,7 @@ from daemon.runtime.recipe import (
 from daemon.runtime.runner import Heartbeat
 from daemon.runtime.scorer import Scorer
 from daemon.runtime.status_file import Published, status, status_line, write_status
+from daemon.runtime.strategy_signals import StrategySignals
 from daemon.runtime.strategy_view import StrategyView
 from daemon.runtime.tally import Tally
 from daemon.runtime.trading_report import standing
@@ -246,8 +247,7 @@ class _Assembly:
             feed=self.feed,
             forecaster=forecaster,
             history=self.history,
-            hooks=self.hooks,
-            frames=self.view,
+            asked=StrategySignals(self.hooks, self.view),
             tally=self.tally,
             between_ticks=self.between_ticks,
             stop=self.stop,
