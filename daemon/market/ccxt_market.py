@@ -15,7 +15,7 @@ from stamina.instrumentation import set_on_retry_hooks
 from daemon.core.errors import CandledError, RateLimited, Retryable
 from daemon.market.exchange_time import ExchangeTime
 from daemon.market.loop_thread import Joint, LoopThread
-from daemon.market.rows import sifted
+from daemon.market.rows import RowCheck
 from daemon.market.silence import Silence
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from daemon.core.candles import CandleFrame
     from daemon.core.clock import Clock
-    from daemon.core.market import CandleKey, CandleRequest
+    from daemon.core.market import CandleRequest
     from daemon.core.pair import Pair
     from daemon.core.timeframe import Timeframe
     from daemon.market.ccxt_client import CcxtClient
@@ -40,8 +40,6 @@ _MARKETS_KEPT_S, _MARKETS_AGAIN_S = 3600.0, 60.0
 _AT_ONCE = 16
 # What a caller waits for the loop beyond his budget, should a coroutine overstay.
 _MARGIN_S = 0.5
-# Rows that open later than the exchange's clock says, which is known only so well.
-_TOLERANCE_MS = 5000
 
 
 class CcxtMarket:
@@ -102,9 +100,7 @@ class CcxtMarket:
         )
         self.name = exchange_id
         self.page_limit = self._client.page_limit()
-        self.rejected = 0
-        """Unsound rows that were served so far."""
-        self._unsound: set[CandleKey] = set()
+        self.rows = RowCheck(exchange_id, self._time, clock)
         self._pairs: frozenset[Pair] | None = None
         self._pairs_s = self._pairs_due_s = 0.0
         self._load, self._measure = Joint(self._load_pairs), Joint(self._measure_time)
@@ -247,7 +243,7 @@ class CcxtMarket:
             await self._see_time()
             limit = min(request.limit, self.page_limit)
             rows = await self._client.rows(request, limit, deadline_s, timeout_s)
-        return self._checked(rows, request)
+        return self.rows.candles(rows, request)
 
     async def _retried(self, call: Callable[[], Awaitable[T]], deadline_s: float) -> T:
         """The result of a call that is repeated, with back-off, while its faults may pass.
@@ -299,25 +295,3 @@ class CcxtMarket:
             await self._measure()
         elif self._time.is_due():
             self._measure.start()
-
-    def _checked(self, rows: Sequence[Sequence[object] | None], request: CandleRequest) -> CandleFrame:
-        latest_ms = None
-        if self._time.known:
-            tolerance_ms = min(int(_TOLERANCE_MS * self._clock.speed), request.key.timeframe.ms)
-            latest_ms = self._time.now_ms() + tolerance_ms
-        frame, rejected, why = sifted(rows, request, latest_ms)
-        self._note(request.key, rejected, len(rows), why)
-        if rejected and not len(frame):
-            raise Retryable(f"{request.key} on {self.name}: no sound candle among {len(rows)}: {why}")
-        return frame
-
-    def _note(self, key: CandleKey, rejected: int, of: int, why: str | None) -> None:
-        """Count unsound rows; log the first of a key's streak and its end."""
-        self.rejected += rejected
-        fields = {"market": self.name, "key": str(key), "rejected": rejected, "of": of, "why": why}
-        if rejected and key not in self._unsound:
-            self._unsound.add(key)
-            log.warning("candles_rejected", extra={"fields": fields})
-        elif not rejected and of and key in self._unsound:
-            self._unsound.remove(key)
-            log.info("candles_sound_again", extra={"fields": fields})

@@ -39,7 +39,7 @@ def test_every_candle_equals_the_truth_to_the_last_digit(exchange, market):
             assert open_ms[:n].tolist() == truth[pair].open_ms.tolist()
             assert values[:n].tolist() == truth[pair].values.tolist()
             assert len(open_ms) > n  # the candle in progress comes last
-    assert market.rejected == 0
+    assert market.rows.rejected == 0
 
 
 def test_longer_candles_are_what_their_parts_say(exchange):
