@@ -159,7 +159,7 @@ class Desk:
         self._options = replace(self._options, pairs=terms.pairs)
         self._strategy.take(terms.rules)
         self._risk.take(terms.limits)
-        self._truth.take(terms.watched)
+        self._truth.take(terms.watched, terms.pairs)
         self._commands.take(terms.pairs, may_enter=terms.may_enter)
         self._tick = None if self._tick is None else self._tick.listed(terms.pairs)
 

@@ -62,11 +62,8 @@ class DeskStrategy:
         Raises:
             Retryable: the exchange does not answer.
         """
-        rules, market, balances = (
-            self._ground.rules,
-            self._sources.market(trade.pair),
-            self._ground.balances(),
-        )
+        rules, balances = self._ground.rules, self._ground.balances()
+        market = self._sources.market(trade.pair)
         recent = self._ledger.trades(is_open=False, since_ms=now_ms - longest_look_back_ms(rules))
         before = [self._sources.shown(each) for each in recent if each.filled]
 

@@ -57,7 +57,7 @@ class DeskTruth:
         self._broker = broker
         self._orders = orders
         self._clock = clock
-        self._pairs = options.pairs
+        self._watched = self._pairs = options.pairs
         self._on_paper = on_paper
         self._reconciliation = Reconciliation(
             ledger, broker, grace_ms=options.grace_ms, confirm_ms=options.confirm_ms, take=orders.take
@@ -80,9 +80,10 @@ class DeskTruth:
         """Why nothing may be entered; empty if ledger and exchange agree, and no order is in doubt."""
         return *self._found, *self._doubts(), *filter(None, [self.account_fault])
 
-    def take(self, pairs: Sequence[Pair]) -> None:
-        """Compare for other pairs from now on."""
-        self._pairs = tuple(pairs)
+    def take(self, watched: Sequence[Pair], pairs: Sequence[Pair]) -> None:
+        """Compare for other pairs from now on; ``pairs``: the whitelist."""
+        self._watched, self._pairs = tuple(watched), tuple(pairs)
+        self._due_s = self._clock.monotonic_s()
 
     def look(self) -> None:
         """Reconcile if it is due, or if what it found may have come from doubts that are over."""
@@ -143,7 +144,7 @@ class DeskTruth:
 
     def _reconciled(self) -> tuple[str, ...]:
         """Take what the exchange knows; return what does not add up."""
-        found = self._reconciliation.compare(self._pairs, self._clock.now_ms())
+        found = self._reconciliation.compare(self._watched, self._clock.now_ms())
         for note in found.notes:
             if note not in self._noted:
                 log.warning("reconciliation", extra={"fields": {"found": note}})

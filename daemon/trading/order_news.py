@@ -148,7 +148,7 @@ class OrderNews:
                 since_ms = (order.sent_ms or intent.created_ms) - OVERLAP_MS
                 fills = self._broker.fills(intent.pair, since_ms)
         except (Retryable, Refused, ConfigError) as exc:
-            if self._lists(intent.pair):
+            if not self._is_about_a_lost_pair(exc, intent.pair):
                 self._fault("order", exc)
             return order
         self._faults.pop("order", None)
@@ -189,6 +189,10 @@ class OrderNews:
             return not self._broker.unlisted([pair])
         except (Retryable, ConfigError):  # whatever is wanted of it will tell
             return True
+
+    def _is_about_a_lost_pair(self, exc: CandledError, pair: Pair) -> bool:
+        """Whether a request failed because of what is told anyway."""
+        return isinstance(exc, Refused) and not self._lists(pair)
 
     def _fault(self, what: str, exc: CandledError) -> None:
         if isinstance(exc, RateLimited):
