@@ -37,8 +37,8 @@ from daemon.state.folder import StateFolder
 DAY = 288
 KEPT_DAYS = 5
 """Of predictions and candles; more is kept where something looks at more."""
-WEEK = 7
-"""Days of the daemon before: the rings are full, and have been emptied for the first time."""
+WEEK, WEEKS_STEP = 7, 12
+"""Days of the daemon before, and candles at once: the rings are full, and have been emptied for the first time."""
 NOISE = 2
 """Standard errors: a line that rises by less a day is level."""
 HARDLY = 0.01
@@ -414,8 +414,7 @@ def main():
         )
         return
     with tempfile.TemporaryDirectory(prefix="candled-soak-") as name:
-        same = ("--folder", name, "--pairs", given.pairs, "--step", given.step)
-        meters.child(__file__, *same, "--days", WEEK)
+        meters.child(__file__, "--folder", name, "--pairs", given.pairs, "--days", WEEK, "--step", WEEKS_STEP)
         daily = lived(Path(name), given.pairs, given.days, step=given.step, minutes=given.minutes)
     asked = {"workload": "W7 soak", "pairs": given.pairs, "days": len(daily), "candles_at_once": given.step}
     meters.emit(asked | summed_up(daily) | {"daily": daily})
