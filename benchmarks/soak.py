@@ -1,14 +1,14 @@
 """W7: the whole daemon over 30 simulated days, 50 pairs, a retrain of every pair each day, as fast as it goes.
 
-  python benchmarks/soak.py [--pairs 50] [--days 30]
+  python benchmarks/soak.py [--pairs 50] [--days 30] [--step 1]
 
 It is `candled run` with all its threads, on the simulated exchange, but for the clock: market time moves on by one
 candle as soon as the engine asks to sleep, and at the end of each day it waits for the trainer to have nothing left
 to do. What is reduced is the work per tick and training, not their number: a strategy of three features, 5m only, a
 window of three days, 20 trees. Predictions and candles are kept for as many days as the configuration says, so that
-the disk is bounded, too. Each simulated day memory, open files, threads, files and the time of a tick are measured. The
-line through the days from the second on must not rise by more than its own noise; what is kept for days is a ring that
-fills first, and must be level when it is full.
+the disk is bounded, too. What is kept for days is a ring that fills first: so the daemon whose days are measured is
+started on what another one left after a week. Each simulated day memory, open files, threads, files and the time of a
+tick are measured. The line through the days from the second on must not rise by more than its own noise.
 """
 
 import os
@@ -37,8 +37,14 @@ from daemon.state.folder import StateFolder
 DAY = 288
 KEPT_DAYS = 5
 """Of predictions and candles; more is kept where something looks at more."""
-LEVEL = 1.1
-"""The last two days may be a tenth above the first two: CPU and waiting are those of a machine with other work."""
+WEEK, WEEKS_STEP = 7, 12
+"""Days of the daemon before, and candles at once: the rings are full, and have been emptied for the first time."""
+NOISE = 2
+"""Standard errors: a line that rises by less a day is level."""
+HARDLY = 0.01
+"""Rise over all days that is none, of all but the memory."""
+MISSED = 0.05
+"""A saw is looked at once a day, between two of its peaks."""
 COINS = [
     "BTC",
     "ETH",
@@ -331,13 +337,10 @@ def summed_up(rows):
             "metrics_kb",  # no more than 500 values of each metric, which take weeks to come together
         )
     }
-    verdict = {
-        name: LEVEL * found["first_two_days"] >= found["last_two_days"] for name, found in level.items()
+    verdict = {name: is_level(name, found, len(rows)) for name, found in level.items()}
+    verdict |= {
+        name: found["most_before"] * (1 + MISSED) >= found["most_last"] for name, found in rings.items()
     }
-    verdict |= {name: LEVEL * found["most_before"] >= found["most_last"] for name, found in rings.items()}
-    for name in ("memory_kb", "memory_kb_second_half"):
-        found = level[name]
-        verdict[f"{name}_slope_within_noise"] = found["slope_per_day"] <= 2 * found["standard_error"]
     return {
         "level": level,
         "rings": rings,
@@ -347,31 +350,50 @@ def summed_up(rows):
     }
 
 
+def is_level(name, found, days):
+    slope = found["slope_per_day"]
+    hardly = slope * days <= HARDLY * found["first_two_days"] and not name.startswith("memory")
+    return slope <= NOISE * found["standard_error"] or hardly
+
+
 def filled(values):
     """A ring is a saw: the most of the last third of the days, and of the third before."""
     third = max(1, len(values) // 3)
     return {"most_before": max(values[-2 * third : -third] or values), "most_last": max(values[-third:])}
 
 
-def run(pairs, days, step=1, minutes=1e9, probe=lambda _: None):
+def lived(folder, pairs, days, *, step=1, minutes=1e9, probe=lambda _: None):
+    """What was measured at the end of each day; a daemon that ran in the folder before is gone on from."""
     keep_memory_level()
-    with tempfile.TemporaryDirectory(prefix="candled-soak-") as name:
-        folder, here = Path(name), Path.cwd()
-        os.chdir(folder)
-        settings, stop = settings_in(folder, pairs), threading.Event()
-        heard = Days(folder, days, minutes, stop, probe)
-        start_ms = app.market_clock(settings, 0).now_ms() // 300_000 * 300_000 + 10_000
-        app._Assembly = Assembly
-        heard.clock = clock = SoakClock(start_ms, step * 300_000, stop, heard.after_candle)
-        logging.getLogger("daemon").setLevel(logging.INFO)
-        logging.getLogger().addHandler(heard)
-        try:
-            status = app.run(settings, stop, app.Options(clock=clock))
-        finally:
-            os.chdir(here)
-            logging.getLogger().removeHandler(heard)
+    known_names()
+    at, here = folder / "market_time_ms", Path.cwd()
+    os.chdir(folder)
+    settings, stop = settings_in(folder, pairs), threading.Event()
+    heard = Days(folder, days, minutes, stop, probe)
+    now_ms = int(at.read_text()) if at.exists() else app.market_clock(settings, 0).now_ms()
+    start_ms = now_ms // 300_000 * 300_000 + 10_000
+    app._Assembly = Assembly
+    heard.clock = clock = SoakClock(start_ms, step * 300_000, stop, heard.after_candle)
+    logging.getLogger("daemon").setLevel(logging.INFO)
+    logging.getLogger().addHandler(heard)
+    try:
+        status = app.run(settings, stop, app.Options(clock=clock))
+    finally:
+        os.chdir(here)
+        logging.getLogger().removeHandler(heard)
     assert status == 0, f"the daemon ended with status {status}"
+    at.write_text(str(clock.ms))
     return heard.rows
+
+
+def known_names():
+    """Python's own table of names doubles once in a process' life, when some 16,000 have come in, gone or not.
+
+    A live daemon's timers bring in a dozen a minute, so that its first day has that behind it. Market time that flies
+    would have it in the third week: two megabytes, once, in the midst of what is measured.
+    """
+    names = [sys.intern(f"name {number}") for number in range(100_000)]
+    names.clear()
 
 
 def main():
@@ -384,8 +406,16 @@ def main():
     parser.add_argument(
         "--minutes", type=float, default=1e9, help="end with the day in which so many are over"
     )
+    parser.add_argument("--folder", type=Path, help="one daemon's days alone, on what lies there")
     given = parser.parse_args()
-    daily = run(given.pairs, given.days, given.step, given.minutes)
+    if given.folder:
+        meters.emit(
+            {"daily": lived(given.folder, given.pairs, given.days, step=given.step, minutes=given.minutes)}
+        )
+        return
+    with tempfile.TemporaryDirectory(prefix="candled-soak-") as name:
+        meters.child(__file__, "--folder", name, "--pairs", given.pairs, "--days", WEEK, "--step", WEEKS_STEP)
+        daily = lived(Path(name), given.pairs, given.days, step=given.step, minutes=given.minutes)
     asked = {"workload": "W7 soak", "pairs": given.pairs, "days": len(daily), "candles_at_once": given.step}
     meters.emit(asked | summed_up(daily) | {"daily": daily})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from daemon.app_history import keys_of, prepared, save_config
 from daemon.app_options import Options
@@ -32,10 +32,10 @@ from daemon.runtime.recipe import (
 )
 from daemon.runtime.runner import Heartbeat
 from daemon.runtime.scorer import Scorer
-from daemon.runtime.status_file import Published, status, status_line, write_status
+from daemon.runtime.status_file import Published
+from daemon.runtime.strategy_signals import StrategySignals
 from daemon.runtime.strategy_view import StrategyView
 from daemon.runtime.tally import Tally
-from daemon.runtime.trading_report import standing
 from daemon.runtime.trading_room import desk_of
 from daemon.runtime.trainer import GIVE_WAY_S, Trainer
 from daemon.runtime.training_process import TrainingProcess
@@ -131,14 +131,7 @@ class _Assembly:
         )
         bind(self.strategy, predictions=self.view, candles=self.view, clock=self.clock)
         self.keys = keys_of(self, settings.pairs)
-        self.feed = Feed(
-            market=self.market,
-            store=CandleStore(
-                candle_folder(settings), atomic.write_atomic, atomic.set_aside, keep_candles_ms(settings)
-            ),
-            keys=self.keys,
-            clock=self.clock,
-        )
+        self.feed = self._feed()
         self.tally = Tally(self.clock, options.ticks, stop)
         self.inbox = Inbox(threading.Event())
         self.desk: Desk | None = None
@@ -151,14 +144,7 @@ class _Assembly:
         self.figures = Published(self.clock)
         self.events = EventCounter()
         self.notifier = notifier(settings, self.figures, self.clock)
-        self.scorer = Scorer(
-            scorer_options(settings),
-            history=self.history,
-            hooks=self.hooks,
-            frame_of=self._frame,
-            models=self.models,
-            give_way=self.give_way,
-        )
+        self.scorer = self._scorer()
         self.process = TrainingProcess(
             threads=settings.candled.training.thread_count,
             nice=settings.candled.training.nice,
@@ -192,6 +178,21 @@ class _Assembly:
                 health.close()
             if self.notifier is not None:
                 self.notifier.close()
+
+    def _feed(self) -> Feed:
+        folder, keep_ms = candle_folder(self.settings), keep_candles_ms(self.settings)
+        store = CandleStore(folder, atomic.write_atomic, atomic.set_aside, keep_ms)
+        return Feed(market=self.market, store=store, keys=self.keys, clock=self.clock)
+
+    def _scorer(self) -> Scorer:
+        return Scorer(
+            scorer_options(self.settings),
+            history=self.history,
+            hooks=self.hooks,
+            frame_of=self._frame,
+            models=self.models,
+            give_way=self.give_way,
+        )
 
     def _health(self) -> HealthServer | None:
         if self.settings.candled.health.port is None:
@@ -246,8 +247,7 @@ class _Assembly:
             feed=self.feed,
             forecaster=forecaster,
             history=self.history,
-            hooks=self.hooks,
-            frames=self.view,
+            asked=StrategySignals(self.hooks, self.view),
             tally=self.tally,
             between_ticks=self.between_ticks,
             stop=self.stop,
@@ -283,38 +283,3 @@ class _Assembly:
     def _frame(self, key: CandleKey) -> CandleFrame:
         """The strategy is bound before the feed knows what to fetch, because the strategy says what."""
         return self.feed.frame(key)
-
-    def show(self, state: str) -> str:
-        """Publish the figures: to other processes by status.json, to this one's view; return them in one line."""
-        seen = (
-            self.tally.changes,
-            self.truth.reason,
-            None if self.desk is None else standing(self.desk.view),
-        )
-        if (known := self.figures.again(state, seen)) is not None:
-            return self._told(known)
-        figures = status(
-            state=state,
-            clock=self.clock,
-            tally=self.tally,
-            pairs=self.settings.pairs if self.reloading is None else self.reloading.pairs,
-            feed=self.feed,
-            models=self.models,
-            entries=self.book.entries,
-            scores=self.scorer.scores,
-            barred=self.truth.reason,
-            unsaved=self.history.failing,
-            base=self.plan.base,
-            expiration_ms=expiration_ms(self.settings),
-            trading=None if self.desk is None else self.desk.view,
-            leaving=frozenset() if self.reloading is None else self.reloading.leaving,
-            warming={} if self.reloading is None else self.reloading.warming,
-        ) | {"events": self.events.counts()}
-        self.figures.put(figures, seen)
-        write_status(self.folder.status, figures)
-        return self._told(figures)
-
-    def _told(self, figures: dict[str, Any]) -> str:
-        if self.options.show is not None:
-            self.options.show(figures)
-        return status_line(figures)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from daemon.app_figures import shown
 from daemon.app_reload import reloading_of
 from daemon.core.errors import ConfigError
 from daemon.market.replay import ReplayMarket
@@ -75,7 +77,7 @@ def daemon_of(
         tally=parts.tally,
         stop=parts.stop,
         finished=lambda: end_ms is not None and (engine.handled_ms or 0) >= end_ms,
-        show=parts.show,
+        show=partial(shown, parts),
         tend=parts.reloading.step,
         closings=[
             *([] if control is None else [("control", control.close)]),

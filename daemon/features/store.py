@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from daemon.features.block import EMPTY_VIEW, Block, BlockView
 from daemon.features.columns import Part, gather, gathered, handed_on, shifted, widened
 from daemon.features.compute import SPAN
 from daemon.features.plan import HANDED_ON, Hook
+from daemon.features.rows import LiveRow, NoRow, TrainingMatrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,37 +28,6 @@ if TYPE_CHECKING:
     from daemon.features.columns import ReadColumns, Sheet
     from daemon.features.compute import BlockComputer
     from daemon.features.plan import BlockKey, FeaturePlan
-
-
-@dataclass(frozen=True, slots=True)
-class LiveRow:
-    """Features of one pair as of one candle's close: float32[features] in the schema's order."""
-
-    values: NDArray[np.float32]
-    schema: FeatureSchema
-
-
-@dataclass(frozen=True, slots=True)
-class NoRow:
-    """Why there are no features for a candle."""
-
-    reason: Reason
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingMatrix:
-    """Features of many candles.
-
-    Attributes:
-        open_ms: int64[n], base candles.
-        values: float32[n, features], C-ordered; NaN where a block has no row or a hook no value.
-        schema: names of the columns.
-    """
-
-    open_ms: NDArray[np.int64]
-    values: NDArray[np.float32]
-    schema: FeatureSchema
 
 
 class FeatureStore:

@@ -15,7 +15,7 @@ from stamina.instrumentation import set_on_retry_hooks
 from daemon.core.errors import CandledError, RateLimited, Retryable
 from daemon.market.exchange_time import ExchangeTime
 from daemon.market.loop_thread import Joint, LoopThread
-from daemon.market.rows import sifted
+from daemon.market.rows import RowCheck
 from daemon.market.silence import Silence
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from daemon.core.candles import CandleFrame
     from daemon.core.clock import Clock
-    from daemon.core.market import CandleKey, CandleRequest
+    from daemon.core.market import CandleRequest
     from daemon.core.pair import Pair
     from daemon.core.timeframe import Timeframe
     from daemon.market.ccxt_client import CcxtClient
@@ -35,13 +35,11 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _MARKETS_BUDGET_S, _TIME_BUDGET_S, _CLOSE_S = 30.0, 5.0, 2.0
-_MARKETS_KEPT_S = 3600.0
+_MARKETS_KEPT_S, _MARKETS_AGAIN_S = 3600.0, 60.0
 # Requests under way at once: enough for the pace of any exchange, few enough for one small machine.
 _AT_ONCE = 16
 # What a caller waits for the loop beyond his budget, should a coroutine overstay.
 _MARGIN_S = 0.5
-# Rows that open later than the exchange's clock says, which is known only so well.
-_TOLERANCE_MS = 5000
 
 
 class CcxtMarket:
@@ -102,11 +100,9 @@ class CcxtMarket:
         )
         self.name = exchange_id
         self.page_limit = self._client.page_limit()
-        self.rejected = 0
-        """Unsound rows that were served so far."""
-        self._unsound: set[CandleKey] = set()
+        self.rows = RowCheck(exchange_id, self._time, clock)
         self._pairs: frozenset[Pair] | None = None
-        self._pairs_until_s = 0.0
+        self._pairs_s = self._pairs_due_s = 0.0
         self._load, self._measure = Joint(self._load_pairs), Joint(self._measure_time)
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._first_look = threading.Lock()
@@ -148,6 +144,10 @@ class CcxtMarket:
     def doubt_time(self) -> None:
         """Have the exchange's clock looked at again before the next request; in the market's own loop only."""
         self._time.doubt()
+
+    def doubt_pairs(self) -> None:
+        """Have the markets asked for again as soon as the last answer is a minute old: the exchange has refused a pair."""
+        self._pairs_due_s = min(self._pairs_due_s, self._pairs_s + _MARKETS_AGAIN_S)
 
     @property
     def client(self) -> CcxtClient:
@@ -211,12 +211,14 @@ class CcxtMarket:
             raise Retryable(f"{self.name} gave no answer within {budget_s:.1f} s") from None
 
     async def _known_pairs(self, deadline_s: float) -> frozenset[Pair]:
-        if self._pairs is None or self._clock.monotonic_s() >= self._pairs_until_s:
+        if self._pairs is None or self._clock.monotonic_s() >= self._pairs_due_s:
             try:
                 await self._retried(self._load, deadline_s)
             except Retryable:
                 if self._pairs is None:
                     raise
+                # Else everybody who asks would wait for as long.
+                self._pairs_due_s = self._clock.monotonic_s() + _MARKETS_AGAIN_S
         return self._pairs or frozenset()
 
     async def _answers(
@@ -241,7 +243,7 @@ class CcxtMarket:
             await self._see_time()
             limit = min(request.limit, self.page_limit)
             rows = await self._client.rows(request, limit, deadline_s, timeout_s)
-        return self._checked(rows, request)
+        return self.rows.candles(rows, request)
 
     async def _retried(self, call: Callable[[], Awaitable[T]], deadline_s: float) -> T:
         """The result of a call that is repeated, with back-off, while its faults may pass.
@@ -276,7 +278,7 @@ class CcxtMarket:
     async def _load_pairs(self) -> None:
         now_s = self._clock.monotonic_s()
         self._pairs = await self._client.pairs(now_s + _MARKETS_BUDGET_S)
-        self._pairs_until_s = now_s + _MARKETS_KEPT_S
+        self._pairs_s, self._pairs_due_s = now_s, now_s + _MARKETS_KEPT_S
 
     async def _measure_time(self) -> None:
         try:
@@ -293,25 +295,3 @@ class CcxtMarket:
             await self._measure()
         elif self._time.is_due():
             self._measure.start()
-
-    def _checked(self, rows: Sequence[Sequence[object] | None], request: CandleRequest) -> CandleFrame:
-        latest_ms = None
-        if self._time.known:
-            tolerance_ms = min(int(_TOLERANCE_MS * self._clock.speed), request.key.timeframe.ms)
-            latest_ms = self._time.now_ms() + tolerance_ms
-        frame, rejected, why = sifted(rows, request, latest_ms)
-        self._note(request.key, rejected, len(rows), why)
-        if rejected and not len(frame):
-            raise Retryable(f"{request.key} on {self.name}: no sound candle among {len(rows)}: {why}")
-        return frame
-
-    def _note(self, key: CandleKey, rejected: int, of: int, why: str | None) -> None:
-        """Count unsound rows; log the first of a key's streak and its end."""
-        self.rejected += rejected
-        fields = {"market": self.name, "key": str(key), "rejected": rejected, "of": of, "why": why}
-        if rejected and key not in self._unsound:
-            self._unsound.add(key)
-            log.warning("candles_rejected", extra={"fields": fields})
-        elif not rejected and of and key in self._unsound:
-            self._unsound.remove(key)
-            log.info("candles_sound_again", extra={"fields": fields})

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from daemon.core.candles import CandleFrame, candle_fault
+from daemon.core.errors import Retryable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from daemon.core.market import CandleRequest
+    from daemon.core.clock import Clock
+    from daemon.core.market import CandleKey, CandleRequest
     from daemon.core.timeframe import Timeframe
+    from daemon.market.exchange_time import ExchangeTime
 
 # Beyond this, milliseconds are not whole numbers of float64, and no date.
 _LAST_MS = 2**53
+# Rows that open later than the exchange's clock says, which is known only so well.
+_TOLERANCE_MS = 5000
+
+log = logging.getLogger(__name__)
 
 
 class Sifted(NamedTuple):
@@ -73,6 +81,46 @@ def sifted(rows: Sequence[Sequence[object] | None], request: CandleRequest, late
     table = table[table[:, 0] >= request.since_ms][: request.limit]
     frame = CandleFrame(table[:, 0].astype(np.int64), np.ascontiguousarray(table[:, 1:]))
     return Sifted(frame, sieve.rejected, sieve.why)
+
+
+class RowCheck:
+    """Makes candles of what one market serves, and tells when unsound rows of a series begin and when they end.
+
+    Args:
+        market: its name.
+        time: the exchange's clock; no candle opens later.
+        clock: how fast that runs.
+    """
+
+    def __init__(self, market: str, time: ExchangeTime, clock: Clock) -> None:
+        self._market = market
+        self._time = time
+        self._tolerance_ms = int(_TOLERANCE_MS * clock.speed)
+        self._unsound: set[CandleKey] = set()
+        self.rejected = 0
+        """Unsound rows that were served so far."""
+
+    def candles(self, rows: Sequence[Sequence[object] | None], request: CandleRequest) -> CandleFrame:
+        """The sound candles of an answer; see `sifted`.
+
+        Raises:
+            Retryable: there is not one among its rows.
+        """
+        key, latest_ms = request.key, None
+        if self._time.known:
+            latest_ms = self._time.now_ms() + min(self._tolerance_ms, key.timeframe.ms)
+        frame, rejected, why = sifted(rows, request, latest_ms)
+        self.rejected += rejected
+        fields = {"market": self._market, "key": str(key), "rejected": rejected, "of": len(rows), "why": why}
+        if rejected and key not in self._unsound:
+            self._unsound.add(key)
+            log.warning("candles_rejected", extra={"fields": fields})
+        elif not rejected and rows and key in self._unsound:
+            self._unsound.remove(key)
+            log.info("candles_sound_again", extra={"fields": fields})
+        if rejected and not len(frame):
+            raise Retryable(f"{key} on {self._market}: no sound candle among {len(rows)}: {why}")
+        return frame
 
 
 class _Sieve:

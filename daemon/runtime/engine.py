@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import logging
 import queue
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from daemon.core.errors import StrategyError
 from daemon.core.market import CandleKey
 from daemon.core.prediction import Abstention, Prediction
 from daemon.runtime.tally import Laps
 from daemon.state.history import HistoryRow
 from daemon.trading.messages import Tick
-from daemon.trading.signals import SignalKind, signals
 
 if TYPE_CHECKING:
     import threading
@@ -29,9 +25,9 @@ if TYPE_CHECKING:
     from daemon.runtime.engine_options import EngineOptions
     from daemon.runtime.forecaster import Forecaster
     from daemon.runtime.live_statistics import LiveStatistics
+    from daemon.runtime.strategy_signals import StrategySignals
     from daemon.runtime.tally import Tally
     from daemon.state.history import PredictionHistory
-    from daemon.strategy.hooks import Hooks
     from daemon.trading.signals import Signal
 
 log = logging.getLogger(__name__)
@@ -41,24 +37,13 @@ FETCH_SHARE = 0.5
 FETCH_MOST_S = 30.0
 
 
-class AnalysisFrames(Protocol):
-    """Where the strategy's frames come from and go to."""
-
-    def frame(self, pair: Pair) -> pd.DataFrame:
-        """A new frame of the newest base candles of ``pair``."""
-        ...
-
-    def keep(self, pair: Pair, analysed: pd.DataFrame) -> None:
-        """Remember what the strategy made of it, for ``dp.get_analyzed_dataframe``."""
-        ...
-
-
 class Engine:
     """Handles every closed candle once: fetch, features, predictions, record, signals.
 
     Which candle is due is decided by the clock and by what is recorded, never by how often or when the engine
     was woken: a late, doubled or lost wake-up, a clock that jumped and a machine that slept all end here.
 
+    ``asked`` asks the strategy, as the last part of a tick that may trade.
     ``between_ticks`` is unset while candles are handled: the trainer, which shares the interpreter with the
     engine, waits for it before each piece of Python work. ``statistics``, if given, replace those of the training.
     ``trade`` is told of each tick that may trade; it must not wait.
@@ -75,8 +60,7 @@ class Engine:
         feed: Feed,
         forecaster: Forecaster,
         history: PredictionHistory,
-        hooks: Hooks,
-        frames: AnalysisFrames,
+        asked: StrategySignals,
         tally: Tally,
         between_ticks: threading.Event,
         stop: threading.Event,
@@ -93,14 +77,11 @@ class Engine:
         self._feed = feed
         self._forecaster = forecaster
         self._history = history
-        self._hooks = hooks
-        self._frames = frames
+        self._asked = asked
         self._tally = tally
         self._between_ticks = between_ticks
         self._stop = stop
         self._beat = beat
-        self._strategy_faults: dict[Pair, str] = {}
-        self._loop_fault = ""
         self._handled_ms = self._last_recorded_close()
         self._given: queue.SimpleQueue[tuple[EngineOptions, Feed | None]] = queue.SimpleQueue()
 
@@ -197,9 +178,9 @@ class Engine:
         found: list[Signal] = []
         if not late:
             barred = self._examined()
-            self._begin_loop(close_ms)
+            self._asked.begin(close_ms)
             for outcome in outcomes:
-                found.extend(self._signals(outcome, recorded=recorded, barred=barred))
+                found.extend(self._asked.signals(outcome, recorded=recorded, barred=barred))
             if self._trade is not None:  # whatever it does, the predictions are on the disk
                 self._trade(Tick(close_ms=close_ms, candle_ms=close_ms - base.ms, signals=tuple(found)))
         self._forecaster.forget_before(close_ms - self._options.keep_ms)
@@ -240,61 +221,6 @@ class Engine:
             "abstention": _words(outcome) if isinstance(outcome, Abstention) else "",
         }
         return HistoryRow(pair=outcome.pair, candle_ms=outcome.candle_ms, values=values)
-
-    def _begin_loop(self, close_ms: int) -> None:
-        """The strategy's ``bot_loop_start``; its faults stop nothing."""
-        try:
-            self._hooks.bot_loop_start(datetime.fromtimestamp(close_ms / 1000, UTC))
-        except StrategyError as exc:
-            if self._loop_fault != str(exc):  # the first of a streak
-                log.error("strategy_failed", extra={"fields": {"error": str(exc)}})  # noqa: TRY400
-            self._loop_fault = str(exc)
-        else:
-            self._loop_fault = ""
-
-    def _signals(self, outcome: Outcome, *, recorded: bool, barred: str) -> list[Signal]:
-        """What the strategy asks for at the newest candle; its own faults stop only this pair."""
-        pair = outcome.pair
-        candles = self._frames.frame(pair)
-        if candles.empty or int(candles["date"].iloc[-1].timestamp() * 1000) != outcome.candle_ms:
-            return []
-        try:
-            analysed = self._analysed(outcome, candles)
-        except StrategyError as exc:
-            if self._strategy_faults.get(pair) != str(exc):  # the first of a streak
-                log.error("strategy_failed", extra={"fields": {"pair": pair, "error": str(exc)}})  # noqa: TRY400
-            self._strategy_faults[pair] = str(exc)
-            return []
-        if self._strategy_faults.pop(pair, None) is not None:
-            log.info("strategy_recovered", extra={"fields": {"pair": pair}})
-        self._frames.keep(pair, analysed)
-        return signals(pair, analysed, outcome, recorded=recorded, barred=barred)
-
-    def _analysed(self, outcome: Outcome, candles: pd.DataFrame) -> pd.DataFrame:
-        """The strategy's frame, whose last row is the outcome's candle.
-
-        Raises:
-            StrategyError: the strategy raised, or its frame is not that.
-        """
-        analysed = self._hooks.populate(candles, {"pair": str(outcome.pair)})
-        fault = _frame_fault(analysed, outcome.candle_ms)
-        if fault:
-            raise StrategyError(f"{self._hooks.strategy.file}: populate_* [{outcome.pair}]: {fault}")
-        return analysed
-
-
-def _frame_fault(analysed: pd.DataFrame, candle_ms: int) -> str:
-    """Why no signal can be read from a strategy's frame; empty if all is well. freqtrade checks much the same."""
-    read = {"date", "enter_tag", "exit_tag", *(kind.value for kind in SignalKind)}
-    doubled = sorted(read.intersection(analysed.columns[analysed.columns.duplicated()]))
-    if doubled:
-        return f"returned two columns named {doubled[0]!r}"
-    if "date" not in analysed.columns:
-        return "returned a frame without the column 'date'"
-    last, wanted = analysed["date"].iloc[-1], pd.Timestamp(candle_ms, unit="ms", tz="UTC")
-    if not (isinstance(last, pd.Timestamp) and last == wanted):
-        return f"returned a frame that ends at {last} instead of at the newest candle, {wanted}"
-    return ""
 
 
 def _words(outcome: Abstention) -> str:

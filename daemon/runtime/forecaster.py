@@ -9,7 +9,7 @@ import numpy as np
 from daemon.core.errors import Refused, StrategyError
 from daemon.core.market import CandleKey
 from daemon.core.prediction import Abstention, Prediction, Reason
-from daemon.features.store import NoRow
+from daemon.features.rows import NoRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

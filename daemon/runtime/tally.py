@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NO_STAGES: Mapping[str, float] = MappingProxyType({})
-RECENT = 5_000
-"""Ticks whose durations are kept: two weeks and a half of five-minute candles."""
+RECENT = 1_000
+"""Ticks whose durations are kept: three days and a half of five-minute candles."""
+_HOUR_S = 3600.0
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ class Tally:
         self._counts = _Counts()
         self._idle_s: deque[float] = deque(maxlen=RECENT)
         self._busy_s: deque[float] = deque(maxlen=RECENT)
-        self._trained_at_s: deque[float] = deque(maxlen=1000)
+        self._trained_at_s: deque[float] = deque()
         self._outcomes: dict[Pair, Outcome] = {}
         self._signals: deque[Signal] = deque(maxlen=20)
         self._streaks: dict[Pair, str] = {}
@@ -166,7 +167,10 @@ class Tally:
             else:
                 self._counts.trainings += 1
                 self._training_s = self._training_s[0] + 1, self._training_s[1] + seconds
-                self._trained_at_s.append(self._clock.monotonic_s())
+                now_s = self._clock.monotonic_s()
+                self._trained_at_s.append(now_s)
+                while now_s - self._trained_at_s[0] >= _HOUR_S:
+                    self._trained_at_s.popleft()
 
     def training_stopped(self) -> None:
         """The training was abandoned because the daemon stops: neither a success nor a failure."""
@@ -193,8 +197,8 @@ class Tally:
         with self._lock:
             counts = self._counts
             now_s = self._clock.monotonic_s()
-            hour = sum(now_s - at < 3600 for at in self._trained_at_s)
-            span_h = min(max(now_s - self.started_s, 1.0), 3600.0) / 3600
+            hour = sum(now_s - at < _HOUR_S for at in self._trained_at_s)
+            span_h = min(max(now_s - self.started_s, 1.0), _HOUR_S) / _HOUR_S
             return {
                 "ticks": counts.ticks,
                 "late": counts.late,

@@ -111,9 +111,9 @@ def desk_of(
     )
     sources = StrategySources(rules, broker.name, broker.rules, lambda: ledger.trades(is_open=False))
     told = DeskStrategy(ledger, ground=ground, sources=sources)
-    risk = DeskRisk(ledger, settings.candled.risk)
+    risk = DeskRisk(ledger, settings.candled.risk, settings.stake_currency)
     entries = DeskEntries(ledger, broker, orders, ground=ground, risk=risk, truth=truth, clock=clock)
-    stops = DeskStops(ledger, orders, ground=ground, after_close=told.after_close)
+    stops = DeskStops(ledger, orders, ground=ground, before_close=told.before_close)
     exits = DeskExits(ledger, orders, ground=ground, entries=entries, stops=stops)
     commands = DeskCommands(
         ledger,

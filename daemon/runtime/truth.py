@@ -149,12 +149,16 @@ def sampled(
     except _Stopped:
         return None
     truth = TruthFindings(findings=worst_first(found))
+    _tell(truth)
+    return truth
+
+
+def _tell(truth: TruthFindings) -> None:
     for finding in truth.findings:
         log.error("strategy_not_true", extra={"fields": {"finding": finding.text}})
     if truth.blocks_entries:
         fields = {"why": truth.reason, "remedy": "mend the strategy; `candled check` shows everything"}
         log.error("entries_blocked", extra={"fields": fields})
-    return truth
 
 
 def checked(

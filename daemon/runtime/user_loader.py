@@ -13,8 +13,8 @@ from daemon.learning.freqai.interface import (
     BaseRegressionModel,
     IFreqaiModel,
 )
-from daemon.learning.freqai.live import new_instance
 from daemon.learning.freqai.modules import UNSUPPORTED, model_modules
+from daemon.learning.freqai.predictor import new_instance
 from daemon.learning.models.user import UserClass, UserModel
 from daemon.strategy.facade import facades
 from daemon.strategy.faults import describe_fault

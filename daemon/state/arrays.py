@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,19 @@ if TYPE_CHECKING:
 
 ROOM = 512
 """Elements of room beside a long array: more would stand empty, beside every column of every pair, for weeks."""
+_PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+
+
+def apart(n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """An undefined array; a long one on pages of its own, which go back to the system with it.
+
+    In the C library's heaps hundreds of them, each replaced now and then by a longer one, would leave holes between
+    what else is there, from one to the next: for weeks a process would grow by what nothing uses.
+    """
+    size = n * dtype.itemsize
+    if size < mmap.PAGESIZE:
+        return np.empty(n, dtype)
+    return np.frombuffer(mmap.mmap(-1, size, flags=_PRIVATE), dtype)
 
 
 def matched(wanted: NDArray[np.int64], have: NDArray[np.int64]) -> tuple[Any, Any]:
@@ -27,14 +41,14 @@ def matched(wanted: NDArray[np.int64], have: NDArray[np.int64]) -> tuple[Any, An
 
 def larger(array: NDArray[Any], used: int, needed: int) -> NDArray[Any]:
     """A copy with room to grow by half, and by no more than `ROOM`: so that appending rarely copies."""
-    out = np.empty(needed + min(needed // 2, ROOM), array.dtype)
+    out = apart(needed + min(needed // 2, ROOM), array.dtype)
     out[:used] = array[:used]
     return out
 
 
 def behind(older: NDArray[Any], newer: NDArray[Any]) -> NDArray[Any]:
     """Both in one new array, with room to grow."""
-    out = np.empty(len(older) + len(newer) + 64, newer.dtype)
+    out = apart(len(older) + len(newer) + 64, newer.dtype)
     out[: len(older)] = older
     out[len(older) : len(older) + len(newer)] = newer
     return out
@@ -42,7 +56,7 @@ def behind(older: NDArray[Any], newer: NDArray[Any]) -> NDArray[Any]:
 
 def with_gap(array: NDArray[Any], at: int) -> NDArray[Any]:
     """A copy with an undefined element at ``at``, and room to grow."""
-    out = np.empty(len(array) + 64, array.dtype)
+    out = apart(len(array) + 64, array.dtype)
     out[:at] = array[:at]
     out[at + 1 : len(array) + 1] = array[at:]
     return out

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from daemon.core.errors import Corrupt
+from daemon.state import arrays
 from daemon.state.stored import FrozenColumn
 
 if TYPE_CHECKING:
@@ -87,14 +88,16 @@ class Column:
 
     def rebase(self, place: slice, stored: StoredColumn | None) -> None:
         """Forget all rows but some; the older ones are in another snapshot now, whose words begin the table."""
-        array, words = self.array[place].copy(), self.texts  # and not the room behind them
+        array, words = self.array[place], self.texts
         if stored is not None and stored.texts is not None and len(stored.texts) < len(words):
             self._begin(stored.texts)
             recode = np.zeros(len(words), np.int32)
             present = np.unique(array)
             recode[present] = [self.code(words[code]) for code in present]
             array = recode[array]
-        self.array, self.stored = array, None if stored is None else stored.segment
+        # A copy, lest a part of the old array hold all of it.
+        self.array = arrays.larger(array, len(array), len(array))
+        self.stored = None if stored is None else stored.segment
 
     def _begin(self, words: Sequence[str]) -> None:
         self.texts = list(words)

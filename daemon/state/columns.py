@@ -169,7 +169,8 @@ class PairColumns:
         ):
             return
         drop = max(first, older - kept)
-        self._times = self._times[drop : self._used].copy()
+        kept_rows = self._used - drop
+        self._times = arrays.larger(self._times[drop : self._used], kept_rows, kept_rows)
         for name, column in self._columns.items():
             column.rebase(slice(drop, self._used), stored.columns.get(name))
         self._older, self._split, self._used = stored.times, frozen.rows - (older - drop), self._used - drop

@@ -12,7 +12,6 @@ unpickle the file: nothing in it can run, one column costs one read, and a flipp
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import struct
@@ -42,7 +41,8 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 _FOOTER = struct.Struct("<8sIQQII")
 _MAGIC = b"CANDLEDS"
-_CHUNK = 4 << 20
+_CHUNK = 1 << 20
+"""Bytes of a column that are checked at a time."""
 _LARGEST_INDEX = 1 << 30
 _DTYPES = {kind: np.dtype(kind) for kind in ("<i8", "<f8", "|i1", "<i2", "<i4")}
 
@@ -275,7 +275,7 @@ def _segment(file: _OpenFile, described: Mapping[str, Any], rows: int, end: int)
 
 def _crc(fd: int, at: int, length: int) -> int:
     crc, end = 0, at + length
-    buffer = _buffer()
+    buffer = memoryview(bytearray(min(_CHUNK, length)))
     while at < end:
         view = buffer[: min(_CHUNK, end - at)]
         try:
@@ -286,9 +286,3 @@ def _crc(fd: int, at: int, length: int) -> int:
             return -1
         crc, at = zlib.crc32(view[:n], crc), at + n
     return crc
-
-
-@functools.cache
-def _buffer() -> memoryview:
-    """One buffer for all checks, so that verifying half a gigabyte costs no memory."""
-    return memoryview(bytearray(_CHUNK))

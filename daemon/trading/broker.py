@@ -10,7 +10,7 @@ from daemon.core.errors import Refused, Retryable
 from daemon.trading.orders import ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from daemon.core.pair import Pair
     from daemon.trading.orders import Fill, Intent, OrderReport
@@ -139,6 +139,17 @@ class MarketRules:
                 raise Refused(words)
 
 
+_NO_RULES = MarketRules(amount_step=Decimal("1e-8"), price_step=Decimal("1e-8"))
+
+
+def rules_to_show(rules: Callable[[Pair], MarketRules], pair: Pair) -> MarketRules:
+    """The filters of a pair for whoever shows a trade of it, also where the exchange has it no more: nothing is ordered by them."""
+    try:
+        return rules(pair)
+    except Refused:
+        return _NO_RULES
+
+
 def _whole(value: Decimal, step: Decimal) -> bool:
     """Whether a value is a multiple of a step; one with more digits than can be counted is taken for none."""
     try:
@@ -160,6 +171,13 @@ class Broker(Protocol):
 
     def rules(self, pair: Pair) -> MarketRules:
         """The exchange's filters for a pair."""
+        ...
+
+    def unlisted(self, pairs: Iterable[Pair]) -> frozenset[Pair]:
+        """Those of these pairs that the exchange has no market for, not even one that stands still.
+
+        About them it answers nothing: whoever names one in a question is refused the whole answer.
+        """
         ...
 
     def quotes(self, pairs: Sequence[Pair]) -> Mapping[Pair, Quote]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from daemon.core.errors import CandledError, Refused, Retryable, StrategyError
+from daemon.core.errors import Refused, Retryable, StrategyError
 from daemon.trading import pauses
 from daemon.trading.book import Contradiction
 from daemon.trading.desk_entries import entering
@@ -14,15 +14,12 @@ from daemon.trading.desk_leaving import FORCED
 from daemon.trading.desk_prices import DeskPrices
 from daemon.trading.ledger_connection import LedgerFault
 from daemon.trading.look import Look
-from daemon.trading.messages import Command, DeskView, Tick
-from daemon.trading.orders import ZERO
-from daemon.trading.positions import position_of
-from daemon.trading.risk import worth_of
+from daemon.trading.messages import DeskView, Tick
 from daemon.trading.troubles import Troubles
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from daemon.core.clock import Clock
     from daemon.trading.broker import Broker
@@ -114,9 +111,8 @@ class Desk:
         self._taken: DeskTerms | None = None
         self._tick: Tick | None = None
         self._begun = False
-        self._unanswered: list[Command] = []
         self._troubles = Troubles()
-        self._prices = DeskPrices(broker, clock=clock, troubles=self._troubles, doubt=truth.doubt)
+        self._prices = DeskPrices(broker, clock=clock, troubles=self._troubles, truth=truth)
         self._showing = showing
         self._shown_s = -SHOWN_S
         self.view = DeskView()
@@ -138,16 +134,16 @@ class Desk:
             if isinstance(message, Tick):
                 self._tick = message.listed(self._options.pairs)
             else:
-                self._unanswered.append(message)
+                self._commands.put(message)
         ledger = exchange = ""
         try:
             self._look()
         except LedgerFault as exc:  # nothing has left, and the next look tries again
             ledger = str(exc)
-            self._answer_all(exc)
+            self._commands.give_up(exc)
         except Retryable as exc:
             exchange = str(exc)
-            self._answer_all(exc)
+            self._commands.give_up(exc)
         self._troubles.put("ledger", ledger)
         self._troubles.put("exchange", exchange)
         self._entries.ledger_fault = ledger
@@ -163,7 +159,7 @@ class Desk:
         self._options = replace(self._options, pairs=terms.pairs)
         self._strategy.take(terms.rules)
         self._risk.take(terms.limits)
-        self._truth.take(terms.watched)
+        self._truth.take(terms.watched, terms.pairs)
         self._commands.take(terms.pairs, may_enter=terms.may_enter)
         self._tick = None if self._tick is None else self._tick.listed(terms.pairs)
 
@@ -175,7 +171,7 @@ class Desk:
                     self._exits.cancel_at_the_end(order)
             except Retryable as exc:
                 log.warning("orders_not_cancelled", extra={"fields": {"error": str(exc)}})
-        self._answer_all(Retryable("the daemon stops"))
+        self._commands.give_up(Retryable("the daemon stops"))
         self._broker.close()
         self._ledger.close()
 
@@ -184,9 +180,10 @@ class Desk:
             self._begin()
         self._orders.pull()
         self._truth.look()
+        self._troubles.take("pair ", self._truth.unlisted)
         self._fees.look()
         look = self._looked(self._ledger.trades(is_open=True))
-        self._obey(look)
+        self._commands.obey(look)
         stopped = pauses.paused(self._ledger) == STOPPED
         trades = self._ledger.trades(is_open=True)
         self._troubles.keep("trade ", {_about(trade) for trade in trades})
@@ -196,7 +193,8 @@ class Desk:
         self._strategy.keep()  # a lock that the strategy has just set bars this very tick
         self._entries.look(look)
         still = self._strategy.publish(look.now_ms)
-        self._weigh(still, look)
+        # What the exchange does not list any more is worth nothing: others go on, and the limits with them.
+        self._risk.look([trade for trade in still if trade.pair not in self._truth.unlisted], look)
         self._back_up(look.now_ms)
         if not still and self._ledger.get(pauses.EXIT_ALL):
             self._ledger.put(pauses.EXIT_ALL, value=False)
@@ -214,16 +212,6 @@ class Desk:
             pauses.pause(self._ledger, STOPPED if self._options.start == "stopped" else PAUSED, now_ms)
         self._strategy.publish(now_ms)
         self._begun = True
-
-    def _weigh(self, trades: Sequence[TradeRecord], look: Look) -> None:
-        """Let the limits of risk see what the account is worth, if all that is held has a price."""
-        held = [(position_of(trade).amount, look.quotes.get(trade.pair)) for trade in trades]
-        priced = [(amount, quote.bid) for amount, quote in held if quote is not None]
-        if len(priced) == len(held):
-            # By the ledger, in which money and positions are of one moment; an exchange's balances are of another one.
-            wallet, currency = self._ledger.wallet(), self._options.stake_currency
-            put_in = sum((amount for coin, amount, *_ in self._ledger.deposits() if coin == currency), ZERO)
-            self._risk.look(worth_of(currency, wallet, priced), look.now_ms, put_in)
 
     def _back_up(self, now_ms: int) -> None:
         """Once a day."""
@@ -246,8 +234,7 @@ class Desk:
         wanted = dict.fromkeys(trade.pair for trade in trades)
         if tick is not None:
             wanted.update(entering(tick.signals))
-        for command in self._unanswered:
-            wanted.update(dict.fromkeys(self._commands.pairs(command)))
+        wanted.update(dict.fromkeys(self._commands.pairs()))
         return Look(
             now_ms=now_ms,
             candle_ms=base.newest_closed(now_ms),
@@ -266,24 +253,6 @@ class Desk:
             self._troubles.put(about, str(exc))
         else:
             self._troubles.put(about, "")
-
-    def _obey(self, look: Look) -> None:
-        """Do what was asked for, in order."""
-        while self._unanswered:
-            command = self._unanswered[0]
-            answer: Mapping[str, Any] | CandledError
-            try:
-                answer = self._commands.obey(command, look)
-            except Retryable:
-                raise
-            except CandledError as exc:
-                answer = exc
-            self._unanswered.pop(0)
-            command.answer.put(answer)
-
-    def _answer_all(self, error: CandledError) -> None:
-        while self._unanswered:
-            self._unanswered.pop(0).answer.put(error)
 
     def _show(self) -> None:
         """Publish the view, now and then."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from daemon.core.errors import Refused
+from daemon.core.errors import CandledError, Refused, Retryable
 from daemon.core.words import counted
 from daemon.trading import pauses
 from daemon.trading.ledger_files import RESTORED
@@ -51,6 +51,7 @@ class DeskCommands:
         self._truth = truth
         self._pairs = tuple(pairs)
         self._may_enter = may_enter
+        self._waiting: list[Command] = []
         self._deeds: dict[str, Callable[[Mapping[str, Any], Look], Mapping[str, Any]]] = {
             "enter": self._enter,
             "exit": self._exit,
@@ -65,7 +66,34 @@ class DeskCommands:
         """Go by another whitelist from now on, and by whether `enter` is allowed."""
         self._pairs, self._may_enter = tuple(pairs), may_enter
 
-    def obey(self, command: Command, look: Look) -> Mapping[str, Any]:
+    def put(self, command: Command) -> None:
+        """Take a command, which waits for the next look."""
+        self._waiting.append(command)
+
+    def obey(self, look: Look) -> None:
+        """Do what was asked for, in order.
+
+        Raises:
+            Retryable: the ledger cannot be written; the command that was being done, and those behind it, still wait.
+        """
+        while self._waiting:
+            command = self._waiting[0]
+            answer: Mapping[str, Any] | CandledError
+            try:
+                answer = self._done(command, look)
+            except Retryable:
+                raise
+            except CandledError as exc:
+                answer = exc
+            self._waiting.pop(0)
+            command.answer.put(answer)
+
+    def give_up(self, error: CandledError) -> None:
+        """Answer all that wait with an error."""
+        while self._waiting:
+            self._waiting.pop(0).answer.put(error)
+
+    def _done(self, command: Command, look: Look) -> Mapping[str, Any]:
         """Do a command; the answer has ``text`` for people.
 
         Raises:
@@ -77,15 +105,12 @@ class DeskCommands:
             raise Refused(f"no command {command.do!r}; there are {', '.join(self._deeds)}")
         return deed(command.arguments, look)
 
-    def pairs(self, command: Command) -> tuple[Pair, ...]:
-        """Pairs whose prices a command needs."""
-        if command.do != "enter":
-            return ()
-        return tuple(
-            pair
-            for pair in self._pairs
-            if str(pair).lower() == str(command.arguments.get("pair", "")).lower()
-        )
+    def pairs(self) -> tuple[Pair, ...]:
+        """Pairs whose prices the waiting commands need."""
+        entered = {
+            str(each.arguments.get("pair", "")).lower() for each in self._waiting if each.do == "enter"
+        }
+        return tuple(pair for pair in self._pairs if str(pair).lower() in entered)
 
     def _enter(self, arguments: Mapping[str, Any], look: Look) -> Mapping[str, Any]:
         if not self._may_enter:

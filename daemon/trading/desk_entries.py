@@ -129,7 +129,7 @@ class DeskEntries:
             Refused: a gate is closed, or the order cannot be.
             StrategyError: a callback raised.
         """
-        if self._reasons(look) or _unpriced(self._ledger.trades(is_open=True)):
+        if self._reasons(look) or self._unpriced(self._ledger.trades(is_open=True)):
             return  # the gate is shown; what it bars is asked for again at the next look
         wish = EntryWish(
             pair=trade.pair,
@@ -244,7 +244,20 @@ class DeskEntries:
             open_trades=len(trades),
             locks=self._ledger.locks(look.now_ms),
         )
-        return pair_gate(facts, self._ground.rules).reasons + _unpriced(trades)
+        return pair_gate(facts, self._ground.rules).reasons + self._unpriced(trades)
+
+    def _unpriced(self, trades: Iterable[TradeRecord]) -> tuple[str, ...]:
+        """Entries at the market that have not been seen filled: what they cost may be all that there is.
+
+        Of a pair that the exchange has no more, what they have cost is missing from the balances by now.
+        """
+        return tuple(
+            f"account: what order {order.intent.client_id} of {trade.pair} costs is not known yet"
+            for trade in trades
+            if trade.pair not in self._truth.unlisted
+            for order in trade.orders
+            if order.intent.leg is Leg.ENTRY and not (order.settled or order.intent.price or order.fills)
+        )
 
     def _off_ms(self) -> int:
         """By how much our clock is ahead of the exchange's, as it was a while ago."""
@@ -262,16 +275,6 @@ class DeskEntries:
         if self._told.get(what) != why:
             self._told[what] = why
             log.warning("not_entered", extra={"fields": {"what": what, "why": why}})
-
-
-def _unpriced(trades: Iterable[TradeRecord]) -> tuple[str, ...]:
-    """Entries at the market that have not been seen filled: what they cost may be all that there is."""
-    return tuple(
-        f"account: what order {order.intent.client_id} of {trade.pair} costs is not known yet"
-        for trade in trades
-        for order in trade.orders
-        if order.intent.leg is Leg.ENTRY and not (order.settled or order.intent.price or order.fills)
-    )
 
 
 def entering(signals: Sequence[Signal]) -> dict[Pair, None]:

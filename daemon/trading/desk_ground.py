@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from daemon.core.errors import ConfigError, Refused, Retryable
 from daemon.trading.account import account_of
+from daemon.trading.broker import rules_to_show
 from daemon.trading.closed import ClosedTrades
 from daemon.trading.orders import Side
 from daemon.trading.prices import market_price
@@ -102,13 +103,13 @@ class Ground:
             return (quote.ask if side is Side.BUY else quote.bid), f"{exc}: judged by the ticker"
 
     def shown(self, trade: TradeRecord) -> Trade:
-        """A trade as the strategy sees it."""
-        return strategy_trade(
-            trade, self._broker.rules(trade.pair), exchange=self._broker.name, fee=self.rules.fee
-        )
+        """A trade as the strategy sees it, also of a pair that the market has no more."""
+        market = rules_to_show(self._broker.rules, trade.pair)
+        return strategy_trade(trade, market, exchange=self._broker.name, fee=self.rules.fee)
 
-    def account(self) -> Account:
-        """The account now."""
+    def account(self, balances: Mapping[str, Balance] | None = None) -> Account:
+        """The account now; ``balances``: where they were asked for before."""
         trades = self._ledger.trades(is_open=True)
         self.closed.reopened(trades)
-        return account_of(self.rules.stake_currency, self.balances(), trades, self.closed.profit)
+        found = self.balances() if balances is None else balances
+        return account_of(self.rules.stake_currency, found, trades, self.closed.profit)

@@ -98,7 +98,8 @@ class DeskOrders(OrderNews):
         try:
             report = self._broker.cancel(intent.pair, intent.client_id, order.exchange_id)
         except (Retryable, Refused, ConfigError) as exc:
-            self._fault("cancel", exc)
+            if not self._is_about_a_lost_pair(exc, intent.pair):
+                self._fault("cancel", exc)
             return self._known(intent.client_id)
         self._faults.pop("cancel", None)
         if report is None:

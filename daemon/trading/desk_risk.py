@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from daemon.trading import risk
+from daemon.trading.orders import ZERO
+from daemon.trading.positions import position_of
 from daemon.trading.risk import RiskState
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from daemon.core.pair import Pair
     from daemon.trading.account import Account
     from daemon.trading.ledger import Ledger
+    from daemon.trading.look import Look
+    from daemon.trading.records import TradeRecord
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +36,12 @@ class DeskRisk:
     Args:
         ledger: keeps the state.
         limits: of the configuration.
+        currency: the account's stake currency.
     """
 
-    def __init__(self, ledger: Ledger, limits: RiskSettings) -> None:
+    def __init__(self, ledger: Ledger, limits: RiskSettings, currency: str) -> None:
         self._ledger = ledger
+        self._currency = currency
         self._limits = limits
         stored = ledger.get(RISK)
         self._state = self._kept = RiskState.of(stored) if stored else None
@@ -44,16 +50,17 @@ class DeskRisk:
         """Go by other limits from now on; what was broken stays so until `reset`, or its day is over."""
         self._limits = limits
 
-    def look(self, worth: Decimal, now_ms: int, put_in: Decimal) -> None:
-        """Take note of the account; only while everything that is held has a price.
-
-        Args:
-            worth: see `risk.worth_of`, now.
-            now_ms: market time, ms UTC.
-            put_in: what was put into the account in all, less what was taken out, stake currency.
-        """
+    def look(self, trades: Sequence[TradeRecord], look: Look) -> None:
+        """Take note of what the account is worth; only while everything that these trades hold has a price."""
+        held = [(position_of(trade).amount, look.quotes.get(trade.pair)) for trade in trades]
+        priced = [(amount, quote.bid) for amount, quote in held if quote is not None]
+        if len(priced) < len(held):
+            return
+        # By the ledger, in which money and positions are of one moment; an exchange's balances are of another one.
+        worth = risk.worth_of(self._currency, self._ledger.wallet(), priced)
+        put_in = sum((amount for coin, amount, *_ in self._ledger.deposits() if coin == self._currency), ZERO)
         before = self._state
-        self._state = risk.observed(before, worth, now_ms, self._limits, put_in)
+        self._state = risk.observed(before, worth, look.now_ms, self._limits, put_in)
         for breach in set(self.breaches()) - set(risk.breaches(before, self._limits)):
             log.error("risk_limit", extra={"fields": {"breach": breach}})
         if self._matters(self._kept, self._state):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import Refused, StrategyError
@@ -34,7 +35,8 @@ class DeskStops:
         ledger: where trades are.
         orders: sends and cancels.
         ground: what decisions go by.
-        after_close: told of each trade that was closed after it had held something, and when.
+        before_close: told of each trade that is about to be closed after it has held something, and when; what it
+            returns is told of the closed trade, in the transaction that closes it.
     """
 
     def __init__(
@@ -43,12 +45,12 @@ class DeskStops:
         orders: DeskOrders,
         *,
         ground: Ground,
-        after_close: Callable[[TradeRecord, int], None],
+        before_close: Callable[[TradeRecord, int], Callable[[TradeRecord], None]],
     ) -> None:
         self._ledger = ledger
         self._orders = orders
         self._ground = ground
-        self._after_close = after_close
+        self._before_close = before_close
         self._told: dict[str, None] | None = None
 
     def after_fills(self, trade: TradeRecord, look: Look) -> TradeRecord:
@@ -94,7 +96,7 @@ class DeskStops:
                 if market.amount(position.amount) >= least_sellable(rate, market):
                     return False
                 left = (
-                    f"; {position.amount:f} {trade.pair.base} are left, worth {position.amount * quote.bid:f} "
+                    f"{position.amount:f} {trade.pair.base} are left, worth {position.amount * quote.bid:f} "
                     f"{trade.pair.quote}: too little to be sold"
                 )
         last = next((o for o in reversed(trade.orders) if o.fills), None)
@@ -109,24 +111,14 @@ class DeskStops:
             trade = self._ledger.note(
                 trade.trade_id, exit_reason=kind.value, exit_detail=f"{kind}: sold at {rate:f}{asked}"
             )
-        if left:
-            log.warning(
-                "dust", extra={"fields": {"trade": trade.trade_id, "pair": trade.pair, "left": left[2:]}}
-            )
-            trade = self._ledger.note(trade.trade_id, exit_detail=trade.exit_detail + left)
-        self._close(trade, look)
+        self._close(trade, look, left)
         return True
 
     def write_off(self, trade: TradeRecord, decision: ExitDecision, look: Look) -> None:
         """Close a trade that holds what cannot be sold, or by command what cannot be sold now."""
         held = position_of(trade).amount
-        trade = self._ledger.note(
-            trade.trade_id,
-            exit_reason=decision.reason,
-            exit_detail=f"{decision.detail}; {held:f} {trade.pair.base} are too little to be sold",
-        )
-        log.warning("dust", extra={"fields": {"trade": trade.trade_id, "pair": trade.pair, "amount": held}})
-        self._close(trade, look)
+        left = f"{held:f} {trade.pair.base} are too little to be sold"
+        self._close(replace(trade, exit_reason=decision.reason, exit_detail=decision.detail), look, left)
 
     def unprotected(self, trade: TradeRecord) -> ExitDecision | None:
         """The exit of a trade whose stop order the exchange did not take; None if it has one, or needs none."""
@@ -196,19 +188,27 @@ class DeskStops:
         if told is not None:
             self._ground.callbacks.order_filled(shown, told, now_ms=look.now_ms)
 
-    def _close(self, trade: TradeRecord, look: Look) -> None:
+    def _close(self, trade: TradeRecord, look: Look, left: str = "") -> None:
+        """End a trade; ``left``: what is written off with it, in words, which belong to the reason of the exit then."""
         position, told = position_of(trade), self._known()
         mine = {order.intent.client_id for order in trade.orders}
-        left = {name: None for name in told if name not in mine}
+        others = {name: None for name in told if name not in mine}
+        # Whoever has to ask the exchange does so now: it may take long, and others wait for the ledger.
+        after = self._before_close(trade, look.now_ms) if position.bought else None
         # A kill must not come between a trade's end and the locks that follow from it.
         with self._ledger.together():
+            if left:
+                detail = f"{trade.exit_detail}; {left}"
+                trade = self._ledger.note(trade.trade_id, exit_reason=trade.exit_reason, exit_detail=detail)
             closed = self._ledger.close_trade(trade.trade_id, look.now_ms, dust=max(position.amount, ZERO))
             self._ground.closed.put([closed])
-            if len(left) < len(told):
-                self._ledger.put(TOLD, list(left))
-            if position.bought:
-                self._after_close(closed, look.now_ms)
-        self._told = left
+            if len(others) < len(told):
+                self._ledger.put(TOLD, list(others))
+            if after is not None:
+                after(closed)
+        self._told = others
+        if left:
+            log.warning("dust", extra={"fields": {"trade": trade.trade_id, "pair": trade.pair, "left": left}})
         if not position.bought:
             log.info("entry_ended", extra={"fields": {"trade": trade.trade_id, "pair": trade.pair}})
             return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.trading.protections import locks_after_close, longest_look_back_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from daemon.trading.desk_ground import Ground
     from daemon.trading.ledger import Ledger
@@ -53,22 +53,35 @@ class DeskStrategy:
         self._closed = []
         return open_trades
 
-    def after_close(self, trade: TradeRecord, now_ms: int) -> None:
-        """A trade was closed after it had held something: the protections look at it."""
-        rules = self._ground.rules
+    def before_close(self, trade: TradeRecord, now_ms: int) -> Callable[[TradeRecord], None]:
+        """A trade that has held something is about to be closed: ask the exchange for what the protections go by.
+
+        Returns:
+            What is to be told of the closed trade, in the transaction that closes it: it asks nobody.
+
+        Raises:
+            Retryable: the exchange does not answer.
+        """
+        rules, balances = self._ground.rules, self._ground.balances()
+        market = self._sources.market(trade.pair)
         recent = self._ledger.trades(is_open=False, since_ms=now_ms - longest_look_back_ms(rules))
-        locks = locks_after_close(
-            trade.pair,
-            [self._sources.shown(each) for each in recent if each.filled],
-            now_ms=now_ms,
-            rules=rules,
-            starting_balance=float(self._ground.account().starting_balance(rules)),
-            earned=float(self._ground.closed.profit),
-            locks=self._ledger.locks(now_ms),
-        )
-        for lock in locks:
-            self._ledger.lock(lock)
-        self._closed.append(trade)
+        before = [self._sources.shown(each) for each in recent if each.filled]
+
+        def after_close(closed: TradeRecord) -> None:
+            locks = locks_after_close(
+                closed.pair,
+                [*before, self._sources.shown(closed, market)],
+                now_ms=now_ms,
+                rules=rules,
+                starting_balance=float(self._ground.account(balances).starting_balance(rules)),
+                earned=float(self._ground.closed.profit),
+                locks=self._ledger.locks(now_ms),
+            )
+            for lock in locks:
+                self._ledger.lock(lock)
+            self._closed.append(closed)
+
+        return after_close
 
     def after_valued(self, trade: TradeRecord) -> None:
         """A fee of a trade has got its price: one that is closed has earned something else."""

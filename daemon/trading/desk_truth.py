@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from daemon.core.errors import ConfigError, Refused, Retryable
@@ -11,7 +12,7 @@ from daemon.trading.ledger_connection import LedgerFault
 from daemon.trading.reconciliation import Reconciliation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from daemon.core.clock import Clock
     from daemon.core.pair import Pair
@@ -56,7 +57,7 @@ class DeskTruth:
         self._broker = broker
         self._orders = orders
         self._clock = clock
-        self._pairs = options.pairs
+        self._watched = self._pairs = options.pairs
         self._on_paper = on_paper
         self._reconciliation = Reconciliation(
             ledger, broker, grace_ms=options.grace_ms, confirm_ms=options.confirm_ms, take=orders.take
@@ -68,6 +69,8 @@ class DeskTruth:
         self._balances_moves = 0
         self.account_fault = ""
         """Why the account is not known as it is now; empty if it is."""
+        self.unlisted: Mapping[str, str] = MappingProxyType({})
+        """Pairs that the exchange has no more -> what is to be done about it; their orders are no doubts about others."""
         self._found: tuple[str, ...] = ("the ledger has not been held against the exchange yet",)
         self._doubted = False
         self._again_s = AGAIN_S
@@ -77,9 +80,10 @@ class DeskTruth:
         """Why nothing may be entered; empty if ledger and exchange agree, and no order is in doubt."""
         return *self._found, *self._doubts(), *filter(None, [self.account_fault])
 
-    def take(self, pairs: Sequence[Pair]) -> None:
-        """Compare for other pairs from now on."""
-        self._pairs = tuple(pairs)
+    def take(self, watched: Sequence[Pair], pairs: Sequence[Pair]) -> None:
+        """Compare for other pairs from now on; ``pairs``: the whitelist."""
+        self._watched, self._pairs = tuple(watched), tuple(pairs)
+        self._due_s = self._clock.monotonic_s()
 
     def look(self) -> None:
         """Reconcile if it is due, or if what it found may have come from doubts that are over."""
@@ -110,6 +114,14 @@ class DeskTruth:
         self._found, self._doubted = (why,), False
         self.soon()
 
+    def listed(self, pairs: Iterable[Pair]) -> None:
+        """The exchange has these pairs: what happened while one of them was gone is asked for before anything is entered."""
+        back = [pair for pair in pairs if pair in self.unlisted]
+        if back:
+            left = {pair: why for pair, why in self.unlisted.items() if pair not in back}
+            self.unlisted = MappingProxyType(left)
+            self.doubt(f"{', '.join(back)}: listed again, and not held against the exchange since")
+
     def balances(self) -> Mapping[str, Balance]:
         """The account: by the ledger on paper, else as the exchange tells it.
 
@@ -132,15 +144,27 @@ class DeskTruth:
 
     def _reconciled(self) -> tuple[str, ...]:
         """Take what the exchange knows; return what does not add up."""
-        found = self._reconciliation.compare(self._pairs, self._clock.now_ms())
+        found = self._reconciliation.compare(self._watched, self._clock.now_ms())
         for note in found.notes:
             if note not in self._noted:
                 log.warning("reconciliation", extra={"fields": {"found": note}})
         self._noted = set(found.notes)
         self._balances_s = None
         self._doubted = bool(found.doubts)
+        self.unlisted = MappingProxyType({pair: self._unlisted(pair) for pair in sorted(found.unlisted)})
         return tuple(reason for reason in found.reasons if reason not in found.doubts)
 
     def _doubts(self) -> tuple[str, ...]:
         """Orders that the exchange may have, and executions that are not listed: known as soon as they are asked for."""
-        return reconcile.doubts(self._ledger.orders(unsettled=True))
+        orders = self._ledger.orders(unsettled=True)
+        return reconcile.doubts(order for order in orders if order.intent.pair not in self.unlisted)
+
+    def _unlisted(self, pair: Pair) -> str:
+        """What to do about a pair that is gone."""
+        todo = ["take it out of exchange.pair_whitelist"] if pair in self._pairs else []
+        todo += [
+            f"trade {trade.trade_id} stays as it is: look at the exchange what has become of its orders and coins"
+            for trade in self._ledger.trades(is_open=True)
+            if trade.pair == pair
+        ]
+        return f"{self._broker.name} does not list it any more: {'; '.join(todo)}"

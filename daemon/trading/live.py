@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from daemon.core.errors import CandledError, Refused, Retryable
+from daemon.core.errors import Refused, Retryable
 from daemon.market.ccxt_client import CREDENTIALS
-from daemon.market.ccxt_errors import FOREIGN
-from daemon.trading.broker import AnswerLost
-from daemon.trading.live_errors import after_change, is_clock, is_unknown_order
+from daemon.trading.live_calls import LiveCalls
+from daemon.trading.live_errors import is_unknown_order
 from daemon.trading.live_fills import pages
 from daemon.trading.live_orders import order_arguments
 from daemon.trading.live_stream import LiveStream
@@ -18,22 +16,17 @@ from daemon.trading.live_values import balances_of, book_of, opening_price, quot
 from daemon.trading.orders import ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
     from daemon.core.pair import Pair
     from daemon.market.ccxt_market import CcxtMarket
-    from daemon.market.ccxt_wire import Trip
     from daemon.trading.broker import Balance, MarketRules, Quote
     from daemon.trading.orders import Fill, Intent, OrderReport
     from daemon.trading.prices import Book
 
-T = TypeVar("T")
-
-log = logging.getLogger(__name__)
-
-# Real seconds for a call: a change has one try, questions are asked again within theirs.
-_CHANGE_S, _ASK_S, _LIST_S = 15.0, 15.0, 60.0
+# Real seconds for a question, which is asked again within them.
+_ASK_S, _LIST_S = 15.0, 60.0
 # More pairs than this, and one question for all orders of the account is cheaper than one for each pair.
 _PAIRS_ONE_BY_ONE = 12
 # How far back a price is still the one of a moment.
@@ -54,7 +47,7 @@ class LiveBroker:
         self._market = market
         self._ccxt = market.client.ccxt
         self._ccxt.options["warnOnFetchOpenOrdersWithoutSymbol"] = False  # it raises instead of warning
-        self._clock_off = False
+        self._calls = LiveCalls(market)
         self._stream = LiveStream(market) if self._ccxt.has.get("watchOrders") is True else None
 
     def rules(self, pair: Pair) -> MarketRules:
@@ -67,13 +60,17 @@ class LiveBroker:
             raise Refused(f"{self.name} does not trade {pair}")
         return rules_of(pair, market, self._ccxt.precisionMode)
 
+    def unlisted(self, pairs: Iterable[Pair]) -> frozenset[Pair]:
+        """See `Broker`."""
+        return frozenset(pairs) - self._market.pairs()
+
     def quotes(self, pairs: Sequence[Pair]) -> Mapping[Pair, Quote]:
         """See `Broker`; best bid and ask and the newest trade."""
         known = self._market.pairs()  # one that is not there would spoil the answer for all
         names = [str(pair) for pair in pairs if pair in known]
         if not names:
             return {}
-        answer = self._asked(lambda ccxt: ccxt.fetch_tickers(names), f"prices on {self.name}", _ASK_S)
+        answer = self._calls.asked(lambda ccxt: ccxt.fetch_tickers(names), f"prices on {self.name}", _ASK_S)
         now_ms = self._market.exchange_ms()
         found = {pair: quote_of(answer[str(pair)], now_ms) for pair in pairs if str(pair) in answer}
         return {pair: quote for pair, quote in found.items() if quote is not None}
@@ -85,7 +82,7 @@ class LiveBroker:
             Retryable: the exchange does not answer.
         """
         what = f"order book of {pair} on {self.name}"
-        answer = self._asked(lambda ccxt: ccxt.fetch_order_book(str(pair), places), what, _ASK_S)
+        answer = self._calls.asked(lambda ccxt: ccxt.fetch_order_book(str(pair), places), what, _ASK_S)
         return book_of(answer, self._market.exchange_ms(), what)
 
     def price_at(self, pair: Pair, at_ms: int) -> Decimal | None:
@@ -98,7 +95,7 @@ class LiveBroker:
             return None
         since_ms = (at_ms // _MINUTE_MS - _MINUTES_BACK) * _MINUTE_MS
         what = f"price of {pair} at {at_ms} on {self.name}"
-        rows = self._asked(
+        rows = self._calls.asked(
             lambda ccxt: ccxt.fetch_ohlcv(str(pair), "1m", since_ms, _MINUTES_BACK + 1), what, _ASK_S
         )
         return opening_price(rows, at_ms, what)
@@ -107,7 +104,7 @@ class LiveBroker:
         """See `Broker`."""
         what = f"order {intent.client_id} of {intent.pair} on {self.name}"
         arguments = order_arguments(self._ccxt, intent, self.rules(intent.pair), what)
-        return self._changed(
+        return self._calls.changed(
             lambda ccxt: ccxt.create_order(*arguments),
             what,
             lambda answer: self._report(
@@ -125,7 +122,7 @@ class LiveBroker:
         what = f"cancellation of order {client_id} of {pair} on {self.name}"
         number, params = _ids(client_id, exchange_id)
         try:
-            return self._changed(
+            return self._calls.changed(
                 lambda ccxt: ccxt.cancel_order(number, str(pair), params),
                 what,
                 lambda answer: self._report(
@@ -145,7 +142,7 @@ class LiveBroker:
         what = f"order {client_id} of {pair} on {self.name}"
         number, params = _ids(client_id, exchange_id)
         try:
-            answer = self._asked(lambda ccxt: ccxt.fetch_order(number, str(pair), params), what, _ASK_S)
+            answer = self._calls.asked(lambda ccxt: ccxt.fetch_order(number, str(pair), params), what, _ASK_S)
         except Refused as exc:
             if is_unknown_order(exc):
                 return None
@@ -159,7 +156,7 @@ class LiveBroker:
         names: list[str | None] = list(wanted) if len(wanted) <= _PAIRS_ONE_BY_ONE else [None]
         found: dict[tuple[Pair, str], OrderReport] = {}
         for name in names:
-            for order in self._asked(partial(_open_orders, name=name), what, _ASK_S):
+            for order in self._calls.asked(partial(_open_orders, name=name), what, _ASK_S):
                 pair = wanted.get(order.get("symbol"))
                 if pair is not None:
                     report = report_of(order, pair, self._market.exchange_ms())
@@ -179,11 +176,11 @@ class LiveBroker:
 
             return await pages(page, pair, since_ms, self._market.exchange_ms, self._ccxt.features)
 
-        return self._run(all_pages, _LIST_S, again=True)
+        return self._calls.run(all_pages, _LIST_S, again=True)
 
     def balances(self) -> Mapping[str, Balance]:
         """See `Broker`."""
-        answer = self._asked(lambda ccxt: ccxt.fetch_balance(), f"balances on {self.name}", _ASK_S)
+        answer = self._calls.asked(lambda ccxt: ccxt.fetch_balance(), f"balances on {self.name}", _ASK_S)
         return balances_of(answer)
 
     def news(self) -> Sequence[OrderReport]:
@@ -222,7 +219,7 @@ class LiveBroker:
         async def nothing(_deadline_s: float) -> None:
             """Both are seen to before."""
 
-        self._run(nothing, _LIST_S, again=True)
+        self._calls.run(nothing, _LIST_S, again=True)
 
     def close(self) -> None:
         """See `Broker`; the connection is the market's."""
@@ -237,67 +234,6 @@ class LiveBroker:
                 f"order {client_id} of {pair}: malformed answer: it is about order {report.exchange_id!r}"
             )
         return report
-
-    def _asked(self, call: Callable[[Any], Awaitable[Any]], what: str, budget_s: float) -> Any:
-        """An answer to a question, asked again while its faults may pass."""
-
-        async def once(deadline_s: float) -> Any:
-            # Time for a second try, should the first one hang.
-            trip = self._market.client.trip(deadline_s, budget_s / 3)
-            return await self._market.client.asked(call, trip, what)
-
-        return self._run(once, budget_s, again=True)
-
-    def _changed(
-        self, call: Callable[[Any], Awaitable[Any]], what: str, read: Callable[[Any], OrderReport]
-    ) -> OrderReport:
-        """The answer to a request that changes something: sent once.
-
-        Raises:
-            AnswerLost: it has left, and what came of it is not known.
-        """
-        trips: list[Trip] = []
-
-        async def once(deadline_s: float) -> Any:
-            trips.append(self._market.client.trip(deadline_s))
-            return await self._market.client.asked(call, trips[0], what)
-
-        try:
-            answer = self._run(once, _CHANGE_S, again=False)
-        except CandledError as exc:
-            error = after_change(exc, trips[0] if trips else None)
-            if error is exc:
-                raise
-            # The cause stays ccxt's own, which tells an unknown order from other refusals.
-            raise error from exc.__cause__ or exc
-        try:
-            return read(answer)
-        except (Retryable, *FOREIGN) as exc:
-            raise AnswerLost(f"{what}: {exc}") from exc
-
-    def _run(self, work: Callable[[float], Awaitable[T]], budget_s: float, *, again: bool) -> T:
-        """`CcxtMarket.run`, with an eye on the clock."""
-
-        async def watched(deadline_s: float) -> T:
-            try:
-                return await work(deadline_s)
-            except CandledError as exc:
-                if is_clock(exc):
-                    self._market.doubt_time()  # the next try asks for the time first
-                raise
-
-        try:
-            answer = self._market.run(watched, budget_s, again=again)
-        except CandledError as exc:
-            if is_clock(exc) and not self._clock_off:
-                self._clock_off = True
-                fields = {"market": self.name, "ahead_ms": self.clock_off_ms(), "error": str(exc)}
-                log.warning("clock_refused", extra={"fields": fields})
-            raise
-        if self._clock_off:
-            self._clock_off = False
-            log.info("clock_accepted_again", extra={"fields": {"ahead_ms": self.clock_off_ms()}})
-        return answer
 
 
 async def _open_orders(ccxt: Any, *, name: str | None) -> Any:

@@ -23,6 +23,11 @@ def is_unknown_order(error: CandledError) -> bool:
     return isinstance(error.__cause__, theirs.OrderNotFound)
 
 
+def is_unknown_pair(error: CandledError) -> bool:
+    """Whether the exchange says that it has no such pair."""
+    return isinstance(error.__cause__, theirs.BadSymbol)
+
+
 def is_clock(error: CandledError) -> bool:
     """Whether the exchange refused the request for its time stamp."""
     return isinstance(error.__cause__, theirs.InvalidNonce)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from daemon.core.clock import Clock
     from daemon.core.errors import CandledError
+    from daemon.core.pair import Pair
     from daemon.trading.broker import Broker
     from daemon.trading.ledger import Ledger, Taken
     from daemon.trading.orders import Fill, Intent, OrderReport
@@ -139,13 +140,16 @@ class OrderNews:
         """Ask the exchange how an order stands, and for the fills that are missing."""
         intent = order.intent
         fills: Sequence[Fill] = ()
+        if not self._lists(intent.pair):
+            return order
         try:
             report = self._broker.order(intent.pair, intent.client_id, order.exchange_id)
             if report is not None and report.filled > sum((f.amount for f in report.fills), order.filled):
                 since_ms = (order.sent_ms or intent.created_ms) - OVERLAP_MS
                 fills = self._broker.fills(intent.pair, since_ms)
         except (Retryable, Refused, ConfigError) as exc:
-            self._fault("order", exc)
+            if not self._is_about_a_lost_pair(exc, intent.pair):
+                self._fault("order", exc)
             return order
         self._faults.pop("order", None)
         if report is None:
@@ -178,6 +182,17 @@ class OrderNews:
             return
         if report is not None:
             self.take([report])
+
+    def _lists(self, pair: Pair) -> bool:
+        """Whether the exchange can be asked about a pair; of one that it has no more, nothing is learned (`DeskTruth` tells)."""
+        try:
+            return not self._broker.unlisted([pair])
+        except (Retryable, ConfigError):  # whatever is wanted of it will tell
+            return True
+
+    def _is_about_a_lost_pair(self, exc: CandledError, pair: Pair) -> bool:
+        """Whether a request failed because of what is told anyway."""
+        return isinstance(exc, Refused) and not self._lists(pair)
 
     def _fault(self, what: str, exc: CandledError) -> None:
         if isinstance(exc, RateLimited):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from daemon.trading.paper_market import Depth, PaperMarket
     from daemon.trading.records import OrderRecord
 
-ENDED_KEPT = 200
+ENDED_KEPT = 50
 """Orders that are over, and told of, and still answered for; the ledger has them all."""
 
 
@@ -62,6 +62,10 @@ class PaperBroker:
     def rules(self, pair: Pair) -> MarketRules:
         """See `Broker`."""
         return self._market.rules(pair)
+
+    def unlisted(self, pairs: Iterable[Pair]) -> frozenset[Pair]:
+        """See `Broker`."""
+        return frozenset(pair for pair in pairs if not self._lists(pair))
 
     def quotes(self, pairs: Sequence[Pair]) -> Mapping[Pair, Quote]:
         """See `Broker`."""
@@ -137,6 +141,13 @@ class PaperBroker:
     def close(self) -> None:
         """See `Broker`."""
         self._market.close()
+
+    def _lists(self, pair: Pair) -> bool:
+        try:
+            self._market.rules(pair)
+        except Refused:
+            return False
+        return True
 
     def _found(self, client_id: str) -> PaperOrder | None:
         return self._open.get(client_id) or self._ended.get(client_id)

@@ -54,6 +54,8 @@ class Findings:
 
     Attributes:
         at_ms: when, ms UTC.
+        unlisted: pairs that something is left of, or that may be traded, and that the exchange has no more. Their orders
+            were not asked for, and what does not add up about them bars none of the others.
         reasons: what does not add up, in words; empty: in step.
         doubts: those of the reasons that are over when an order's answer or its executions are known (`doubts`).
         differences: of balances, by currency.
@@ -63,6 +65,7 @@ class Findings:
     """
 
     at_ms: int
+    unlisted: frozenset[Pair] = frozenset()
     reasons: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     differences: Mapping[str, Difference] = field(default_factory=lambda: MappingProxyType({}))
@@ -195,6 +198,17 @@ def reasons(
         if order.intent.client_id in missing
     ]
     words += doubts(order for order in orders if order.intent.client_id not in missing)
+    return (*words, *differing(found))
+
+
+def lost_coins(unlisted: Iterable[Pair], pairs: Iterable[Pair]) -> frozenset[str]:
+    """What only pairs that the exchange has no more are about: what became of it is no question of the others."""
+    return frozenset(pair.base for pair in unlisted) - {c for pair in pairs for c in (pair.base, pair.quote)}
+
+
+def differing(found: Mapping[str, Difference]) -> tuple[str, ...]:
+    """Differences of balances in words."""
+    words = []
     for currency, difference in found.items():
         more = "more" if difference.amount > 0 else "less"
         text = f"{currency}: the exchange has {abs(difference.amount):f} {more} than the ledger"

@@ -65,7 +65,8 @@ class Reconciliation:
         """One whole comparison; the ledger has taken everything afterwards that the exchange told.
 
         Args:
-            pairs: those that may be traded; others are looked at as long as an order of theirs is not settled.
+            pairs: those that may be traded; others are looked at as long as an order of theirs is not settled. One that
+                the exchange has no more is left as it is (`Findings.unlisted`).
             now_ms: our time, by which orders were sent, ms UTC. The exchange's would be set under a request's feet.
 
         Raises:
@@ -73,24 +74,31 @@ class Reconciliation:
             ConfigError: the exchange does not let us in.
         """
         orders = self._sent(now_ms)
-        looked_at = reconcile.pairs_of(orders, pairs)
+        held = (trade.pair for trade in self._ledger.trades(is_open=True))
+        unlisted = self._broker.unlisted(reconcile.pairs_of(orders, (*pairs, *held)))
+        looked_at = tuple(pair for pair in reconcile.pairs_of(orders, pairs) if pair not in unlisted)
         listed = self._broker.open_orders(looked_at)
         self._take(listed, (), now_ms)
-        absent, missing = self._ask(reconcile.to_ask(orders, listed), now_ms)
+        asked = reconcile.to_ask((order for order in orders if order.intent.pair not in unlisted), listed)
+        absent, missing = self._ask(asked, now_ms)
         self.take_fills(looked_at, now_ms)
-        orders = self._ledger.orders(unsettled=True)
+        orders = tuple(o for o in self._ledger.orders(unsettled=True) if o.intent.pair not in unlisted)
         found = self._compared(looked_at, now_ms)
         restored = self._ledger.get(RESTORED)
         adjusted = {} if restored or _under_way(orders) else self._adjust(found, now_ms)
         left = {currency: each for currency, each in found.items() if currency not in adjusted}
         self._differences = MappingProxyType(left)
         ours = {r.client_id for r in listed if r.client_id and self._ledger.order(r.client_id) is not None}
-        notes = reconcile.notes(listed, ours)
-        reasons = (*reconcile.reasons(orders, missing, left), *self._ledger.contradictions())
+        lost = reconcile.lost_coins(unlisted, looked_at)
+        of_lost = reconcile.differing({coin: each for coin, each in left.items() if coin in lost})
+        barring = {coin: each for coin, each in left.items() if coin not in lost}
+        notes = (*reconcile.notes(listed, ours), *of_lost)
+        reasons = (*reconcile.reasons(orders, missing, barring), *self._ledger.contradictions())
         if restored:
             reasons = self._restored(reasons, notes)
         return Findings(
             at_ms=now_ms,
+            unlisted=unlisted,
             reasons=reasons,
             doubts=reconcile.doubts(order for order in orders if order.intent.client_id not in missing),
             differences=self._differences,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from daemon.core.errors import Refused
 from daemon.trading.account import Account
-from daemon.trading.broker import MarketRules
+from daemon.trading.broker import rules_to_show
 from daemon.trading.stakes import proposed_stake
 from daemon.trading.strategy_trades import strategy_trade
 
@@ -20,11 +19,9 @@ if TYPE_CHECKING:
     from daemon.core.pair import Pair
     from daemon.strategy.locks import PairLock
     from daemon.strategy.persistence import Trade
+    from daemon.trading.broker import MarketRules
     from daemon.trading.records import TradeRecord
     from daemon.trading.rules import TradeRules
-
-_GONE = MarketRules(amount_step=Decimal("1e-8"), price_step=Decimal("1e-8"))
-"""Filters of a pair that is traded no more: nothing is ordered by them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +123,13 @@ class StrategySources:
             self._written, self._set, self._lifted = {}, [], []
         return found
 
-    def shown(self, record: TradeRecord) -> Trade:
-        """A trade as strategies see it, also of a pair that the market has no more."""
-        try:
-            market = self._market(record.pair)
-        except Refused:
-            market = _GONE
+    def market(self, pair: Pair) -> MarketRules:
+        """The exchange's rules for a pair, also for one that it has no more."""
+        return rules_to_show(self._market, pair)
+
+    def shown(self, record: TradeRecord, market: MarketRules | None = None) -> Trade:
+        """A trade as strategies see it; ``market``: the rules for its pair, where they were asked for before."""
+        market = market or self.market(record.pair)
         return strategy_trade(record, market, exchange=self._exchange, fee=self._rules.fee)
 
     # TradeSource

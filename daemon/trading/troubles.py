@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +40,14 @@ class Troubles:
         elif before:
             del self._errors[what]
             log.info("desk_recovered", extra={"fields": {"about": what}})
+
+    def take(self, prefix: str, errors: Mapping[str, str]) -> None:
+        """Note all that is wrong with things of a kind, by name: nothing is with the others of it."""
+        gone = {each for each in self._errors if each.startswith(prefix)} - {prefix + name for name in errors}
+        for what in gone:
+            self.put(what, "")
+        for name, error in errors.items():
+            self.put(prefix + name, error)
 
     def keep(self, prefix: str, names: set[str]) -> None:
         """Forget faults about things of a kind that are no more."""

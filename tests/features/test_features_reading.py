@@ -13,7 +13,8 @@ from daemon.features.columns import Part, ReadColumns, widened
 from daemon.features.compute import SPAN, BlockComputer
 from daemon.features.plan import BlockKey, Hook
 from daemon.features.reading import read_columns
-from daemon.features.store import FeatureStore, LiveRow, NoRow
+from daemon.features.rows import LiveRow, NoRow
+from daemon.features.store import FeatureStore
 
 SOL, QUARTER = PAIRS[2], Timeframe("15m")
 WARM_UP = 64

@@ -11,7 +11,8 @@ from daemon.core.timeframe import Timeframe
 from daemon.features.block import Block
 from daemon.features.compute import SPAN, BlockComputer
 from daemon.features.plan import BlockKey, Hook
-from daemon.features.store import FeatureStore, LiveRow, NoRow
+from daemon.features.rows import LiveRow, NoRow
+from daemon.features.store import FeatureStore
 
 SOL = PAIRS[2]
 QUARTER = Timeframe("15m")

@@ -99,7 +99,7 @@ def test_what_is_left_out_is_there_when_asked_again(exchange, market, request_of
     frame, whole = (market.fetch([request], 5.0)[0] for _ in range(2))
     assert len(frame) < len(whole) == 100
     assert wrong_rows(request, frame) == wrong_rows(request, whole) == []
-    assert (market.rejected > 0) == (fault != "gap")
+    assert (market.rows.rejected > 0) == (fault != "gap")
 
 
 def test_a_row_that_is_served_twice_is_one(exchange, market, request_of, wrong_rows):
@@ -108,7 +108,7 @@ def test_a_row_that_is_served_twice_is_one(exchange, market, request_of, wrong_r
     frame = market.fetch([request], 5.0)[0]
     assert len(frame) == 100
     assert wrong_rows(request, frame) == []
-    assert market.rejected == 0
+    assert market.rows.rejected == 0
 
 
 def test_unsound_rows_never_get_out(exchange, market, request_of, wrong_rows):
@@ -117,7 +117,7 @@ def test_unsound_rows_never_get_out(exchange, market, request_of, wrong_rows):
     for frame in market.fetch([request] * 60, 10.0):
         assert len(frame) == 19
         assert wrong_rows(request, frame) == []
-    assert market.rejected == 60
+    assert market.rows.rejected == 60
 
 
 def test_candles_of_the_future_never_get_out(market, request_of):
@@ -125,7 +125,7 @@ def test_candles_of_the_future_never_get_out(market, request_of):
     market._time._offset_ms -= 3_600_000
     frame = market.fetch([request_of()], 5.0)[0]
     assert frame.open_ms[-1] <= market.now_ms() + 5_000
-    assert market.rejected == 12
+    assert market.rows.rejected == 12
 
 
 def test_a_late_revision_is_served_as_the_exchange_has_it(exchange, market, request_of, wrong_rows):
@@ -145,7 +145,7 @@ def test_an_answer_without_one_sound_row_is_a_passing_fault(exchange, market, re
 
 def test_a_streak_of_unsound_answers_is_logged_at_its_ends(exchange, market, request_of, caplog):
     exchange.script("rotten", "rotten", "dispute", "", "")
-    with caplog.at_level(logging.INFO, "daemon.market.ccxt_market"):
+    with caplog.at_level(logging.INFO, "daemon.market"):
         for _ in range(5):
             market.fetch([request_of()], 5.0)
     assert [record.message for record in caplog.records] == ["candles_rejected", "candles_sound_again"]

@@ -39,7 +39,7 @@ def test_every_candle_equals_the_truth_to_the_last_digit(exchange, market):
             assert open_ms[:n].tolist() == truth[pair].open_ms.tolist()
             assert values[:n].tolist() == truth[pair].values.tolist()
             assert len(open_ms) > n  # the candle in progress comes last
-    assert market.rejected == 0
+    assert market.rows.rejected == 0
 
 
 def test_longer_candles_are_what_their_parts_say(exchange):
@@ -111,6 +111,24 @@ def test_a_new_pair_is_seen_within_the_hour(exchange, connect):
     exchange.candles.pairs["NEWUSDT"] = "NEW/USDT"
     clock.advance(3_601_000)
     assert "NEW/USDT" in market.pairs()
+
+
+def test_markets_that_are_not_told_again_are_the_known_ones_and_asked_for_once_a_minute(
+    exchange, connect, monkeypatch
+):
+    clock = FakeClock(START_MS)
+    market = connect(exchange, clock=clock, timeout=300)
+    assert market.pairs() == frozenset(PAIRS)
+    clock.advance(3_601_000)
+    monkeypatch.setattr("daemon.market.ccxt_market._MARKETS_BUDGET_S", 0.2)
+    exchange.script(*["reset"] * 50, path="exchangeInfo")
+    assert market.pairs() == market.pairs() == frozenset(PAIRS)
+    asked = len(exchange.asked("exchangeInfo"))
+    market.pairs()
+    assert len(exchange.asked("exchangeInfo")) == asked
+    clock.advance(60_000)
+    market.pairs()
+    assert len(exchange.asked("exchangeInfo")) > asked
 
 
 def test_without_network_every_place_holds_a_passing_fault(exchange, market, request_of):

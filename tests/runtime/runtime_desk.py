@@ -13,6 +13,7 @@ from daemon.core.prediction import Abstention, Prediction, Reason
 from daemon.market.feed import FeedReport
 from daemon.runtime.engine import Engine
 from daemon.runtime.engine_options import EngineOptions
+from daemon.runtime.strategy_signals import StrategySignals
 from daemon.runtime.tally import Tally
 from daemon.state.folder import StateFolder
 from daemon.state.history import PredictionHistory
@@ -135,8 +136,7 @@ class EngineDesk:
             feed=self.feed,
             forecaster=self.forecaster,
             history=self.history,
-            hooks=self.hooks,
-            frames=self.frames,
+            asked=StrategySignals(self.hooks, self.frames),
             tally=self.tally,
             between_ticks=self.between_ticks,
             stop=self.stop,

@@ -21,7 +21,7 @@ def desk(tmp_path):
 
 @pytest.fixture
 def events(caplog):
-    caplog.set_level(logging.DEBUG, logger="daemon.runtime.engine")
+    caplog.set_level(logging.DEBUG, logger="daemon.runtime")
     return lambda name: [r.fields for r in caplog.records if r.getMessage() == name]
 
 

@@ -170,6 +170,22 @@ def test_an_abandoned_training_is_neither_good_nor_failed():
     assert (found["training"], found["trainings"], found["failed_trainings"]) == ("", 0, 0)
 
 
+def test_trainings_of_the_last_hour_are_counted_and_older_ones_forgotten():
+    clock = FakeClock(NOW_MS)
+    tally = Tally(clock)
+    clock.advance(3_600_000)
+    for _ in range(1_200):
+        tally.training_began(BTC)
+        tally.training_ended(failed=False, seconds=1.0)
+    assert tally.snapshot()["trainings_per_hour"] == 1_200
+    clock.advance(3_600_000)
+    tally.training_began(BTC)
+    tally.training_ended(failed=False, seconds=1.0)
+    assert tally.snapshot()["trainings_per_hour"] == 1
+    assert len(tally._trained_at_s) == 1
+    assert tally.snapshot()["trainings"] == 1_201
+
+
 def test_an_exit_in_a_strategy_ends_the_daemon_and_not_only_its_thread(caplog):
     class Exits:
         def step(self):

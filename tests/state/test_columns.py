@@ -1,5 +1,8 @@
 """One pair's rows in memory."""
 
+import gc
+import mmap
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -157,13 +160,13 @@ def room(columns):
     return max(len(each.resident.base) - len(each.resident) for each in (frozen.times, *frozen.columns))
 
 
-def test_many_rows_have_little_room_behind_them_and_none_in_a_copy():
+def test_many_rows_have_little_room_behind_them_also_when_older_ones_have_gone():
     columns = filled(range(0, 60_000, 10))
     assert 0 < room(columns) <= ROOM
     columns.rebase(stored(6000), columns.frozen(), kept=4000)
-    assert room(columns) == 0
-    columns.append(60_000, {"x": 1.0})
     assert 0 < room(columns) <= ROOM
+    columns.append(60_000, {"x": 1.0})
+    assert 0 < room(columns) < ROOM
 
 
 def test_a_row_inserted_meanwhile_keeps_the_old_footing():
@@ -179,3 +182,32 @@ def test_a_frame_has_freqais_time_column_last():
     assert list(frame.columns) == ["x", "date_pred"]
     assert str(frame["date_pred"].dtype) == "datetime64[ms, UTC]"
     assert len(frame) == 1
+
+
+def mapped(array):
+    """Whether an array, or what it shows a part of, lies on pages of its own."""
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return isinstance(array, memoryview) and isinstance(array.obj, mmap.mmap)
+
+
+def test_long_columns_lie_on_pages_of_their_own_from_append_to_fold():
+    columns = filled(range(0, 20_000, 10))
+    wanted = np.arange(10_000, 20_000, 10)
+    assert mapped(columns.window(wanted)["x"])
+    frozen = columns.frozen()
+    columns.rebase(stored(2000), frozen, kept=1000)
+    assert mapped(columns.window(wanted)["x"])
+    columns.append(20_000, {"x": 1.0})
+    assert mapped(columns.window(wanted)["x"])
+    columns.append(15_005, {"x": 1.0})  # a late one, between two others
+    assert mapped(columns.window(np.insert(wanted, 501, 15_005))["x"])
+
+
+def test_rows_that_were_handed_out_stay_when_their_columns_are_gone():
+    columns = filled(range(0, 20_000, 10))
+    view = columns.window(np.arange(0, 20_000, 10))["x"]
+    columns.rebase(stored(2000), columns.frozen(), kept=1000)
+    del columns
+    gc.collect()
+    np.testing.assert_array_equal(view, np.arange(0, 20_000, 10))

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -175,3 +176,14 @@ def test_more_texts_than_a_byte_can_number(tmp_path):
     write_snapshot(stream, {BTC: many.frozen()}, SEAL)
     (tmp_path / "s.pkl").write_bytes(stream.getvalue())
     assert list(pd.read_pickle(tmp_path / "s.pkl")[BTC]["model"]) == [f"m{i % 700}" for i in range(1000)]
+
+
+def test_two_files_may_be_checked_at_once(path, tmp_path):
+    """Neither check sees bytes of the other's file."""
+    other = tmp_path / "t.pkl"
+    with other.open("wb") as stream:
+        write_snapshot(stream, {BTC: columns(20_000, seed=2).frozen()}, SEAL)
+    files = [Snapshot.open(file) for file in (path, other)]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda i: files[i % 2].damaged(), range(400)))
+    assert set(found) == {(frozenset(), False)}

@@ -901,3 +901,17 @@ def test_a_pair_that_left_the_whitelist_is_not_entered_any_more_and_its_trade_is
     here.tick("exit_long", pair=ETH)
     here.looks()
     assert closed(here)[0] == "exit_signal"
+
+
+def test_a_pair_that_is_gone_is_not_asked_to_leave_the_whitelist_when_it_has_left(scene):
+    here = scene(max_open_trades=3)
+    here.enter(ETH)
+    del here.source.prices[ETH]
+    here.ask("reconcile")
+    here.looks()
+    assert "pair_whitelist" in str(here.desk._troubles)
+    terms = desk_terms(here.settings, here.strategy)
+    here.desk.take(replace(terms, pairs=(BTC,), watched=(BTC, ETH)))
+    here.looks()
+    assert "pair_whitelist" not in str(here.desk._troubles)
+    assert "pair ETH/USDT" in str(here.desk._troubles)

@@ -352,7 +352,10 @@ def test_a_pair_that_is_traded_no_more_keeps_its_trade_and_the_daemon_starts(sce
     here.looks(2)
     here.desk._shown_s = -1
     here.looks()
-    assert "there is none of ETH/USDT" in here.desk.view.trouble
+    assert (
+        "pair ETH/USDT: paper on scripted does not list it any more: trade 2 stays" in here.desk.view.trouble
+    )
+    assert "pair BTC/USDT" in here.desk.view.trouble
     assert "leaving trade 2" in here.ask("exit", trade="2")["text"]
     here.looks(2)
     assert here.trade(2).is_open
@@ -361,6 +364,30 @@ def test_a_pair_that_is_traded_no_more_keeps_its_trade_and_the_daemon_starts(sce
     assert here.trade(2).exit_reason == "force_exit"
     assert here.trade(2).closed_ms
     here.close()
+
+
+def test_limits_of_risk_take_what_is_listed_no_more_for_nothing(scene):
+    here = scene(candled={"risk": {"max_drawdown": 0.05}})
+    here.enter(ETH)
+    here.looks()
+    del here.source.prices[ETH]
+    here.ask("reconcile")
+    here.looks()
+    assert "max_drawdown" in here.desk._entries.gates["*"][0]
+
+
+def test_a_trade_that_was_sold_ends_though_its_pair_is_listed_no_more(scene, monkeypatch):
+    here = scene()
+    here.enter(ETH)
+    monkeypatch.setattr(type(here.desk._exits._stops), "_tell", lambda *_: _no_route())
+    here.tick("exit_long", pair=ETH)
+    (trade,) = here.trades(is_open=True)
+    assert [order.state for order in trade.orders] == [OrderState.FILLED] * 2, "the daemon dies then"
+    monkeypatch.undo()
+    del here.source.prices[ETH]
+    here = here.again(exchange={"name": "simulated", "pair_whitelist": [str(BTC)]})
+    here.looks(2)
+    assert not here.trade(1).is_open
 
 
 # an exchange that was away
@@ -610,3 +637,41 @@ def test_nothing_is_added_to_a_trade_that_was_told_to_leave(scene):
     before = len(here.trades()[0].orders)
     here.looks(3)
     assert len(here.trades()[0].orders) == before
+
+
+# the end of a trade
+
+
+def test_a_market_that_does_not_answer_when_a_trade_ends_holds_no_ledger_and_loses_nothing(scene):
+    here = scene(protections=[{"method": "CooldownPeriod", "stop_duration_candles": 30}])
+    broker = live(here)
+    sources = here.desk._strategy._sources
+    asked, slow = [], [True]
+
+    def rules(pair):
+        asked.append(here.desk._ledger._tables._connection.in_transaction)
+        if slow[0]:
+            raise Retryable("no filters within 30 s")
+        return broker.rules(pair)
+
+    def see(name, *_):
+        if name == "balances":
+            asked.append(here.desk._ledger._tables._connection.in_transaction)
+
+    here.enter()
+    sources._market, broker.before = rules, see
+    here.tick("exit_long")
+    (trade,) = here.trades(is_open=True)
+    assert trade.orders[-1].fills, "what ended it is known"
+    slow[0] = False
+    here.looks()
+    (trade,) = here.trades(is_open=False)
+    assert trade.exit_reason == "exit_signal"
+    here.tick("enter_long")
+    assert "CooldownPeriod" in here.desk._entries.gates[BTC][0]
+    assert len(asked) > 3
+    assert not any(asked), "nobody waits for the exchange while the ledger is held"
+
+
+def _no_route():
+    raise Retryable("no route")

@@ -7,6 +7,8 @@ import pytest
 from desk_scene import BTC, Scene
 
 from daemon.core.errors import Refused
+from daemon.trading.ledger import Ledger
+from daemon.trading.ledger_connection import LedgerFault
 from daemon.trading.orders import Leg, OrderState
 from daemon.trading.paper import PaperBroker
 from daemon.trading.paper_market import CandleMarket
@@ -139,4 +141,35 @@ def test_an_exit_that_rests_does_not_give_way_to_an_emergency_that_cannot_be_sol
     here.source.volume = D(1_000_000)
     here.go("101")
     assert here.trades(is_open=False)[0].exit_reason == "exit_signal"
+    here.close()
+
+
+@pytest.mark.parametrize("ends", ["left of a sale", "by command"])
+def test_what_is_written_off_is_told_once_when_it_has_happened(tmp_path, monkeypatch, caplog, ends):
+    here = Scene(tmp_path, order_types=MARKET, exit_pricing={"price_side": "bid"}, stake_amount=6)
+    here.enter()
+    usual = Ledger.close_trade
+
+    def fail(*_, **__):
+        raise LedgerFault("the disk is full")
+
+    monkeypatch.setattr(Ledger, "close_trade", fail)
+    if ends == "by command":
+        here.go("80")
+        here.ask("exit", trade="1")
+    else:
+        here.source.volume = D("0.5")  # a tenth of it is taken
+        here.tick("exit_long")
+        here.source.volume = D(0)
+        (trade,) = here.trades(is_open=True)
+        here.desk._broker.cancel(BTC, trade.orders[-1].intent.client_id, "")  # by hand
+    here.looks(3)
+    (trade,) = here.trades(is_open=True)
+    assert "too little to be sold" not in trade.exit_detail
+    assert "dust" not in caplog.messages
+    monkeypatch.setattr(Ledger, "close_trade", usual)
+    here.looks(2)
+    (trade,) = here.trades(is_open=False)
+    assert trade.exit_detail.count("too little to be sold") == 1
+    assert caplog.messages.count("dust") == 1
     here.close()

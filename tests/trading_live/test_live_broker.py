@@ -43,6 +43,19 @@ def test_a_pair_that_is_not_there_is_left_out_and_spoils_nothing(broker):
     assert set(broker.quotes([BTC, Pair("NOPE/USDT")])) == {"BTC/USDT"}
 
 
+def test_a_pair_that_the_exchange_refuses_has_its_markets_asked_for_again(exchange, broker, monkeypatch):
+    eth = Pair("ETH/USDT")
+    exchange.delist(eth)
+    with pytest.raises(Refused):  # by the markets of a moment ago it is there
+        broker.quotes([BTC, eth])
+    assert broker.unlisted([BTC, eth]) == frozenset(), "not more often than once a minute"
+    monkeypatch.setattr("daemon.market.ccxt_market._MARKETS_AGAIN_S", 0.0)
+    with pytest.raises(Refused):
+        broker.quotes([BTC, eth])
+    assert broker.unlisted([BTC, eth]) == {eth}
+    assert set(broker.quotes([BTC, eth])) == {BTC}
+
+
 def test_the_order_book_is_best_first(exchange, broker):
     exchange.move(BTC, "10000.05")  # 9999.97 < 10000.05, but as texts it is the other way round
     book = broker.order_book(BTC, 20)

@@ -1,6 +1,7 @@
 """The trading room on a real exchange's client."""
 
 import json
+import queue
 import threading
 from types import SimpleNamespace
 
@@ -12,13 +13,18 @@ from daemon.app_reload import _Told
 from daemon.config import load_settings
 from daemon.config.reloading import reloaded
 from daemon.core.clock import SystemClock
-from daemon.core.errors import ConfigError
+from daemon.core.errors import ConfigError, Refused
+from daemon.core.pair import Pair
 from daemon.market.ccxt_market import CcxtMarket
 from daemon.runtime.account_ledger import opened_ledger
 from daemon.runtime.trading_room import desk_of
 from daemon.strategy.loader import load_strategy
 from daemon.trading import live
-from daemon.trading.messages import Inbox
+from daemon.trading.messages import Command, Inbox
+from daemon.trading.orders import Leg, OrderState, OrderType, Side
+from daemon.trading.plans import OrderPlan
+
+ETH = Pair("ETH/USDT")
 
 
 def settings_for(exchange, folder, pairs=(BTC,), **changes):
@@ -111,3 +117,101 @@ def test_a_pair_that_joins_must_have_a_least_order_that_the_stake_covers(room, e
     with pytest.raises(ConfigError, match=r"stake_amount 5 is below .*: ETH/USDT 5\.\d+$"):
         told.check(reloaded(parts.settings, settings_for(exchange, tmp_path, both, stake_amount=5)))
     assert told._terms.rules.stake_amount == 50, "nothing has changed"
+
+
+# a pair that is gone
+
+
+def begun(parts, kind=OrderType.LIMIT):
+    """A trade in ETH, and the id of its order: with a limit it rests, at the market it is filled."""
+    desk = parts.desk
+    desk.step()
+    rules, bid = desk.broker.rules(ETH), desk.broker.quotes([ETH])[ETH].bid
+    price = rules.price(bid / 2)
+    plan = OrderPlan(
+        pair=ETH,
+        leg=Leg.ENTRY,
+        side=Side.BUY,
+        type=kind,
+        amount=rules.amount(50 / bid),
+        price=price if kind is OrderType.LIMIT else None,
+        expected=price,
+    )
+    return desk._orders.begin(plan, 0, strategy="S", timeframe="5m").orders[0].intent.client_id
+
+
+def told(desk, do, **arguments):
+    """What a command is answered, or the error."""
+    answer = queue.SimpleQueue()
+    desk._inbox.put(Command(do=do, arguments=arguments, answer=answer))
+    desk.step()
+    return answer.get(timeout=5)
+
+
+def shown(desk):
+    desk._shown_s = -1
+    desk.step()
+    return desk.view
+
+
+@pytest.mark.parametrize("whitelisted", [False, True])
+def test_a_pair_that_is_gone_is_named_with_its_remedy_and_bars_nothing_of_the_others(
+    room, exchange, caplog, whitelisted
+):
+    parts = room(pairs=[BTC, ETH], force_entry_enable=True)
+    name = begun(parts)
+    if not whitelisted:  # a daemon that starts with it is refused; there it goes while it runs
+        parts.desk.close()
+        parts = room(force_entry_enable=True)
+    exchange.delist(ETH)
+    parts.market._pairs_due_s = 0.0
+    parts.desk._truth.soon()
+    desk = parts.desk
+    view = shown(desk)
+    order = desk._ledger.order(name)
+    assert (desk._truth.obstacles, order.state) == ((), OrderState.OPEN), "it is kept as it was"
+    assert view.trouble.count("ETH/USDT") == 1
+    assert "pair ETH/USDT: binance does not list it any more" in view.trouble
+    assert ("pair_whitelist" in view.trouble) is whitelisted
+    assert "leaving trade 1" in told(desk, "exit", trade="1")["text"]
+    assert shown(desk).trouble == view.trouble, "and said once"
+    told_of = [r.message for r in caplog.records if "ETH/USDT" in str(getattr(r, "fields", ""))]
+    assert told_of.count("desk_failed") == 1
+    assert "exchange_failed" not in caplog.messages
+    assert isinstance(told(desk, "enter", pair=str(ETH)), Refused)
+    assert isinstance(told(desk, "enter", pair=str(BTC)), dict)
+    assert [trade.pair for trade in desk._ledger.trades(is_open=True)] == [ETH, BTC]
+    exchange.list_again(ETH)
+    parts.market._pairs_due_s = 0.0
+    desk.step()  # a price has come: what has happened since is asked for first
+    assert shown(desk).trouble == ""
+    assert desk._ledger.order(name).state is OrderState.CANCELLED, "as soon as it can be asked for, it is"
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_is_in_doubt_about_a_pair_that_is_gone_is_no_doubt_about_others(room, exchange, caplog, lost):
+    parts = room(pairs=[BTC, ETH], force_entry_enable=True)
+    desk = parts.desk
+    desk.step()
+    exchange.lag_ms, exchange.book.listener = 3_600_000, lambda *_: None
+    exchange.script(*["unknown"] * lost, path="POST order")
+    exchange.script(*["stale"] * (2 * lost), path="GET order")
+    name = begun(parts, OrderType.MARKET)
+    exchange.delist(ETH)
+    exchange.do(lambda book, _now: book.free.update(ETH=0))  # what became of it nobody tells
+    parts.market._pairs_due_s = 0.0
+    desk._truth.soon()
+    desk.step()
+    state = desk._ledger.order(name).state
+    assert state is (OrderState.UNKNOWN if lost else OrderState.FILLED)
+    desk._truth._reconciliation._confirm_ms = 0  # it has stood long enough
+    desk._truth.soon()
+    desk.step()
+    assert desk._truth.obstacles == ()
+    assert isinstance(told(desk, "enter", pair=str(BTC)), dict)
+    assert "trade 1 stays as it is" in shown(desk).trouble
+    assert desk._ledger.trade(1).is_open
+    assert desk._ledger.order(name).state is state
+    assert (
+        "less than open trades hold" in str([r.__dict__.get("fields") for r in caplog.records])
+    ) is not lost

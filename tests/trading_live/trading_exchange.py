@@ -101,6 +101,7 @@ class TradingExchange(LocalExchange):
         self.lag_ms = 1500
         self.jumpy, self.brief = False, False
         self._right_s = 0.0
+        self.gone = {}
         self._listeners, self._pushes = [], set()
         self._pace = pace
         self._start_ms = self.clock.now_ms()
@@ -134,6 +135,23 @@ class TradingExchange(LocalExchange):
     def do(self, act):
         """What ``act(book, now_ms)`` returns, in the exchange's own thread."""
         return self._sync(lambda: act(self.book, self.now_ms()))
+
+    def delist(self, pair):
+        """The pair is gone as if it had never been there: its orders end untold, and whoever names it is refused."""
+
+        def act():
+            name = pair.replace("/", "")
+            self._listeners.clear()
+            for order in [each for each in self.book.open_orders() if each.symbol == name]:
+                self.book.cancel(order, self.now_ms())
+            self.gone[name] = self.book.symbols.pop(name)
+
+        self._sync(act)
+
+    def list_again(self, pair):
+        """Undo `delist`."""
+        name = pair.replace("/", "")
+        self._sync(lambda: self.book.symbols.update({name: self.gone.pop(name)}))
 
     def _sync(self, act):
         async def called():

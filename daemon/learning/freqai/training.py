@@ -17,8 +17,8 @@ from daemon.learning.evaluate import classification_metrics, regression_metrics
 from daemon.learning.fit import clean_rows, split_options
 from daemon.learning.freqai.estimators import estimator_files
 from daemon.learning.freqai.kitchen import FreqaiDataKitchen
-from daemon.learning.freqai.live import Predictor, new_instance, predictor_of
 from daemon.learning.freqai.pipeline_bytes import pipelines_bytes
+from daemon.learning.freqai.predictor import Predictor, new_instance, predictor_of
 from daemon.learning.importance import PAGE, importance_page
 from daemon.learning.job import TrainingResult
 from daemon.learning.split import split
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daemon.learning.fit import Clean
-    from daemon.learning.freqai.live import Said
+    from daemon.learning.freqai.predictor import Said
     from daemon.learning.job import Target, TrainingJob
     from daemon.learning.models.user import UserClass
 
