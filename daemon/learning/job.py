@@ -85,7 +85,10 @@ class TrainingJob:
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values, not copied: there are thousands of them."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return values | {"targets": [asdict(each) for each in self.targets], "pipeline": asdict(self.pipeline)}
+        return values | {
+            "targets": [asdict(each) for each in self.targets],
+            "pipeline": asdict(self.pipeline),
+        }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TrainingJob:
