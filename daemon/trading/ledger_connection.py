@@ -26,6 +26,8 @@ _PASSING = {
     sqlite3.SQLITE_NOMEM: "the memory is used up",
 }
 _BUSY_S = 5.0
+_CACHE_KB = 512
+"""Of a connection: by default it grows with the account until it has 2 MB, for weeks. The system keeps the file's pages, too."""
 
 
 class LedgerFault(Retryable):
@@ -82,6 +84,7 @@ def opened(path: Path, *, write_ahead: bool = True) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
     return connection
 
 
@@ -97,6 +100,7 @@ def opened_to_read(path: Path) -> sqlite3.Connection:
     with translated(path), _closed_on_error(connection):
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
     return connection
 
 
