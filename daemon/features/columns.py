@@ -37,6 +37,7 @@ def shifted(names: tuple[str, ...]) -> tuple[int, ...] | None:
 
 _ROWS = 512
 """Base candles whose features are gathered at a time: a megabyte stays near the processor."""
+_FLOAT32 = np.dtype(np.float32)
 _NEVER_MS = np.iinfo(np.int64).max
 
 
@@ -107,13 +108,16 @@ def gather(
     give_way: Callable[[], None] = lambda: None,
 ) -> None:
     """Fill [n, columns] with what `gathered` gives."""
-    for at, rows in gathered(parts, close_ms, give_way):
+    for at, rows in gathered(parts, close_ms, give_way, out.dtype):
         out[at : at + len(rows)] = rows
 
 
 def gathered(
-    parts: Sequence[Part], close_ms: NDArray[np.int64], give_way: Callable[[], None] = lambda: None
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    parts: Sequence[Part],
+    close_ms: NDArray[np.int64],
+    give_way: Callable[[], None] = lambda: None,
+    dtype: np.dtype[Any] = _FLOAT32,
+) -> Iterator[tuple[int, NDArray[Any]]]:
     """The features of many base candles from block rows, some candles at a time.
 
     A higher timeframe's row is visible from its own close on. A row that is not there is NaN: an old value
@@ -123,11 +127,12 @@ def gathered(
         parts: blocks that have rows, in the order of the columns.
         close_ms: int64[n], closes of base candles, increasing.
         give_way: called before each stretch of candles.
+        dtype: of what is given.
 
     Yields:
-        Index of the first candle of a stretch, and float32[candles, columns], which the next one overwrites.
+        Index of the first candle of a stretch, and [candles, columns], which the next one overwrites.
     """
-    pieces: list[tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_], slice]] = []
+    pieces: list[tuple[NDArray[Any], NDArray[np.int64], NDArray[np.bool_], slice]] = []
     width = 0
     for part in parts:
         view = part.view
@@ -143,7 +148,7 @@ def gathered(
             columns = slice(width, width + values.shape[1] * len(back))
             pieces.append((values, rows, absent[:, None] | (rows < 0), columns))
             width = columns.stop
-    block = np.empty((min(_ROWS, len(close_ms)), width), np.float32)
+    block = np.empty((min(_ROWS, len(close_ms)), width), dtype)
     for start in range(0, len(close_ms), _ROWS):
         give_way()
         some = block[: len(close_ms) - start]
