@@ -281,6 +281,15 @@ def test_a_flipped_bit_is_found_by_the_models_that_would_not_survive_it(cls):
             cls.from_bytes(data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
 
 
+@pytest.mark.parametrize("length", [0, 3, 7, 8, 100, -1])
+def test_catboost_does_not_see_a_file_that_is_cut_off(length, monkeypatch):
+    cls = installed("CatboostRegressor")
+    data = fitted(cls).to_bytes()
+    monkeypatch.setattr("catboost.CatBoost.load_model", None)
+    with pytest.raises(Corrupt, match="cut off"):
+        cls.from_bytes(data[:length])
+
+
 def test_three_classes_are_told_apart(classifier):
     rows = some_rows(classifies=True)
     three = Rows(rows.features, np.digitize(rows.features[:, 1], [-0.5, 0.5]), rows.weights)

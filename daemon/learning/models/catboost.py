@@ -52,6 +52,8 @@ _REACH = frozenset(
 )
 """Parameters that say how far a fit goes."""
 # CatBoost knows one parameter by several names and refuses two of them at once.
+_LETTERS = b"CBM1"
+"""What a CatBoost file begins with; four bytes of the length of the trees follow, then these."""
 _ALIASES = (
     {"iterations", "n_estimators", "num_boost_round", "num_trees"},
     {"learning_rate", "eta"},
@@ -117,6 +119,9 @@ class _Catboost:
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """See `Model`."""
+        # CatBoost shall not look behind the end of a file that is cut off.
+        if data[:4] != _LETTERS or len(data) < 8 + int.from_bytes(data[4:8], "little"):
+            raise Corrupt("not a CatBoost model: it begins otherwise, or is cut off")
         booster = catboost.CatBoost()
         try:
             booster.load_model(blob=data)
