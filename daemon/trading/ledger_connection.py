@@ -27,7 +27,8 @@ _PASSING = {
 }
 _BUSY_S = 5.0
 _CACHE_KB = 512
-"""Of a connection: by default it grows with the account until it has 2 MB, for weeks. The system keeps the file's pages, too."""
+"""Of the daemon's connection: by default it grows with the account until it has 2 MB, for weeks. The system keeps the
+file's pages, too."""
 
 
 class LedgerFault(Retryable):
@@ -100,7 +101,6 @@ def opened_to_read(path: Path) -> sqlite3.Connection:
     with translated(path), _closed_on_error(connection):
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
     return connection
 
 

@@ -72,7 +72,7 @@ def test_kills_at_random_moments_change_neither_account_nor_trades(place):
         again, account = ledger(here)
         assert (again, account) == (trades, wallet)
         assert all(trade.exit_detail for trade in closed if position_of(trade).bought)
-    last = here.run("--candles", "4")
+    last = here.run("--candles", "8")
     assert not last.events(level="error"), last.text()[-3000:]
     trades, wallet = ledger(here)
     assert_sound(trades, wallet)

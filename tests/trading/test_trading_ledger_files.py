@@ -10,7 +10,7 @@ from trading_desk import T0, D, begin, fill, intent, report, sent
 from daemon.core.errors import ConfigError, Corrupt, Retryable
 from daemon.state.atomic import set_aside
 from daemon.trading.ledger import Ledger, LedgerReader
-from daemon.trading.ledger_connection import opened, opened_to_read
+from daemon.trading.ledger_connection import opened
 from daemon.trading.ledger_files import (
     RESTORED,
     backup_paths,
@@ -231,9 +231,8 @@ def test_a_deposit_is_as_exact_as_it_was_given(path):
     ledger.close()
 
 
-@pytest.mark.parametrize("connect", [opened, opened_to_read])
-def test_a_connections_memory_does_not_grow_with_the_account(path, connect):
+def test_the_memory_of_the_daemons_connection_does_not_grow_with_the_account(path):
     written(path)
-    connection = connect(path)
+    connection = opened(path)
     assert connection.execute("PRAGMA cache_size").fetchone()[0] == -512  # KiB
     connection.close()
