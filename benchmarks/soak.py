@@ -7,7 +7,7 @@ candle as soon as the engine asks to sleep, and at the end of each day it waits 
 to do. What is reduced is the work per tick and training, not their number: a strategy of three features, 5m only, a
 window of three days, 20 trees. Predictions and candles are kept for as many days as the configuration says, so that
 the disk is bounded, too. What is kept for days is a ring that fills first: so the daemon whose days are measured is
-started on what another one left after a week. Each simulated day memory, open files, threads, files and the time of a
+started on what another one left after a week, and on a full `metric_tracker.json`. Each simulated day memory, open files, threads, files and the time of a
 tick are measured. The line through the days from the second on must not rise by more than its own noise.
 """
 
@@ -33,6 +33,7 @@ from daemon.config import load_settings
 from daemon.core.clock import SystemClock
 from daemon.runtime.allocators import keep_memory_level
 from daemon.state.folder import StateFolder
+from daemon.state.metric_tracker import KEPT
 
 DAY = 288
 KEPT_DAYS = 5
@@ -327,14 +328,13 @@ def summed_up(rows):
     }
     rings = {
         name: filled([row[name] for row in rows])
-        for name in ("record_kb", "candles_kb", "record_in_memory_kb", "other_state_kb")
+        for name in ("record_kb", "candles_kb", "record_in_memory_kb", "metrics_kb", "other_state_kb")
     }
     grows = {
         name: line([row[name] for row in rows])
         for name in (
             "rss_kb",
             "ledger_kb",  # the account: no trade is ever dropped
-            "metrics_kb",  # no more than 500 values of each metric, which take weeks to come together
         )
     }
     verdict = {name: is_level(name, found, len(rows)) for name, found in level.items()}
@@ -386,6 +386,16 @@ def lived(folder, pairs, days, *, step=1, minutes=1e9, probe=lambda _: None):
     return heard.rows
 
 
+def fill_metrics(folder):
+    """As many values of each metric as are ever kept, which would take a daemon weeks, and those of trainings years."""
+    state = StateFolder(folder / "user_data" / "models" / "soak")
+    found = json.loads(state.metric_tracker.read_text())
+    for series in (each for metrics in found.values() for each in metrics.values()):
+        for name, values in series.items():
+            series[name] = values[:1] * (KEPT - len(values)) + values
+    state.metric_tracker.write_text(json.dumps(found))
+
+
 def known_names():
     """Python's own table of names doubles once in a process' life, when some 16,000 have come in, gone or not.
 
@@ -415,6 +425,7 @@ def main():
         return
     with tempfile.TemporaryDirectory(prefix="candled-soak-") as name:
         meters.child(__file__, "--folder", name, "--pairs", given.pairs, "--days", WEEK, "--step", WEEKS_STEP)
+        fill_metrics(Path(name))
         daily = lived(Path(name), given.pairs, given.days, step=given.step, minutes=given.minutes)
     asked = {"workload": "W7 soak", "pairs": given.pairs, "days": len(daily), "candles_at_once": given.step}
     meters.emit(asked | summed_up(daily) | {"daily": daily})
