@@ -7,8 +7,9 @@ candle as soon as the engine asks to sleep, and at the end of each day it waits 
 to do. What is reduced is the work per tick and training, not their number: a strategy of three features, 5m only, a
 window of three days, 20 trees. Predictions and candles are kept for as many days as the configuration says, so that
 the disk is bounded, too. What is kept for days is a ring that fills first: so the daemon whose days are measured is
-started on what another one left after a week, and on a full `metric_tracker.json`. Each simulated day memory, open files, threads, files and the time of a
-tick are measured. The line through the days from the second on must not rise by more than its own noise.
+started on what another one left after a week, and on a full `metric_tracker.json`. Each simulated day memory, open
+files, threads, files and the time of a tick are measured. The line through the days from the second on must not rise
+by more than its own noise.
 """
 
 import os
