@@ -102,6 +102,7 @@ class CcxtMarket:
         self.page_limit = self._client.page_limit()
         self.rows = RowCheck(exchange_id, self._time, clock)
         self._pairs: frozenset[Pair] | None = None
+        self._missed: frozenset[Pair] = frozenset()
         self._pairs_s = self._pairs_due_s = 0.0
         self._load, self._measure = Joint(self._load_pairs), Joint(self._measure_time)
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -145,9 +146,10 @@ class CcxtMarket:
         """Have the exchange's clock looked at again before the next request; in the market's own loop only."""
         self._time.doubt()
 
-    def doubt_pairs(self) -> None:
-        """Have the markets asked for again as soon as the last answer is a minute old: the exchange has refused a pair."""
-        self._pairs_due_s = min(self._pairs_due_s, self._pairs_s + _MARKETS_AGAIN_S)
+    def doubt_pairs(self, after_s: float | None = None) -> None:
+        """Have the markets asked for again when the last try is so old, a minute: a pair was refused, or may be back."""
+        due_s = self._pairs_s + (_MARKETS_AGAIN_S if after_s is None else after_s)
+        self._pairs_due_s = min(self._pairs_due_s, due_s)
 
     @property
     def client(self) -> CcxtClient:
@@ -214,11 +216,9 @@ class CcxtMarket:
         if self._pairs is None or self._clock.monotonic_s() >= self._pairs_due_s:
             try:
                 await self._retried(self._load, deadline_s)
-            except Retryable:
+            except CandledError:  # what is known holds until the next try
                 if self._pairs is None:
                     raise
-                # Else everybody who asks would wait for as long.
-                self._pairs_due_s = self._clock.monotonic_s() + _MARKETS_AGAIN_S
         return self._pairs or frozenset()
 
     async def _answers(
@@ -276,9 +276,16 @@ class CcxtMarket:
         raise last or Retryable(f"{self.name} gave no answer in time")
 
     async def _load_pairs(self) -> None:
-        now_s = self._clock.monotonic_s()
-        self._pairs = await self._client.pairs(now_s + _MARKETS_BUDGET_S)
-        self._pairs_s, self._pairs_due_s = now_s, now_s + _MARKETS_KEPT_S
+        self._pairs_s = self._clock.monotonic_s()
+        # Should it fail, nobody waits for it again before.
+        self._pairs_due_s = self._pairs_s + _MARKETS_AGAIN_S
+        found = await self._client.pairs(self._pairs_s + _MARKETS_BUDGET_S)
+        missing = (self._pairs or found) - found
+        # One answer may be incomplete: gone is what the next one lacks, too, a minute later.
+        unsure, self._missed = missing - self._missed, missing
+        self._pairs = found | unsure
+        if not unsure:
+            self._pairs_due_s = self._pairs_s + _MARKETS_KEPT_S
 
     async def _measure_time(self) -> None:
         try:

@@ -305,6 +305,6 @@ class _Child:
         if self.process.stdin is not None:
             self.process.stdin.close()
         os.close(self._answers)
-        os.close(self._memory)
-        self._memory = -1  # lest a room that is left writes to another file
+        memory, self._memory = self._memory, -1  # lest a room that is left write to another file
+        os.close(memory)
         self._stderr.close()

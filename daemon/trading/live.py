@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Real seconds for a question, which is asked again within them.
 _ASK_S, _LIST_S = 15.0, 60.0
+_LISTED_AGAIN_S = 600.0
+"""From one look whether a pair that was gone is back to the next: the list of all markets is long."""
 # More pairs than this, and one question for all orders of the account is cheaper than one for each pair.
 _PAIRS_ONE_BY_ONE = 12
 # How far back a price is still the one of a moment.
@@ -62,12 +64,15 @@ class LiveBroker:
 
     def unlisted(self, pairs: Iterable[Pair]) -> frozenset[Pair]:
         """See `Broker`."""
-        return frozenset(pairs) - self._market.pairs()
+        gone = frozenset(pairs) - self._market.pairs()
+        if gone:
+            self._market.doubt_pairs(_LISTED_AGAIN_S)
+        return gone
 
     def quotes(self, pairs: Sequence[Pair]) -> Mapping[Pair, Quote]:
         """See `Broker`; best bid and ask and the newest trade."""
-        known = self._market.pairs()  # one that is not there would spoil the answer for all
-        names = [str(pair) for pair in pairs if pair in known]
+        known = self._market.pairs()  # one that is not there, or not now, would spoil the answer for all
+        names = [str(pair) for pair in pairs if pair in known and str(pair) in (self._ccxt.markets or {})]
         if not names:
             return {}
         answer = self._calls.asked(lambda ccxt: ccxt.fetch_tickers(names), f"prices on {self.name}", _ASK_S)

@@ -141,6 +141,9 @@ class OrderNews:
         intent = order.intent
         fills: Sequence[Fill] = ()
         if not self._lists(intent.pair):
+            # By the refusal that had the markets asked for again.
+            if intent.pair in self._faults.get("order", ""):
+                del self._faults["order"]
             return order
         try:
             report = self._broker.order(intent.pair, intent.client_id, order.exchange_id)
@@ -187,7 +190,7 @@ class OrderNews:
         """Whether the exchange can be asked about a pair; of one that it has no more, nothing is learned (`DeskTruth` tells)."""
         try:
             return not self._broker.unlisted([pair])
-        except (Retryable, ConfigError):  # whatever is wanted of it will tell
+        except (Retryable, Refused, ConfigError):  # whatever is wanted of it will tell
             return True
 
     def _is_about_a_lost_pair(self, exc: CandledError, pair: Pair) -> bool:

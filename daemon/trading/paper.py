@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from daemon.trading.paper_market import Depth, PaperMarket
     from daemon.trading.records import OrderRecord
 
-ENDED_KEPT = 50
+ENDED_KEPT = 100
 """Orders that are over, and told of, and still answered for; the ledger has them all."""
 
 

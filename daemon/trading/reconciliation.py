@@ -95,7 +95,10 @@ class Reconciliation:
         notes = (*reconcile.notes(listed, ours), *of_lost)
         reasons = (*reconcile.reasons(orders, missing, barring), *self._ledger.contradictions())
         if restored:
-            reasons = self._restored(reasons, notes)
+            unasked = (
+                f"{pair} cannot be asked for: the exchange does not list it" for pair in sorted(unlisted)
+            )
+            reasons = self._restored(reasons, (*notes, *unasked))
         return Findings(
             at_ms=now_ms,
             unlisted=unlisted,

@@ -266,3 +266,37 @@ def test_a_system_clock_that_is_set_stops_no_request_and_is_seen_through(exchang
         assert isinstance(market.fetch([request_of()], 5.0)[0], CandleFrame)
         assert abs(market.now_ms() - exchange.clock.now_ms()) < 2000
     assert len(exchange.asked("time")) == 3
+
+
+def test_a_pair_is_gone_when_two_answers_lack_it_a_minute_apart(exchange, connect, monkeypatch):
+    clock, told = FakeClock(START_MS), [{*PAIRS}, {PAIRS[0]}, {*PAIRS}, {PAIRS[0]}, {PAIRS[0]}]
+    market = connect(exchange, clock=clock)
+
+    async def pairs(_deadline_s):
+        return frozenset(told.pop(0))
+
+    monkeypatch.setattr(market._client, "pairs", pairs)
+    assert market.pairs() == frozenset(PAIRS)
+    for wait_s, expected in ((3_600, PAIRS), (60, PAIRS), (3_600, PAIRS), (59, PAIRS), (1, PAIRS[:1])):
+        clock.advance(wait_s * 1000)
+        assert market.pairs() == frozenset(expected), told
+    assert not told
+
+
+def test_whoever_doubts_markets_that_are_not_told_does_not_wait_for_them_again_at_once(
+    exchange, connect, monkeypatch
+):
+    clock, tries = FakeClock(START_MS), []
+    market = connect(exchange, clock=clock)
+    assert market.pairs() == frozenset(PAIRS)
+
+    async def pairs(_deadline_s):
+        tries.append(1)
+        raise Refused("no")
+
+    monkeypatch.setattr(market._client, "pairs", pairs)
+    clock.advance(3_600_000)
+    assert market.pairs() == frozenset(PAIRS)
+    market.doubt_pairs()
+    assert market.pairs() == frozenset(PAIRS)
+    assert len(tries) == 1

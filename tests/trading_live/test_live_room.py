@@ -20,6 +20,7 @@ from daemon.runtime.account_ledger import opened_ledger
 from daemon.runtime.trading_room import desk_of
 from daemon.strategy.loader import load_strategy
 from daemon.trading import live
+from daemon.trading.ledger_files import RESTORED
 from daemon.trading.messages import Command, Inbox
 from daemon.trading.orders import Leg, OrderState, OrderType, Side
 from daemon.trading.plans import OrderPlan
@@ -140,6 +141,14 @@ def begun(parts, kind=OrderType.LIMIT):
     return desk._orders.begin(plan, 0, strategy="S", timeframe="5m").orders[0].intent.client_id
 
 
+def believed(parts, times=2):
+    """The markets are asked for again, and once more: one answer alone may be incomplete."""
+    for _ in range(times):
+        parts.market._pairs_due_s = 0.0
+        parts.market.pairs()
+    parts.desk._truth.soon()
+
+
 def told(desk, do, **arguments):
     """What a command is answered, or the error."""
     answer = queue.SimpleQueue()
@@ -164,8 +173,7 @@ def test_a_pair_that_is_gone_is_named_with_its_remedy_and_bars_nothing_of_the_ot
         parts.desk.close()
         parts = room(force_entry_enable=True)
     exchange.delist(ETH)
-    parts.market._pairs_due_s = 0.0
-    parts.desk._truth.soon()
+    believed(parts)
     desk = parts.desk
     view = shown(desk)
     order = desk._ledger.order(name)
@@ -188,6 +196,64 @@ def test_a_pair_that_is_gone_is_named_with_its_remedy_and_bars_nothing_of_the_ot
     assert desk._ledger.order(name).state is OrderState.CANCELLED, "as soon as it can be asked for, it is"
 
 
+def test_a_pair_that_one_answer_lacks_is_in_doubt_and_not_gone(room, exchange):
+    parts = room(pairs=[BTC, ETH], force_entry_enable=True)
+    begun(parts, OrderType.MARKET)
+    parts.desk.step()
+    exchange.delist(ETH)
+    believed(parts, times=1)
+    desk = parts.desk
+    desk.step()
+    assert not desk._truth.unlisted
+    assert "could not be asked" in " ".join(desk._truth.obstacles)
+    assert set(desk.broker.quotes([BTC, ETH])) == {BTC}, "others have their prices"
+    assert isinstance(told(desk, "enter", pair=str(BTC)), Refused)
+    exchange.list_again(ETH)
+    believed(parts, times=1)
+    desk.step()
+    assert (desk._truth.obstacles, shown(desk).trouble) == ((), "")
+
+
+def test_markets_that_are_refused_end_no_daemon(room, exchange, monkeypatch):
+    parts = room(pairs=[BTC, ETH])
+    begun(parts)
+    parts.desk.step()
+
+    async def refused(_deadline_s):
+        raise Refused("markets of binance: params error")
+
+    monkeypatch.setattr(parts.market._client, "pairs", refused)
+    parts.market._pairs_due_s = 0.0
+    parts.desk._orders.ask_again()
+    parts.desk.step()
+    assert parts.market.pairs() >= {BTC, ETH}
+
+
+def test_a_refusal_that_came_before_a_pair_was_known_to_be_gone_is_not_told_for_ever(room, exchange):
+    parts = room(pairs=[BTC, ETH])
+    begun(parts)
+    exchange.delist(ETH)
+    parts.desk._orders.ask_again()
+    parts.desk.step()
+    assert "order: " in shown(parts.desk).trouble
+    believed(parts)
+    parts.desk._orders.ask_again()
+    parts.desk.step()
+    assert "order: " not in shown(parts.desk).trouble
+
+
+def test_a_backup_is_not_whole_while_a_pair_cannot_be_asked_for(room, exchange):
+    parts = room(pairs=[BTC, ETH])
+    begun(parts)
+    exchange.delist(ETH)
+    believed(parts)
+    desk = parts.desk
+    desk._ledger.put(RESTORED, {"fault": "damaged"})
+    desk.step()
+    assert "ETH/USDT cannot be asked for" in " ".join(desk._truth.obstacles)
+    assert desk._ledger.get(RESTORED)
+
+
 @pytest.mark.parametrize("lost", [False, True])
 def test_what_is_in_doubt_about_a_pair_that_is_gone_is_no_doubt_about_others(room, exchange, caplog, lost):
     parts = room(pairs=[BTC, ETH], force_entry_enable=True)
@@ -199,8 +265,7 @@ def test_what_is_in_doubt_about_a_pair_that_is_gone_is_no_doubt_about_others(roo
     name = begun(parts, OrderType.MARKET)
     exchange.delist(ETH)
     exchange.do(lambda book, _now: book.free.update(ETH=0))  # what became of it nobody tells
-    parts.market._pairs_due_s = 0.0
-    desk._truth.soon()
+    believed(parts)
     desk.step()
     state = desk._ledger.order(name).state
     assert state is (OrderState.UNKNOWN if lost else OrderState.FILLED)
