@@ -1,15 +1,15 @@
 """W7: the whole daemon over 30 simulated days, 50 pairs, a retrain of every pair each day, as fast as it goes.
 
-  python benchmarks/soak.py [--pairs 50] [--days 30] [--step 1]
+  python benchmarks/soak.py [--pairs 50] [--days 30] [--step 1] [--metrics]
 
 It is `candled run` with all its threads, on the simulated exchange, but for the clock: market time moves on by one
 candle as soon as the engine asks to sleep, and at the end of each day it waits for the trainer to have nothing left
 to do. What is reduced is the work per tick and training, not their number: a strategy of three features, 5m only, a
 window of three days, 20 trees. Predictions and candles are kept for as many days as the configuration says, so that
 the disk is bounded, too. What is kept for days is a ring that fills first: so the daemon whose days are measured is
-started on what another one left after a week, and on a full `metric_tracker.json`. Each simulated day memory, open
-files, threads, files and the time of a tick are measured. The line through the days from the second on must not rise
-by more than its own noise.
+started on what another one left after a week, with --metrics on a full `metric_tracker.json`. Each simulated day memory,
+open files, threads, files and the time of a tick are measured. The line through the days from the second on must not
+rise by more than its own noise.
 """
 
 import os
@@ -100,7 +100,7 @@ class Soak(IStrategy):
 """
 
 
-def settings_in(folder, pairs):
+def settings_in(folder, pairs, *, metrics):
     coins = [*COINS, *(f"C{number:02}" for number in range(pairs))][:pairs]
     (folder / "soak_strategy.py").write_text(STRATEGY)
     config = {
@@ -121,7 +121,7 @@ def settings_in(folder, pairs):
             "train_period_days": 3,
             "live_retrain_hours": 24,
             "expiration_hours": 72,
-            "write_metrics_to_disk": True,
+            "write_metrics_to_disk": metrics,
             "feature_parameters": {
                 "include_timeframes": ["5m"],
                 "include_corr_pairlist": [],
@@ -363,13 +363,13 @@ def filled(values):
     return {"most_before": max(values[-2 * third : -third] or values), "most_last": max(values[-third:])}
 
 
-def lived(folder, pairs, days, *, step=1, minutes=1e9, probe=lambda _: None):
+def lived(folder, pairs, days, *, step=1, metrics=False, minutes=1e9, probe=lambda _: None):
     """What was measured at the end of each day; a daemon that ran in the folder before is gone on from."""
     keep_memory_level()
     known_names()
     at, here = folder / "market_time_ms", Path.cwd()
     os.chdir(folder)
-    settings, stop = settings_in(folder, pairs), threading.Event()
+    settings, stop = settings_in(folder, pairs, metrics=metrics), threading.Event()
     heard = Days(folder, days, minutes, stop, probe)
     now_ms = int(at.read_text()) if at.exists() else app.market_clock(settings, 0).now_ms()
     start_ms = now_ms // 300_000 * 300_000 + 10_000
@@ -417,18 +417,23 @@ def main():
     parser.add_argument(
         "--minutes", type=float, default=1e9, help="end with the day in which so many are over"
     )
+    parser.add_argument(
+        "--metrics", action="store_true", help="with write_metrics_to_disk, which is off by default"
+    )
     parser.add_argument("--folder", type=Path, help="one daemon's days alone, on what lies there")
     given = parser.parse_args()
+    same = {"step": given.step, "metrics": given.metrics, "minutes": given.minutes}
     if given.folder:
-        meters.emit(
-            {"daily": lived(given.folder, given.pairs, given.days, step=given.step, minutes=given.minutes)}
-        )
+        meters.emit({"daily": lived(given.folder, given.pairs, given.days, **same)})
         return
     with tempfile.TemporaryDirectory(prefix="candled-soak-") as name:
-        meters.child(__file__, "--folder", name, "--pairs", given.pairs, "--days", WEEK, "--step", WEEKS_STEP)
-        fill_metrics(Path(name))
-        daily = lived(Path(name), given.pairs, given.days, step=given.step, minutes=given.minutes)
+        week = ["--folder", name, "--pairs", given.pairs, "--days", WEEK, "--step", WEEKS_STEP]
+        meters.child(__file__, *week, *["--metrics"] * given.metrics)
+        if given.metrics:
+            fill_metrics(Path(name))
+        daily = lived(Path(name), given.pairs, given.days, **same)
     asked = {"workload": "W7 soak", "pairs": given.pairs, "days": len(daily), "candles_at_once": given.step}
+    asked |= {"metrics_written": given.metrics}
     meters.emit(asked | summed_up(daily) | {"daily": daily})
 
 
