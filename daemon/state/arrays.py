@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +23,11 @@ def apart(n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     what else is there, from one to the next: for weeks a process would grow by what nothing uses.
     """
     size = n * dtype.itemsize
-    if size < mmap.PAGESIZE:
-        return np.empty(n, dtype)
-    return np.frombuffer(mmap.mmap(-1, size, flags=_PRIVATE), dtype)
+    if size >= mmap.PAGESIZE:
+        # A process may have only so many mappings; where memory itself is out, numpy says so.
+        with contextlib.suppress(OSError):
+            return np.frombuffer(mmap.mmap(-1, size, flags=_PRIVATE), dtype)
+    return np.empty(n, dtype)
 
 
 def matched(wanted: NDArray[np.int64], have: NDArray[np.int64]) -> tuple[Any, Any]:

@@ -211,3 +211,12 @@ def test_rows_that_were_handed_out_stay_when_their_columns_are_gone():
     del columns
     gc.collect()
     np.testing.assert_array_equal(view, np.arange(0, 20_000, 10))
+
+
+def test_rows_are_kept_where_no_more_pages_can_be_mapped(monkeypatch):
+    def full(*_, **__):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr("daemon.state.arrays.mmap.mmap", full)
+    columns = filled(range(0, 20_000, 10))
+    np.testing.assert_array_equal(columns.window(np.arange(0, 20_000, 10))["x"], np.arange(0, 20_000, 10))
