@@ -132,7 +132,7 @@ def test_a_storm_costs_no_candle_and_stores_none_that_is_wrong(tmp_path):
         assert len({seen.fault for seen in exchange.requests}) > 8  # it did storm
         assert exchange.too_early() == []
         exchange.storm = 0.0
-        run(exchange, tmp_path, ticks=2)  # fair weather: what is missing is fetched
+        run(exchange, tmp_path, ticks=6)  # fair weather: what is missing is fetched
         assert wrong_candles(exchange, settings) == []
         opens = recorded_opens(settings)
     for times in opens.values():

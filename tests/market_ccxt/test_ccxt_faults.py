@@ -114,7 +114,7 @@ def test_a_row_that_is_served_twice_is_one(exchange, market, request_of, wrong_r
 def test_unsound_rows_never_get_out(exchange, market, request_of, wrong_rows):
     exchange.script(*["rotten"] * 60)
     request = request_of(candles=20)
-    for frame in market.fetch([request] * 60, 10.0):
+    for frame in market.fetch([request] * 60, 60.0):
         assert len(frame) == 19
         assert wrong_rows(request, frame) == []
     assert market.rows.rejected == 60
