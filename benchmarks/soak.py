@@ -28,6 +28,7 @@ from pathlib import Path
 
 import meters
 import numpy as np
+import pandas as pd
 
 from daemon import app
 from daemon.config import load_settings
@@ -45,6 +46,9 @@ NOISE = 2
 """Standard errors: a line that rises by less a day is level."""
 HARDLY = 0.01
 """Rise over all days that is none, of all but the memory."""
+REST_S = 2
+"""Until the training process is at rest and has given back what trainings have left free in its heap."""
+YARD = np.linspace(1, 2, 600)
 MISSED = 0.05
 """A saw is looked at once a day, between two of its peaks."""
 COINS = [
@@ -186,7 +190,7 @@ class Days(logging.Handler):
         super().__init__(logging.INFO)
         self.folder, self.days, self.stop, self.probe = folder, days, stop, probe
         self.until_s = time.monotonic() + 60 * minutes
-        self.rows, self.ticks_ms, self.cpu_ms = [], [], []
+        self.rows, self.ticks_ms, self.cpu_ms, self.yardstick_ms = [], [], [], []
         self.candles, self.events = 0, {}
         self.clock = self.cpu_s = None
         self.process_cpu_s = meters.cpu_s()
@@ -204,12 +208,14 @@ class Days(logging.Handler):
         cpu_s = time.thread_time()
         if self.cpu_s is not None:
             self.cpu_ms.append(1e3 * (cpu_s - self.cpu_s))
+        self.yardstick_ms.append(yardstick_ms())
         if self.candles >= DAY:
             self.clock.trainer_idle.clear()
             self.clock.trainer_idle.wait(600)
+            time.sleep(REST_S)
             self.probe(len(self.rows) + 1)
             self.rows.append(self.measured())
-            self.candles, self.ticks_ms, self.cpu_ms = 0, [], []
+            self.candles, self.ticks_ms, self.cpu_ms, self.yardstick_ms = 0, [], [], []
             print(json.dumps(self.rows[-1]), file=sys.stderr)
             if len(self.rows) == self.days or time.monotonic() > self.until_s:
                 self.stop.set()
@@ -245,11 +251,22 @@ class Days(logging.Handler):
                 "mean": round(float(np.mean(self.cpu_ms)), 1),
                 **meters.summary(self.cpu_ms, 1),
             },
+            "yardstick_cpu_ms": round(float(np.median(self.yardstick_ms)), 3),
             "daemon_cpu_s": round(cpu_s - self.process_cpu_s, 1),
             "events": self.events,
         }
         self.process_cpu_s, self.events = meters.cpu_s(), {}
         return row
+
+
+def yardstick_ms():
+    """CPU of a fixed piece of work like a tick's: how fast the machine is just now, which others share."""
+    start = time.thread_time()
+    frame = pd.DataFrame(dict.fromkeys("abcdefgh", YARD))
+    for name in "abcdefgh":
+        frame[f"{name}_mean"] = frame[name].rolling(14).mean()
+    json.dumps(frame.tail(20).to_dict("records"))
+    return 1e3 * (time.thread_time() - start)
 
 
 def memory_kb(pid, name):
@@ -302,8 +319,8 @@ def line(values):
     slope, level = np.polyfit(days, values, 1)
     scatter = np.std(values - slope * days - level, ddof=2)
     return {
-        "slope_per_day": round(float(slope), 2),
-        "standard_error": round(float(scatter / (days.std() * len(days) ** 0.5)), 2),
+        "slope_per_day": round(float(slope), 4),
+        "standard_error": round(float(scatter / (days.std() * len(days) ** 0.5)), 4),
         "first_two_days": round(float(values[:2].mean()), 1),
         "last_two_days": round(float(values[-2:].mean()), 1),
         "most": round(float(values.max()), 1),
@@ -323,9 +340,15 @@ def summed_up(rows):
             name: line([row[name] for row in rows])
             for name in ("blocks", "open_files", "threads", "models_kb", "state_files")
         },
+        "tick_wall_p50": line([row["tick_wall_ms"]["p50"] / row["yardstick_cpu_ms"] for row in rows]),
+        "tick_wall_p99": line([row["tick_wall_ms"]["p99"] / row["yardstick_cpu_ms"] for row in rows]),
+        "wake_up_cpu_mean": line([row["wake_up_cpu_ms"]["mean"] / row["yardstick_cpu_ms"] for row in rows]),
+    }
+    told = {
         "tick_wall_ms_p50": line([row["tick_wall_ms"]["p50"] for row in rows]),
         "tick_wall_ms_p99": line([row["tick_wall_ms"]["p99"] for row in rows]),
         "wake_up_cpu_ms_mean": line([row["wake_up_cpu_ms"]["mean"] for row in rows]),
+        "yardstick_cpu_ms": line([row["yardstick_cpu_ms"] for row in rows]),
     }
     rings = {
         name: filled([row[name] for row in rows])
@@ -346,6 +369,7 @@ def summed_up(rows):
         "level": level,
         "rings": rings,
         "grows_by_design": grows,
+        "as_fast_as_the_machine": told,
         "verdict": verdict,
         "passed": all(verdict.values()),
     }

@@ -6,6 +6,7 @@ import contextlib
 import json
 import mmap
 import os
+import select
 import signal
 import sys
 import traceback
@@ -17,9 +18,13 @@ import numpy as np
 from daemon.core.clock import SystemClock
 from daemon.core.errors import CandledError
 from daemon.learning.job import TrainingJob
+from daemon.runtime.allocators import give_back
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_REST_S = 0.5
+"""Without a command for so long, the next one is not about to come."""
 
 
 def _array(memory: mmap.mmap, dtype: str, shape: tuple[int, ...], offset: int) -> NDArray[Any]:
@@ -37,13 +42,20 @@ def _received(
     return features, _array(shared, "float64", (rows, targets), rows * columns * 4)
 
 
+def _next_command() -> bytes:
+    """The parent's next line, empty when it has hung up; a child at rest keeps no memory that a training left free."""
+    if not select.select([sys.stdin], [], [], _REST_S)[0]:
+        give_back()
+    return sys.stdin.buffer.readline()
+
+
 def _serve(memory: int, answers: int) -> None:
     """The child's loop: one command, one answer, until the parent hangs up."""
     from daemon.learning.fit import train  # noqa: PLC0415  only the child needs the model libraries
     from daemon.runtime.user_models import use_model_of  # noqa: PLC0415  as above
 
     clock = SystemClock()
-    for line in sys.stdin.buffer:
+    while line := _next_command():
         command = json.loads(line)
         answer: dict[str, Any]
         try:

@@ -283,6 +283,28 @@ def test_a_users_fit_that_kills_its_process_is_told_as_such(process, numbers, tm
         process.run(job, *numbers, tmp_path)
 
 
+def test_a_process_at_rest_gives_back_what_a_training_has_left_free(process, numbers, tmp_path):
+    # What is kept of it lies between what is free, as it does after real trainings, so that no free() gives any back.
+    fit = (
+        "pieces = [bytes(2000) for _ in range(50_000)]; type(self).kept = pieces[::20]; "
+        "return Ridge().fit(rows['train_features'], rows['train_labels'])"
+    )
+    process.run(JOB, *numbers, tmp_path)
+    before = own_mb(process.pid)
+    process.run(users(tmp_path, fit), *numbers, tmp_path)
+    for _ in range(200):
+        if own_mb(process.pid) < before + 40:
+            break
+        SystemClock().wait(threading.Event(), 0.05)
+    else:
+        pytest.fail(f"{own_mb(process.pid)} MB at rest, {before} MB before")
+
+
+def own_mb(pid):
+    fields = dict(line.split(":") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(fields["RssAnon"].split()[0]) // 1024
+
+
 def test_a_process_that_was_stopped_is_noticed_ended_and_replaced(stop, numbers, tmp_path):
     made = TrainingProcess(threads=1, nice=5, stop=stop, clock=SystemClock(), patience_s=1.5)
     made.run(JOB, *numbers, tmp_path)
