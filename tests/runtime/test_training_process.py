@@ -285,13 +285,11 @@ def test_a_users_fit_that_kills_its_process_is_told_as_such(process, numbers, tm
 
 def test_a_process_at_rest_gives_back_what_a_training_has_left_free(process, numbers, tmp_path):
     # What is kept of it lies between what is free, as it does after real trainings, so that no free() gives any back.
-    fit = (
-        "pieces = [bytes(2000) for _ in range(50_000)]; type(self).kept = pieces[::20]; "
-        "return Ridge().fit(rows['train_features'], rows['train_labels'])"
-    )
-    process.run(JOB, *numbers, tmp_path)
-    before = own_mb(process.pid)
+    pieces = "pieces = [bytes(2000) for _ in range(50_000)]; type(self).kept = pieces[::20]"
+    fit = "return Ridge().fit(rows['train_features'], rows['train_labels'])"
     process.run(users(tmp_path, fit), *numbers, tmp_path)
+    before = own_mb(process.pid)
+    process.run(users(tmp_path, f"{pieces}; {fit}"), *numbers, tmp_path)
     for _ in range(200):
         if own_mb(process.pid) < before + 40:
             break
