@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from desk import BASE, DAY_MS, NOW_MS, PAIRS, STRATEGIES, strategy_config
+from hypothesis import HealthCheck, settings
 
 from daemon.core.candles import CandleFrame
 from daemon.core.clock import FakeClock
@@ -14,6 +15,10 @@ from daemon.features.store import FeatureStore
 from daemon.market.simulated import SimulatedMarket
 from daemon.strategy.hooks import Hooks
 from daemon.strategy.loader import load_strategy
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
