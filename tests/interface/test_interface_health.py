@@ -113,7 +113,7 @@ class Served:
     def get(self, path, method="GET"):
         request = urllib.request.Request(f"http://127.0.0.1:{self.server.port}{path}", method=method)
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as exc:
             return exc.code, exc.read().decode()
