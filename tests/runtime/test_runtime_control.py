@@ -13,7 +13,10 @@ from daemon.runtime.control import ControlServer, ask
 
 
 @pytest.fixture
-def serve(tmp_path):
+def serve(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        control, "READ_S", 60.0
+    )  # a busy machine may take its time between two lines of a test
     servers = []
 
     def made(handle=dict, path=None):
@@ -27,7 +30,7 @@ def serve(tmp_path):
 
 def raw(path, data):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as talker:
-        talker.settimeout(10)
+        talker.settimeout(60)
         talker.connect(str(path))
         try:
             talker.sendall(data)
@@ -98,7 +101,7 @@ def test_silent_talkers_do_not_keep_others_out(serve, tmp_path):
 
 def test_a_slow_answer_ends_in_doubt_not_in_a_claim(serve, tmp_path):
     free = threading.Event()
-    serve(lambda request: {"waited": free.wait(10)})
+    serve(lambda request: {"waited": free.wait(60)})
     with pytest.raises(Retryable, match="may have been done"):
         ask(tmp_path / "control.sock", {}, timeout_s=0.2)
     free.set()

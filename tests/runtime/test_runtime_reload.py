@@ -1,6 +1,7 @@
 """Reading the configuration again: who is told what, in which order; pairs on their way in."""
 
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
 from daemon.runtime.newcomers import Newcomers, Ready
 from daemon.runtime.reload import Reloading
+from daemon.runtime.supervision import stack_of
 from daemon.runtime.world import must_trade
 
 BTC, ETH, SOL = (Pair(f"{coin}/USDT") for coin in ("BTC", "ETH", "SOL"))
@@ -174,9 +176,9 @@ def test_what_is_wrong_changes_nothing_and_is_told_to_who_asked(room, fault, cap
         room.file, room.parts.error = settings([BTC]), ConfigError("no good")
     asking = threading.Thread(target=ask)
     asking.start()
-    assert room.asked.wait(5)
+    assert room.asked.wait(60)
     room.reloading.step()
-    asking.join(5)
+    asking.join(60)
     assert answers == [True]
     assert (room.parts.engines, room.parts.told, room.reloading.pairs) == ([], [], (BTC, ETH))
     assert caplog.messages == ["reload_refused"]
@@ -216,14 +218,16 @@ def test_a_pair_whose_features_hang_is_named_with_the_stack_and_left_behind(capl
     def prepared(pair):
         if pair == BTC:
             hangs.set()
-            free.wait(60)
+            free.wait(600)
         else:
             done.set()
 
     made = newcomers(prepared, clock=clock)
     made.ask([BTC, ETH])
     left = made._thread
-    assert hangs.wait(10)
+    assert hangs.wait(60)
+    while "free.wait(600)" not in stack_of(left):  # it is about to
+        time.sleep(0.01)
     clock.advance(90_000)  # at once: the whole process stood still
     made.ask([BTC, ETH])
     for _ in range(25):
@@ -232,14 +236,14 @@ def test_a_pair_whose_features_hang_is_named_with_the_stack_and_left_behind(capl
     assert not done.is_set()
     clock.advance(4_000)
     made.ask([BTC, ETH])
-    assert done.wait(10)
-    made._thread.join(10)
+    assert done.wait(60)
+    made._thread.join(60)
     assert made.figures()["BTC/USDT"] == "the strategy's features took longer than 100 s"
     (hang,) = (r.fields for r in caplog.records if r.getMessage() == "thread_hangs")
     assert (hang["thread"], hang["seconds"]) == ("newcomers", 104)
-    assert "free.wait(60)" in hang["stack"]
+    assert "free.wait(600)" in hang["stack"]
     free.set()
-    left.join(10)
+    left.join(60)
     assert [ready.pair for ready in made.ready()] == [ETH]
 
 
@@ -249,24 +253,24 @@ def test_a_thread_that_was_left_behind_takes_no_other_pair_when_its_strategy_rai
     def prepared(pair):
         if pair == BTC:
             hangs.set()
-            free.wait(60)
+            free.wait(600)
             raise RuntimeError("at last")
         if pair == ETH:
             busy.set()
-            go_on.wait(60)
+            go_on.wait(600)
 
     made = newcomers(prepared, clock=clock)
     made.ask([BTC, ETH, SOL])
     left = made._thread
-    assert hangs.wait(10)
+    assert hangs.wait(60)
     for _ in range(26):
         clock.advance(4_000)
         made.ask([BTC, ETH, SOL])
-    assert busy.wait(10)
+    assert busy.wait(60)
     free.set()
-    left.join(10)
+    left.join(60)
     go_on.set()
-    made._thread.join(10)
+    made._thread.join(60)
     assert [ready.pair for ready in made.ready()] == [ETH, SOL]
     assert made.figures()["BTC/USDT"] == "the strategy's features took longer than 100 s"
     assert [r.getMessage() for r in caplog.records].count("pair_cannot_join") == 1
@@ -282,17 +286,17 @@ def test_a_pair_that_cannot_come_is_told_once_and_the_others_come(caplog):
 
     made = newcomers(lambda _: done.set(), keys_of)
     made.ask([BTC, ETH])
-    assert done.wait(10)
-    made._thread.join(10)
+    assert done.wait(60)
+    made._thread.join(60)
     assert [ready.pair for ready in made.ready()] == [ETH]
     assert made.figures() == {"BTC/USDT": "no such pair"}
     made.ask([BTC])
-    made._thread.join(10)
+    made._thread.join(60)
     assert made.figures() == {"BTC/USDT": "no such pair"}
     assert [r.getMessage() for r in caplog.records].count("pair_cannot_join") == 1
     made.forgive()
     made.ask([BTC])
-    made._thread.join(10)
+    made._thread.join(60)
     assert [r.getMessage() for r in caplog.records].count("pair_cannot_join") == 2
 
 

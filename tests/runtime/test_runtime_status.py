@@ -194,7 +194,7 @@ def test_an_exit_in_a_strategy_ends_the_daemon_and_not_only_its_thread(caplog):
     stop = threading.Event()
     runner = Runner("engine", Exits(), clock=FakeClock(), stop=stop, idle_s=1.0)
     runner.start()
-    runner.join(5)
+    runner.join(60)
     assert stop.is_set()
     assert isinstance(runner.failure, SystemExit)
 
