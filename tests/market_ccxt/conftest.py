@@ -19,7 +19,15 @@ def exchange():
 
 
 @pytest.fixture
-def connect():
+def unhurried(monkeypatch):
+    """A machine that stands still for seconds lets no request fail that is answered at once."""
+    for name in ("_MARKETS_BUDGET_S", "_TIME_BUDGET_S", "_CLOSE_S", "_MARGIN_S"):
+        monkeypatch.setattr(f"daemon.market.ccxt_market.{name}", 60.0)
+    monkeypatch.setattr("daemon.market.exchange_time._LONGEST_TRIP_MS", 60_000)
+
+
+@pytest.fixture
+def connect(unhurried):
     """connect(exchange, clock=..., **ccxt_config): a market; all are closed at the end."""
     markets = []
 
@@ -28,7 +36,7 @@ def connect():
             exchange_id="binance",
             ccxt_config=exchange.ccxt_config,
             # ccxt's pause for TLS connections to end is of no use here.
-            ccxt_async_config={"timeout_on_exit": 0, **config},
+            ccxt_async_config={"timeout_on_exit": 0, "timeout": 60_000, **config},
             clock=clock,
         )
         markets.append(market)
@@ -42,7 +50,7 @@ def connect():
 @pytest.fixture
 def market(exchange, connect):
     """Pointed at `exchange`; knows its pairs and its time."""
-    market = connect(exchange, timeout=500)
+    market = connect(exchange)
     market.pairs()
     return market
 

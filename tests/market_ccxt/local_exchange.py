@@ -70,6 +70,7 @@ class LocalExchange:
         self.retry_after = 1
         self.requests = []
         self.told = []
+        self._stalls = []
         self._scripts = {}
         self._next = []
         self._rng = np.random.default_rng(seed)
@@ -85,13 +86,14 @@ class LocalExchange:
 
     def start(self, port=0):
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._serve(port), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._serve(port), self._loop).result(60)
         return self
 
     def stop(self):
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._pulse.cancel)
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(60)
         self._loop.close()
 
     @property
@@ -114,15 +116,36 @@ class LocalExchange:
     def too_early(self, grace_s=0.3):
         """Requests that came while all clients had been told to wait.
 
-        Those of the first ``grace_s`` were on their way when the answer that told was, too.
+        Those of the first ``grace_s`` were on their way when the answer that told was, too. Time in which the machine
+        (or this thread) stood still does not count: what waited meanwhile was on its way.
         """
         return [
             seen
             for seen in self.requests
-            if any(told.from_s + grace_s < seen.at_s < told.until_s for told in self.told)
+            if any(
+                told.from_s + grace_s + self._stalled_s(told.from_s, seen.at_s) < seen.at_s < told.until_s
+                for told in self.told
+            )
         ]
 
+    def _stalled_s(self, from_s, until_s):
+        """How long this exchange stood still between two moments."""
+        return sum(
+            max(0.0, min(until_s, end_s) - max(from_s, start_s)) for start_s, end_s in list(self._stalls)
+        )
+
+    async def _feel_pulse(self):
+        """Note when this thread stood still for a twentieth of a second or more."""
+        last_s = time.monotonic()
+        while True:
+            await asyncio.sleep(0.02)
+            now_s = time.monotonic()
+            if now_s - last_s > 0.05:
+                self._stalls.append((last_s, now_s + 0.05))  # and then all that waited comes at once
+            last_s = now_s
+
     async def _serve(self, port):
+        self._pulse = asyncio.ensure_future(self._feel_pulse())
         app = web.Application(middlewares=[self._weather])
         self._routes(app)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)

@@ -1,4 +1,5 @@
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def test_every_candle_equals_the_truth_to_the_last_digit(exchange, market):
                 CandleRequest(key=CandleKey(pair, timeframe), since_ms=ms, limit=market.page_limit)
                 for pair, ms in since_ms.items()
             ]
-            for request, frame in zip(requests, market.fetch(requests, 10.0), strict=True):
+            for request, frame in zip(requests, market.fetch(requests, 60.0), strict=True):
                 pair = request.key.pair
                 pages[pair].append(frame)
                 since_ms[pair] = int(frame.open_ms[-1]) + timeframe.ms
@@ -50,25 +51,25 @@ def test_longer_candles_are_what_their_parts_say(exchange):
 
 
 def test_the_candle_in_progress_comes_last(exchange, market, request_of):
-    frame = market.fetch([request_of(candles=3)], 5.0)[0]
+    frame = market.fetch([request_of(candles=3)], 60.0)[0]
     assert len(frame) == 3
     assert frame.open_ms[-1] <= exchange.clock.now_ms() < frame.open_ms[-1] + 300_000
 
 
 def test_never_more_than_asked_for(exchange, market, request_of):
     request = request_of(candles=50)
-    frame = market.fetch([CandleRequest(key=request.key, since_ms=request.since_ms, limit=7)], 5.0)[0]
+    frame = market.fetch([CandleRequest(key=request.key, since_ms=request.since_ms, limit=7)], 60.0)[0]
     assert len(frame) == 7
     assert frame.open_ms[0] == request.since_ms
 
 
 def test_nothing_yet_is_an_empty_answer(exchange, market, request_of):
     later = CandleRequest(key=request_of().key, since_ms=exchange.clock.now_ms() + 10**9, limit=10)
-    assert len(market.fetch([later], 5.0)[0]) == 0
+    assert len(market.fetch([later], 60.0)[0]) == 0
 
 
 def test_a_failing_request_does_not_spoil_the_others(market, request_of):
-    answers = market.fetch([request_of(), request_of("NO/USDT"), request_of("ETH/USDT")], 5.0)
+    answers = market.fetch([request_of(), request_of("NO/USDT"), request_of("ETH/USDT")], 60.0)
     assert isinstance(answers[0], CandleFrame)
     assert isinstance(answers[1], Refused)
     assert isinstance(answers[2], CandleFrame)
@@ -76,13 +77,13 @@ def test_a_failing_request_does_not_spoil_the_others(market, request_of):
 
 def test_a_pair_that_the_exchange_no_longer_knows_is_refused(exchange, market, request_of):
     del exchange.candles.pairs["BTCUSDT"]
-    answer = market.fetch([request_of()], 5.0)[0]
+    answer = market.fetch([request_of()], 60.0)[0]
     assert isinstance(answer, Refused)
     assert len(exchange.asked()) == 1
 
 
 def test_a_timeframe_that_the_exchange_lacks_is_refused(exchange, market, request_of):
-    assert isinstance(market.fetch([request_of(timeframe="7m")], 5.0)[0], Refused)
+    assert isinstance(market.fetch([request_of(timeframe="7m")], 60.0)[0], Refused)
     assert not exchange.asked()
 
 
@@ -95,7 +96,8 @@ def test_pairs_and_timeframes(market):
 
 def test_now_is_the_exchanges_and_not_ours(exchange, connect):
     market = connect(exchange, clock=FakeClock(START_MS - 10**10))
-    assert abs(market.now_ms() - exchange.clock.now_ms()) < 2000
+    before_ms = exchange.clock.now_ms()
+    assert before_ms <= market.now_ms() <= exchange.clock.now_ms()
     assert len(exchange.asked("time")) == 1
 
 
@@ -117,17 +119,21 @@ def test_markets_that_are_not_told_again_are_the_known_ones_and_asked_for_once_a
     exchange, connect, monkeypatch
 ):
     clock = FakeClock(START_MS)
-    market = connect(exchange, clock=clock, timeout=300)
+    market = connect(exchange, clock=clock)
     assert market.pairs() == frozenset(PAIRS)
     clock.advance(3_601_000)
     monkeypatch.setattr("daemon.market.ccxt_market._MARKETS_BUDGET_S", 0.2)
     exchange.script(*["reset"] * 50, path="exchangeInfo")
     assert market.pairs() == market.pairs() == frozenset(PAIRS)
+    while not market._load._task.done():  # nobody waits for it any more, but it is under way
+        time.sleep(0.01)
     asked = len(exchange.asked("exchangeInfo"))
     market.pairs()
     assert len(exchange.asked("exchangeInfo")) == asked
     clock.advance(60_000)
     market.pairs()
+    while not market._load._task.done():
+        time.sleep(0.01)
     assert len(exchange.asked("exchangeInfo")) > asked
 
 
@@ -140,7 +146,8 @@ def test_without_network_every_place_holds_a_passing_fault(exchange, market, req
 
 
 def test_pairs_of_an_exchange_that_cannot_be_reached(monkeypatch):
-    monkeypatch.setattr("daemon.market.ccxt_market._MARKETS_BUDGET_S", 0.5)
+    monkeypatch.setattr("daemon.market.ccxt_market._MARKETS_BUDGET_S", 2.0)
+    monkeypatch.setattr("daemon.market.ccxt_market._MARGIN_S", 60.0)
     market = binance(urls={"api": {"public": "http://127.0.0.1:9/api/v3"}})
     with pytest.raises(Retryable, match=r"127\.0\.0\.1:9"):
         market.pairs()
@@ -163,7 +170,7 @@ def test_close_ends_a_fetch_under_way(exchange, connect, request_of):
     while len(exchange.asked()) < 3:
         thread.join(0.01)
     market.close()
-    thread.join(10)
+    thread.join(60)
     assert [str(answer) for answer in answers] == ["binance is closed"] * 3
 
 
@@ -181,7 +188,7 @@ def test_fetch_may_be_called_from_several_threads(market, request_of, wrong_rows
     requests = [request_of(str(pair)) for pair in PAIRS]
     answers = [[], [], [], []]
     threads = [
-        threading.Thread(target=lambda into=into: into.extend(market.fetch(requests, 10.0)))
+        threading.Thread(target=lambda into=into: into.extend(market.fetch(requests, 60.0)))
         for into in answers
     ]
     for thread in threads:
@@ -242,10 +249,10 @@ def test_only_wanted_markets_are_loaded(options, types):
 def test_the_pace_is_kept(exchange, connect, request_of):
     market = connect(exchange, rateLimit=250)
     market.pairs()
-    market.fetch([request_of(str(pair), candles=2) for pair in PAIRS], 10.0)
-    times = [seen.at_s for seen in exchange.asked()]
-    # ccxt's cost of a page is 0.4; a request that a busy machine delays comes closer to the next.
-    assert times[-1] - times[0] >= 7 * 0.1 - 0.05
+    began_s = time.monotonic()  # before the first, which a busy machine may delay more than the last
+    market.fetch([request_of(str(pair), candles=2) for pair in PAIRS], 60.0)
+    # ccxt's cost of a page is 0.4.
+    assert exchange.asked()[-1].at_s - began_s >= 7 * 0.1 - 0.05
 
 
 class SetClock(SystemClock):
@@ -263,8 +270,8 @@ def test_a_system_clock_that_is_set_stops_no_request_and_is_seen_through(exchang
     market.now_ms()
     for by_ms in (-3_600_000, 7_200_000):
         clock.by_ms = by_ms
-        assert isinstance(market.fetch([request_of()], 5.0)[0], CandleFrame)
-        assert abs(market.now_ms() - exchange.clock.now_ms()) < 2000
+        assert isinstance(market.fetch([request_of()], 60.0)[0], CandleFrame)
+        assert market.now_ms() == pytest.approx(exchange.clock.now_ms(), abs=60_000)  # ours is hours off
     assert len(exchange.asked("time")) == 3
 
 

@@ -14,7 +14,7 @@ from daemon.market.silence import Silence
 
 
 @pytest.fixture
-def run(exchange):
+def run(exchange, unhurried):
     """run(act): await act(client, silence) over the local exchange."""
 
     def ran(act, clock=None):
@@ -23,7 +23,7 @@ def run(exchange):
             silence = Silence("binance", own)
             client = CcxtClient(
                 "binance",
-                layers=(exchange.ccxt_config,),
+                layers=(exchange.ccxt_config, {"timeout": 60_000}),
                 credentials={},
                 silence=silence,
                 time=ExchangeTime(own),
@@ -92,7 +92,7 @@ def test_what_is_no_json_is_no_answer(exchange, run):
     exchange.script("cut", "page", path="ping")
 
     async def act(client, _silence):
-        with Trip(deadline_s=1e9, timeout_s=5.0).taken():
+        with Trip(deadline_s=1e9, timeout_s=60.0).taken():
             client._wire.open()
             for _ in range(2):
                 with pytest.raises(Retryable, match="JSON"):
