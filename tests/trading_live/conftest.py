@@ -34,7 +34,15 @@ def exchange():
 
 
 @pytest.fixture
-def connect():
+def unhurried(monkeypatch):
+    """A machine that stands still for seconds lets no request fail that is answered at once."""
+    for name in ("_MARKETS_BUDGET_S", "_TIME_BUDGET_S", "_CLOSE_S", "_MARGIN_S"):
+        monkeypatch.setattr(f"daemon.market.ccxt_market.{name}", 60.0)
+    monkeypatch.setattr("daemon.trading.live_calls.CHANGE_S", 60.0)
+
+
+@pytest.fixture
+def connect(unhurried):
     """connect(exchange, clock=..., keys=..., memory=..., **ccxt_config): a live broker; all are closed at the end."""
     markets = []
 
@@ -42,7 +50,7 @@ def connect():
         market = CcxtMarket(
             exchange_id="binance",
             ccxt_config=exchange.ccxt_config,
-            ccxt_async_config={"timeout_on_exit": 0, "timeout": 700, **config},
+            ccxt_async_config={"timeout_on_exit": 0, "timeout": 60_000, **config},
             clock=clock or SystemClock(),
             credentials=keys,
             memory=memory,

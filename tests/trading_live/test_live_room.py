@@ -61,7 +61,7 @@ def settings_for(exchange, folder, pairs=(BTC,), **changes):
 
 
 @pytest.fixture
-def room(exchange, tmp_path):
+def room(exchange, tmp_path, unhurried):
     """room(**changes): settings, strategy, market and desk of a live daemon; all is put away at the end."""
     made = []
 
@@ -70,7 +70,7 @@ def room(exchange, tmp_path):
         market = CcxtMarket(
             exchange_id="binance",
             ccxt_config=exchange.ccxt_config,
-            ccxt_async_config={"timeout_on_exit": 0, "timeout": 700},
+            ccxt_async_config={"timeout_on_exit": 0, "timeout": 60_000},
             clock=SystemClock(),
             credentials=KEYS,
             stream=True,
@@ -154,7 +154,7 @@ def told(desk, do, **arguments):
     answer = queue.SimpleQueue()
     desk._inbox.put(Command(do=do, arguments=arguments, answer=answer))
     desk.step()
-    return answer.get(timeout=5)
+    return answer.get(timeout=60)
 
 
 def shown(desk):

@@ -17,7 +17,7 @@ def listening(exchange, connect):
 
 def until(condition):
     """What a condition comes to once it is true."""
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + 60
     while not (found := condition()):
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
@@ -46,15 +46,15 @@ def test_fills_are_pushed_as_far_as_they_have_come(exchange, listening):
 
 
 def test_a_stream_that_breaks_is_opened_again(exchange, listening):
+    broken = [*exchange._listeners]
     exchange.hang_up()
-    until(lambda: not exchange._listeners)
-    until(lambda: exchange._listeners)
+    until(lambda: any(each not in broken for each in exchange._listeners))
     listening.send(intent("0.001", "30000"))
     assert until(listening.news)
 
 
 def test_no_stream_is_opened_into_silence(exchange, connect):
-    exchange.retry_after = 60
+    exchange.retry_after = 3600
     exchange.script("too_many", path="GET exchangeInfo")
     broker = connect(exchange, stream=True)
     until(lambda: exchange.told)

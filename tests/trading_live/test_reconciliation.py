@@ -79,7 +79,7 @@ def test_an_order_whose_answer_was_lost_is_found_with_its_fills(exchange, broker
 
 def test_an_order_that_never_arrived_is_absent_only_after_the_grace(ledger, begin, compare):
     order = begin(intent("0.01"))
-    findings = compare(), compare(59_000)
+    findings = compare(), compare(30_000)
     assert all("not known yet" in each.reasons[0] for each in findings)
     assert compare(61_000).absent == (order.client_id,)
     assert ledger.order(order.client_id).state is OrderState.ABSENT
@@ -152,7 +152,7 @@ def test_fills_are_not_asked_for_again_from_the_last_one_on_when_that_is_long_ag
 def test_a_deposit_closes_the_gate_until_it_has_stood(exchange, ledger, compare):
     exchange.do(lambda book, _now: book.free.update(USDT=book.free["USDT"] + 5))
     assert "the exchange has 5" in compare().reasons[0]
-    assert not compare(29_000).in_step
+    assert not compare(10_000).in_step
     findings = compare(31_000)
     assert findings.in_step
     assert findings.adjusted == {"USDT": 5}

@@ -14,7 +14,7 @@ import pytest
 from storm_verdict import asked, count, judged
 
 LONG = os.environ.get("CANDLED_LONG") == "1"
-ORDERS, EVERY_S, LONGEST_S = (2000, (2.0, 6.0), 3600) if LONG else (40, (2.0, 6.0), 200)
+ORDERS, EVERY_S, LONGEST_S = (2000, (2.0, 6.0), 3600) if LONG else (40, (2.0, 6.0), 600)
 SEED = int(os.environ.get("CANDLED_SEED", "1"))
 
 
@@ -29,7 +29,7 @@ def weathered(start, tmp_path, url, settings):
         trader.stdout.readline()  # its first look begins
         try:
             # Once the last order is there, the weather clears up and the trader may finish.
-            code = trader.wait(60 if calm else rng.uniform(*EVERY_S))
+            code = trader.wait(180 if calm else rng.uniform(*EVERY_S))
         except subprocess.TimeoutExpired:
             assert not calm, log.read_text()[-3000:]
             trader.kill()

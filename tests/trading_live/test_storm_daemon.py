@@ -90,7 +90,7 @@ class Life:
 
     def kill(self):
         os.kill(self._pid, signal.SIGKILL)
-        self.wait(30)
+        self.wait(60)
 
 
 class Storm:

@@ -157,7 +157,7 @@ class TradingExchange(LocalExchange):
         async def called():
             return act()
 
-        return asyncio.run_coroutine_threadsafe(called(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(called(), self._loop).result(60)
 
     def _symbol(self, pair):
         base, quote = pair.split("/")
@@ -405,7 +405,7 @@ class TradingExchange(LocalExchange):
             for socket in list(self._listeners):
                 await socket.close()
 
-        asyncio.run_coroutine_threadsafe(closed(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(closed(), self._loop).result(60)
 
     async def _get_order(self, asked, fault):
         order = self._found(asked)
@@ -488,7 +488,9 @@ class TradingExchange(LocalExchange):
                 "requests": len(self.requests),
                 "faults": faults,
                 "told": len(self.told),
-                "too_early": [[seen.at_s, seen.path] for seen in self.too_early()],
+                "too_early": [
+                    [seen.at_s, seen.path] for seen in self.too_early(0.5)
+                ],  # its clients share the machine's cores
             }
         )
 
