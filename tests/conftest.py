@@ -21,6 +21,14 @@ settings.register_profile("patient", settings(), deadline=None, suppress_health_
 settings.load_profile("patient")
 
 
+@pytest.fixture(scope="module")
+def unhurried_stop():
+    """A daemon in this process takes no thread for one that hangs because the machine is busy when it stops."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("daemon.runtime.lifecycle.STOP_S", 60.0)
+        yield
+
+
 @pytest.fixture(scope="session")
 def market():
     return SimulatedMarket(pairs=PAIRS, seed=7, clock=FakeClock(NOW_MS + DAY_MS), base=BASE)

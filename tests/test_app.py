@@ -28,6 +28,7 @@ from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
 from daemon.state.history import HistoryRow, PredictionHistory
 
+pytestmark = pytest.mark.usefixtures("unhurried_stop")
 WHITELIST = PAIRS[:2]
 SPEED = 500.0  # a candle every 0.6 s
 

@@ -22,6 +22,7 @@ from daemon.state.history import PredictionHistory
 from daemon.state.pair_dictionary import PairDictionary
 from daemon.state.requests import requested_trainings
 
+pytestmark = pytest.mark.usefixtures("unhurried_stop")
 WHITELIST = PAIRS[:2]
 BTC, ETH = WHITELIST
 
@@ -68,7 +69,7 @@ def lived(folder):
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory):
+def config(tmp_path_factory, unhurried_stop):
     return lived(tmp_path_factory.mktemp("lived"))
 
 
@@ -152,7 +153,7 @@ def test_the_explanation_on_the_terminal(config, settings):
     _, prediction = recorded(settings, ETH)
     shown = run(config, "explain", "eth/usdt", "--top", "3")
     lines = shown.splitlines()
-    assert lines[0].startswith("ETH/USDT, candle 2026-01-01 00:")
+    assert lines[0].startswith("ETH/USDT, candle 2026-01-01 ")
     assert f"&-s_close: {prediction:+.6g}" in lines
     assert sum("%-" in line for line in lines) == 3
     assert "other features together" in shown

@@ -25,6 +25,7 @@ from daemon.state.artifacts import ArtifactStore
 from daemon.state.folder import StateFolder
 from daemon.state.history import PredictionHistory
 
+pytestmark = pytest.mark.usefixtures("unhurried_stop")
 FILES = STRATEGIES.parent / "user_models"
 PAIR = PAIRS[1]
 
