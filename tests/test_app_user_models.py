@@ -14,6 +14,7 @@ from daemon.cli import config as config_command
 from daemon.config import load_settings
 from daemon.core.clock import FastClock
 from daemon.core.errors import ConfigError, Refused, StrategyError
+from daemon.core.prediction import Reason
 from daemon.learning.models import examples
 from daemon.learning.models.checks import CHECKS
 from daemon.learning.models.registry import forget
@@ -135,8 +136,11 @@ def test_a_users_file_is_trained_there_again_after_a_restart_gone_on_from_and_ed
         explained(chosen, PAIR, None)
 
     # Half a day later: it predicts from the first candle on, and is trained again, from where it was.
+    before = len(record(chosen))
     figures = run(chosen, last_ms(chosen) + 13 * 3_600_000, lambda figures: figures["trainings"] == 1)
-    assert figures["abstentions"] == 0
+    # What a busy machine has not caught up with when the new model is there is older than that.
+    assert set(figures["abstention_reasons"]) <= {Reason.LATE}
+    assert record(chosen).iloc[before]["model"] == first.name
     second = store.newest(PAIR)
     assert second.metadata["continued_from"] == first.name
     assert second.metadata["extra_returns"]["went_on"] == 1
