@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from daemon.runtime.status_file import read_status
 from daemon.state.folder import StateFolder
 from daemon.state.history import PredictionHistory
 from daemon.state.pair_dictionary import PairDictionary
 
 COMMAND = [sys.executable, "-m", "daemon"]
 CANDLE_MS = 300_000
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """How long a busy machine may take for what takes a second or two on an idle one."""
 
 CONFIG = {
@@ -150,9 +151,8 @@ class Daemon:
     def training_pid(self):
         """Process id of the training process, once there is one."""
         children = Path(f"/proc/{self.pid}/task").glob("*/children")
-        pids = [int(pid) for file in children for pid in file.read_text().split()]
-        commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
-        return next((pid for pid, command in commands.items() if b"training_child" in command), None)
+        pids = [int(pid) for file in children for pid in _read(file).split()]
+        return next((pid for pid in pids if b"training_child" in _read(f"/proc/{pid}/cmdline")), None)
 
     def await_gone(self, pid):
         """Wait for the end of a process that is not our child."""
@@ -164,10 +164,17 @@ class Daemon:
     def hear(self, number):
         self.process.send_signal(number)
 
+    def halt(self):
+        """Stop the whole process, every thread of it, until it hears SIGCONT."""
+        self.hear(signal.SIGSTOP)
+        threads = [*Path(f"/proc/{self.pid}/task").iterdir()]
+        while any(_state(thread) in {"R", "S", "D"} for thread in threads):
+            time.sleep(0.01)
+
     def sleep(self, candles):
         """Stop the whole process for so many candles, as a machine that sleeps does; how many it were at least."""
         seconds = candles * CANDLE_MS / 1000 / CONFIG["candled"]["simulated"]["speed"]
-        self.hear(signal.SIGSTOP)
+        self.halt()
         time.sleep(seconds)
         self.hear(signal.SIGCONT)
         return candles - 1
@@ -185,6 +192,19 @@ class Daemon:
         """Take it down without a chance to do anything."""
         self.process.kill()
         self.process.wait()
+
+
+def _read(file):
+    """What a file of a process says; nothing once that has gone."""
+    try:
+        return Path(file).read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def _state(thread):
+    """The letter for what a thread does, of its folder below /proc; none once it is gone."""
+    return _read(thread / "stat").decode().rpartition(")")[2].strip()[:1]
 
 
 class Place:
@@ -231,6 +251,14 @@ class Place:
         assert daemon.wait() == 0, daemon.text()
         return daemon
 
+    def lived(self, *arguments):
+        """Start, wait until every pair of the whitelist is predicted, however long trainings take, and stop."""
+        daemon = self.start(*arguments)
+        for pair in self.config["exchange"]["pair_whitelist"]:
+            daemon.await_event("predicting", pair=pair)
+        assert daemon.stop() == 0, daemon.text()
+        return daemon
+
     def command(self, *arguments):
         """Any other command, to its end."""
         return subprocess.run(
@@ -252,7 +280,8 @@ class Place:
 
     @property
     def status(self):
-        return json.loads((self.state / "status.json").read_text("utf-8"))
+        """What the daemon shows, once a second; empty as long as it has shown nothing."""
+        return read_status(self.state / "status.json")
 
     @property
     def queue(self):
