@@ -20,7 +20,7 @@ NEVER_THERE = (OrderState.DROPPED, OrderState.ABSENT, OrderState.REJECTED)
 
 
 def asked(url, method="GET"):
-    with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=30) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=120) as answer:
         return json.load(answer)
 
 
