@@ -383,9 +383,9 @@ def is_level(name, found, days):
 
 
 def filled(values):
-    """A ring is a saw: the most of the last third of the days, and of the third before."""
+    """A ring is a saw: the most of the last third of the days, and of those before."""
     third = max(1, len(values) // 3)
-    return {"most_before": max(values[-2 * third : -third] or values), "most_last": max(values[-third:])}
+    return {"most_before": max(values[:-third] or values), "most_last": max(values[-third:])}
 
 
 def lived(folder, pairs, days, *, step=1, metrics=False, minutes=1e9, probe=lambda _: None):
