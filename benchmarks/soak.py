@@ -8,8 +8,9 @@ to do. What is reduced is the work per tick and training, not their number: a st
 window of three days, 20 trees. Predictions and candles are kept for as many days as the configuration says, so that
 the disk is bounded, too. What is kept for days is a ring that fills first: so the daemon whose days are measured is
 started on what another one left after a week, with --metrics on a full `metric_tracker.json`. Each simulated day memory,
-open files, threads, files and the time of a tick are measured. The line through the days from the second on must not
-rise by more than its own noise.
+open files, threads, files and the time of a tick are measured, that as a multiple of a fixed piece of work done beside it:
+machines that others share are faster in one hour than in the next. The line through the days from the second on must
+not rise by more than its own noise.
 """
 
 import os
@@ -369,7 +370,7 @@ def summed_up(rows):
         "level": level,
         "rings": rings,
         "grows_by_design": grows,
-        "as_fast_as_the_machine": told,
+        "with_the_machines_speed": told,
         "verdict": verdict,
         "passed": all(verdict.values()),
     }
@@ -382,9 +383,9 @@ def is_level(name, found, days):
 
 
 def filled(values):
-    """A ring is a saw: the most of the last third of the days, and of the third before."""
+    """A ring is a saw: the most of the last third of the days, and of those before."""
     third = max(1, len(values) // 3)
-    return {"most_before": max(values[-2 * third : -third] or values), "most_last": max(values[-third:])}
+    return {"most_before": max(values[:-third] or values), "most_last": max(values[-third:])}
 
 
 def lived(folder, pairs, days, *, step=1, metrics=False, minutes=1e9, probe=lambda _: None):

@@ -47,7 +47,8 @@ class Ticker:
     ) -> None:
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(2)},
+            # Jobs only set events. A second thread would come on some day when two of them fall together.
+            executors={"default": ThreadPoolExecutor(1)},
             # A late timer fires once, however late: with APScheduler's own default (one second of grace) a
             # machine that was stopped over a boundary would not wake the engine until the next candle.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},

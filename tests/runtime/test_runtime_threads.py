@@ -120,6 +120,20 @@ def test_the_engine_is_woken_after_each_close():
     made.stop()
 
 
+def test_timers_that_fall_together_take_one_thread():
+    before = {*threading.enumerate()}
+    made, engine, trainer = ticker(FastClock(0, 15_000.0))
+    made.start()
+    for _ in range(20):
+        assert engine.wait(60)
+        assert trainer.wait(60)
+        engine.clear()
+        trainer.clear()
+    workers = [each.name for each in {*threading.enumerate()} - before if "Executor" in each.name]
+    made.stop()
+    assert len(workers) == 1
+
+
 def test_a_stopped_ticker_fires_no_more():
     made, engine, _ = ticker(FastClock(0, 3000.0))
     made.start()
