@@ -52,7 +52,7 @@ def _row(store: ArtifactStore, name: str, now_ms: int) -> dict[str, Any]:
         return {"error": str(exc)}
     return {
         "trained_ms": int(found["trained_timestamp"]) * 1000,
-        "age_ms": now_ms - int(found["trained_timestamp"]) * 1000,
+        "age_ms": max(0, now_ms - int(found["trained_timestamp"]) * 1000),  # see `queue_report`
         "model_class": found.get("model_class", ""),
         "rows": found.get("rows", 0),
         "features": len(found.get("training_features_list", ())),

@@ -54,7 +54,8 @@ def _places(entries: dict[Pair, PairEntry], pairs: tuple[Pair, ...], now_ms: int
 
 def _row(pair: Pair, entry: PairEntry, place: int | None, now_ms: int, hours: float) -> dict[str, Any]:
     trained_ms = entry.trained_timestamp * 1000 or None
-    age_ms = None if trained_ms is None else now_ms - trained_ms
+    # The simulated exchange's time was told up to a second ago, which may be hours of it.
+    age_ms = None if trained_ms is None else max(0, now_ms - trained_ms)
     return {
         "pair": str(pair),
         "place": place,

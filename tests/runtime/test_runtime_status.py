@@ -244,6 +244,11 @@ def trained(age_ms, **more):
     )
 
 
+def test_a_model_newer_than_the_time_that_was_told_is_new(report):
+    row = next(row for row in report({BTC: trained(-HOUR_MS)}) if row["pair"] == "BTC/USDT")
+    assert row["age_ms"] == 0
+
+
 def test_a_queue_of_new_pairs_is_in_the_whitelists_order(report):
     rows = report({})
     assert [(row["pair"], row["place"], row["state"]) for row in rows] == [
