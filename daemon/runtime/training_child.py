@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -42,11 +42,11 @@ def _received(
     return features, _array(shared, "float64", (rows, targets), rows * columns * 4)
 
 
-def _next_command() -> bytes:
+def _next_command(commands: BinaryIO) -> bytes:
     """The parent's next line, empty when it has hung up; a child at rest keeps no memory that a training left free."""
-    if not select.select([sys.stdin], [], [], _REST_S)[0]:
+    if not select.select([commands], [], [], _REST_S)[0]:
         give_back()
-    return sys.stdin.buffer.readline()
+    return commands.readline()
 
 
 def _serve(memory: int, answers: int) -> None:
@@ -54,8 +54,8 @@ def _serve(memory: int, answers: int) -> None:
     from daemon.learning.fit import train  # noqa: PLC0415  only the child needs the model libraries
     from daemon.runtime.user_models import use_model_of  # noqa: PLC0415  as above
 
-    clock = SystemClock()
-    while line := _next_command():
+    clock, commands = SystemClock(), sys.stdin.buffer  # a user's model may put something else in its place
+    while line := _next_command(commands):
         command = json.loads(line)
         answer: dict[str, Any]
         try:

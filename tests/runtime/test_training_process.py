@@ -292,6 +292,15 @@ def test_a_users_fit_that_kills_its_process_is_told_as_such(process, numbers, tm
         process.run(job, *numbers, tmp_path)
 
 
+def test_a_users_model_that_puts_another_stdin_in_place_costs_no_process(process, numbers, tmp_path):
+    fit = "import sys; sys.stdin = open('/dev/null'); return Ridge().fit(rows['train_features'], rows['train_labels'])"
+    process.run(users(tmp_path, fit), *numbers, tmp_path)
+    pid = process.pid
+    SystemClock().wait(threading.Event(), 0.5)
+    process.run(users(tmp_path, fit), *numbers, tmp_path)
+    assert process.pid == pid
+
+
 def test_a_process_at_rest_gives_back_what_a_training_has_left_free(process, numbers, tmp_path):
     # What is kept of it lies between what is free, as it does after real trainings, so that no free() gives any back.
     pieces = "pieces = [bytes(2000) for _ in range(50_000)]; type(self).kept = pieces[::20]"
