@@ -107,7 +107,8 @@ def test_a_deposit_is_believed_when_it_has_stood_and_a_lack_never():
         "ETH": Difference(amount=D(1), since_ms=1),
         "BTC": Difference(amount=D(-1), since_ms=0, lacking=True),
     }
-    assert reconcile.adjustments(found, reconcile.CONFIRM_MS) == {"USDT": 100}
+    assert reconcile.adjustments(found, 30_000) == {"USDT": 100}
+    assert reconcile.adjustments(found, 29_999) == {}
 
 
 def test_a_lack_is_one_that_open_trades_do_not_have():
