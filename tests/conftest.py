@@ -29,6 +29,13 @@ def unhurried_stop():
         yield
 
 
+@pytest.fixture
+def unhurried_market(monkeypatch):
+    """A machine that stands still for seconds lets no request to a market of ccxt fail that is answered at once."""
+    for name in ("_MARKETS_BUDGET_S", "_TIME_BUDGET_S", "_CLOSE_S", "_MARGIN_S"):
+        monkeypatch.setattr(f"daemon.market.ccxt_market.{name}", 60.0)
+
+
 @pytest.fixture(scope="session")
 def market():
     return SimulatedMarket(pairs=PAIRS, seed=7, clock=FakeClock(NOW_MS + DAY_MS), base=BASE)

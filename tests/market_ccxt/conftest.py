@@ -19,10 +19,8 @@ def exchange():
 
 
 @pytest.fixture
-def unhurried(monkeypatch):
-    """A machine that stands still for seconds lets no request fail that is answered at once."""
-    for name in ("_MARKETS_BUDGET_S", "_TIME_BUDGET_S", "_CLOSE_S", "_MARGIN_S"):
-        monkeypatch.setattr(f"daemon.market.ccxt_market.{name}", 60.0)
+def unhurried(unhurried_market, monkeypatch):
+    """No request to the market, nor a question for its time, fails because the machine stands still."""
     monkeypatch.setattr("daemon.market.exchange_time._LONGEST_TRIP_MS", 60_000)
 
 

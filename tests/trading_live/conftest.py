@@ -34,10 +34,8 @@ def exchange():
 
 
 @pytest.fixture
-def unhurried(monkeypatch):
-    """A machine that stands still for seconds lets no request fail that is answered at once."""
-    for name in ("_MARKETS_BUDGET_S", "_TIME_BUDGET_S", "_CLOSE_S", "_MARGIN_S"):
-        monkeypatch.setattr(f"daemon.market.ccxt_market.{name}", 60.0)
+def unhurried(unhurried_market, monkeypatch):
+    """No request to the market, nor a change of an order, fails because the machine stands still."""
     monkeypatch.setattr("daemon.trading.live_calls.CHANGE_S", 60.0)
 
 
