@@ -183,7 +183,8 @@ def clean_rows(job: TrainingJob, features: NDArray[np.float32], labels: NDArray[
     Raises:
         Refused: they are too few.
     """
-    with np.errstate(over="ignore"):  # a sum of squares is no number where one of them is none, and only there
+    # A sum of squares is no number where one of them is none, and only there.
+    with np.errstate(over="ignore"):
         lacking = np.isnan(np.vecdot(features, features))
     known = np.isfinite(labels).all(axis=1)
     keep: NDArray[np.bool_] = np.asarray(known & ~lacking)

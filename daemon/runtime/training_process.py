@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,18 +27,21 @@ from daemon.runtime.child_watch import ChildWatch
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from daemon.core.clock import Clock
+    from daemon.features.gathering import Gathering
     from daemon.learning.job import TrainingJob
 
 _LOOKS_S = (0.2, 0.5)
 """Real seconds from one look at the child, and whether the daemon stops, to the next: at first, and when a training is
 known to take longer; an answer wakes at once."""
 _FIRST_LOOKS = 10
+_ALIGNED = 64
+"""Bytes to whose multiples arrays are laid in the shared memory."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -97,21 +101,14 @@ class TrainingProcess:
         """Process id of the child while there is one."""
         return None if self._child is None else self._child.process.pid
 
-    def room(self, rows: int, columns: int) -> Room:
-        """A place for float32[rows, columns] in the shared memory: what is laid there, `run` need not copy.
-
-        It holds until the next `run` has returned; afterwards it is zeros.
-        """
-        return self._alive().room(rows, columns)
-
     def run(
-        self, job: TrainingJob, features: NDArray[np.float32], labels: NDArray[np.float64], folder: Path
+        self, job: TrainingJob, features: Gathering, labels: NDArray[np.float64], folder: Path
     ) -> TrainingResult:
         """Train one model in the child.
 
         Args:
             job: what to train.
-            features: float32[n, features], best the values of what `room` gave.
+            features: of n rows, float32; the child lays them out.
             labels: float64[n, targets].
             folder: where the child writes the model's files.
 
@@ -121,13 +118,16 @@ class TrainingProcess:
             TrainingStopped: the daemon stops.
         """
         child = self._alive()
-        command = {
-            "job": job.to_json(),
-            "shape": [*features.shape, labels.shape[1]],
-            "folder": str(folder.resolve()),
-        }
         try:
-            child.put(features, labels)
+            places = child.put(
+                [*(array for each in features.pieces for array in (each.values, each.at)), labels]
+            )
+            command = {
+                "job": job.to_json(),
+                "places": places,
+                "back": [[each.back.start, each.back.stop] for each in features.pieces],
+                "folder": str(folder.resolve()),
+            }
             child.send(command)
             answer = self._answer(child)
         except (BrokenPipeError, EOFError) as exc:
@@ -194,28 +194,11 @@ class TrainingProcess:
         return f"the training process {how}" + (f": {last_words}" if last_words else "")
 
 
-class Room:
-    """A matrix at the beginning of a child's shared memory.
-
-    Attributes:
-        values: float32[rows, columns], to be read.
-    """
-
-    def __init__(self, child: _Child, values: NDArray[np.float32]) -> None:
-        self._child = child
-        self.values = values
-
-    def lay(self, at: int, rows: NDArray[np.float32]) -> None:
-        """Write rows from ``at`` on: through the file, at half of what it costs to touch fresh pages of memory."""
-        self._child.write(rows, at * self.values.strides[0])
-
-
 class _Child:
     """One spawned process with its pipes and shared memory."""
 
     def __init__(self, threads: int, nice: int) -> None:
         self._memory = os.memfd_create("candled-training")
-        self._room: Room | None = None
         self._answers, answers_end = os.pipe()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the child
         self._buffered = b""
@@ -233,31 +216,21 @@ class _Child:
         )
         os.close(answers_end)
 
-    def room(self, rows: int, columns: int) -> Room:
-        """A matrix at the beginning of the shared memory."""
-        self._grow(rows * columns * 4)
-        whole = mmap.mmap(self._memory, 0, access=mmap.ACCESS_READ)
-        values = np.frombuffer(whole, np.float32, rows * columns).reshape(rows, columns)
-        self._room = Room(self, values)
-        return self._room
+    def put(self, arrays: Sequence[NDArray[Any]]) -> list[tuple[str, tuple[int, ...], int]]:
+        """Lay arrays into the shared memory; of each its type, its shape, and at which byte it begins."""
+        starts = list(accumulate((-(-array.nbytes // _ALIGNED) * _ALIGNED for array in arrays), initial=0))
+        # It never shrinks: whoever looked at a part that is gone would be killed.
+        os.ftruncate(self._memory, max(starts[-1], os.fstat(self._memory).st_size, 1))
+        for array, start in zip(arrays, starts, strict=False):
+            self._write(array, start)
+        return [(str(array.dtype), array.shape, start) for array, start in zip(arrays, starts, strict=False)]
 
-    def write(self, numbers: NDArray[Any], at: int) -> None:
-        """Lay numbers into the shared memory, ``at`` bytes behind its start."""
+    def _write(self, numbers: NDArray[Any], at: int) -> None:
+        """Through the file: at half of what it costs to touch fresh pages of memory."""
         left = memoryview(np.ascontiguousarray(numbers).view(np.uint8).reshape(-1).data)
         while left:
             taken = os.pwrite(self._memory, left, at)
             left, at = left[taken:], at + taken
-
-    def put(self, features: NDArray[np.float32], labels: NDArray[np.float64]) -> None:
-        """Lay the numbers into the shared memory: features, unless they are there, then labels."""
-        self._grow(features.nbytes + labels.nbytes)
-        self.write(labels, features.nbytes)
-        if self._room is None or features is not self._room.values:
-            self.write(features, 0)
-
-    def _grow(self, size: int) -> None:
-        """Have the memory reach so far. It never shrinks: whoever looked at a part that is gone would be killed."""
-        os.ftruncate(self._memory, max(size, os.fstat(self._memory).st_size, 1))
 
     def release(self) -> None:
         """Give the shared memory back to the system: it reads as zeros from now on."""
@@ -265,7 +238,6 @@ class _Child:
             # A container whose kernel cannot do that keeps it until the next training.
             with contextlib.suppress(OSError), mmap.mmap(self._memory, 0) as whole:
                 whole.madvise(mmap.MADV_REMOVE)
-        self._room = None
 
     def send(self, command: dict[str, Any]) -> None:
         stdin = self.process.stdin
@@ -305,6 +277,5 @@ class _Child:
         if self.process.stdin is not None:
             self.process.stdin.close()
         os.close(self._answers)
-        memory, self._memory = self._memory, -1  # lest a room that is left write to another file
-        os.close(memory)
+        os.close(self._memory)
         self._stderr.close()
