@@ -26,6 +26,7 @@ from daemon.trading.desk_ground import Ground
 from daemon.trading.desk_options import DeskOptions, DeskTerms
 from daemon.trading.desk_orders import DeskOrders
 from daemon.trading.desk_risk import DeskRisk
+from daemon.trading.desk_settling import DeskSettling
 from daemon.trading.desk_stops import DeskStops
 from daemon.trading.desk_strategy import DeskStrategy
 from daemon.trading.desk_truth import DeskTruth
@@ -119,6 +120,7 @@ def desk_of(
         ledger,
         entries=entries,
         exits=exits,
+        settling=DeskSettling(ledger, orders, stops=stops, truth=truth),
         truth=truth,
         pairs=settings.pairs,
         may_enter=settings.force_entry_enable,
