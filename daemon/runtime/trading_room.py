@@ -253,7 +253,12 @@ def _broker(
         )
     else:
         meets = CandleMarket(cast("CandleSource", market), clock=clock, fee=fee)
-    broker = PaperBroker(meets, clock=clock, account=ledger.wallet)
+    broker = PaperBroker(
+        meets,
+        clock=clock,
+        account=ledger.wallet,
+        awaited=lambda: {order.intent.client_id for order in ledger.orders(unsettled=True)},
+    )
     broker.restore(ledger.orders(alive=True))
     return broker
 
