@@ -185,7 +185,10 @@ class Daemon:
         return self.process.wait(timeout_s)
 
     def stop(self, timeout_s=PATIENCE_S):
-        """Ask it to stop; its exit status."""
+        """Ask it to stop; its exit status.
+
+        That is 0 only if the stop took less than `lifecycle.DEADLINE_S`: whatever is left of the daemon then ends itself.
+        """
         self.hear(signal.SIGTERM)
         return self.wait(timeout_s)
 
