@@ -70,6 +70,34 @@ def test_what_is_written_off_has_brought_nothing(held):
     assert here.desk.view.closed_profit == -position_of(trade).paid
 
 
+def test_protections_go_by_what_was_written_off(held):
+    protections = [
+        {"method": "CooldownPeriod", "stop_duration_candles": 5},
+        {
+            "method": "StoplossGuard",
+            "lookback_period_candles": 50,
+            "trade_limit": 1,
+            "stop_duration_candles": 5,
+        },
+        {"method": "LowProfitPairs", "lookback_period_candles": 50, "trade_limit": 1, "stop_duration": 60},
+        {
+            "method": "MaxDrawdown",
+            "lookback_period_candles": 50,
+            "trade_limit": 1,
+            "stop_duration_candles": 5,
+            "max_allowed_drawdown": 0.01,
+        },
+    ]
+    here = held(protections=protections)
+    assert "closed" in here.ask("settle", trade="1", written_off=True)["text"]
+    (shown,) = here.desk._strategy._sources.trades(is_open=False)
+    assert (shown.close_profit, shown.close_rate) == (-1, None)
+    assert shown.close_profit_abs == pytest.approx(float(-position_of(here.trade(1)).paid))
+    reasons = " ".join(lock.reason or "" for lock in here.desk._ledger.locks(here.clock.now_ms()))
+    assert "LowProfitPairs" in reasons
+    assert "MaxDrawdown" in reasons
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [

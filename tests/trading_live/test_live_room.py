@@ -282,6 +282,23 @@ def test_what_is_in_doubt_about_a_pair_that_is_gone_is_no_doubt_about_others(roo
     ) is not lost
 
 
+def test_an_order_of_a_pair_that_is_gone_is_over_when_its_owner_says_so(room, exchange):
+    parts = room(pairs=[BTC, ETH], force_entry_enable=True)
+    desk, name = parts.desk, begun(parts)
+    exchange.delist(ETH)
+    believed(parts)
+    desk.step()
+    assert name in str(told(desk, "settle", trade="1", written_off=True))
+    closed = told(desk, "settle", trade="1", written_off=True, orders_ended=True)
+    assert closed["text"].endswith("nothing is held")
+    assert desk._ledger.order(name).state is OrderState.CANCELLED
+    exchange.list_again(ETH)
+    believed(parts)
+    desk.step()
+    assert (desk._truth.obstacles, shown(desk).trouble) == ((), "")
+    assert isinstance(told(desk, "enter", pair=str(BTC)), dict)
+
+
 @pytest.mark.parametrize("price", ["1234.5", None])
 def test_a_trade_of_a_pair_that_is_gone_is_closed_as_its_owner_says(room, exchange, price):
     parts = room(pairs=[BTC, ETH], force_entry_enable=True)
