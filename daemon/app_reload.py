@@ -14,7 +14,8 @@ from daemon.runtime.logs import hide
 from daemon.runtime.newcomers import Newcomers
 from daemon.runtime.recipe import DAY_MS, engine_options, scorer_options, trainer_options
 from daemon.runtime.reload import Reloading
-from daemon.runtime.trading_room import check_joining, desk_terms
+from daemon.runtime.trading_broker import check_joining
+from daemon.runtime.trading_room import desk_terms
 from daemon.runtime.world import must_trade
 from daemon.strategy.attributes import reapply_settings
 

@@ -162,7 +162,7 @@ def test_the_explanation_on_the_terminal(config, settings):
 
 
 def test_a_time_is_written_as_people_do(config):
-    with pytest.raises(ConfigError, match="write the open time as"):
+    with pytest.raises(ConfigError, match="write the time as"):
         run(config, "explain", "ETH/USDT", "--candle", "yesterday")
     found = json.loads(run(config, "explain", "ETH/USDT", "--json", "--candle", "2026-01-01T00:00"))
     assert found["candle_ms"] == 1_767_225_600_000

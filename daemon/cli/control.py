@@ -1,4 +1,4 @@
-"""Commands to the running daemon: ``enter``, ``exit``, ``pause``, ``resume``, ``stop``, ``reconcile``, ``unlock``, ``reload``."""
+"""Commands to the running daemon: ``enter``, ``exit``, ``settle``, ``pause``, ``resume``, ``stop``, ``reconcile``, ``unlock``, ``reload``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of
+from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, settings_of, time_ms
 from daemon.cli.trading import ask_daemon, must_run
 from daemon.core.errors import ConfigError, Refused
 
@@ -42,6 +42,36 @@ def leave(
     """Leave a trade, or all: sell what it holds, cancel what it waits for."""
     settings = settings_of(config)
     print(must_run(ask_daemon(settings, {"do": "exit", "trade": trade}), settings)["text"])
+
+
+def settle(
+    trade: Annotated[int, typer.Argument(help="A trade's number.")],
+    config: ConfigFiles = DEFAULT_CONFIG,
+    price: Annotated[
+        str | None, typer.Option(help="What each coin has brought, after fees, in stake currency.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="When they were sold, as 2026-01-31T12:05, UTC; left out: now.")
+    ] = None,
+    written_off: Annotated[
+        bool, typer.Option("--written-off", help="Instead of a price: what the trade holds is lost.")
+    ] = False,
+    orders_ended: Annotated[
+        bool,
+        typer.Option("--orders-ended", help="You have seen at the exchange that its orders are over."),
+    ] = False,
+) -> None:
+    """Close a trade whose pair the exchange has no more, as you say; candled sells nothing, and it cannot be undone."""
+    settings = settings_of(config)
+    request = {
+        "do": "settle",
+        "trade": trade,
+        "price": price,
+        "at_ms": None if at is None else time_ms(at, "--at"),
+        "written_off": written_off,
+        "orders_ended": orders_ended,
+    }
+    print(must_run(ask_daemon(settings, request), settings)["text"])
 
 
 def pause(config: ConfigFiles = DEFAULT_CONFIG) -> None:

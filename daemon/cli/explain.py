@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, pair_of, print_table, settings_of, utc
-from daemon.core.errors import ConfigError
+from daemon.cli.options import DEFAULT_CONFIG, ConfigFiles, pair_of, print_table, settings_of, time_ms, utc
 
 
 def explain(
@@ -26,7 +24,9 @@ def explain(
     from daemon.runtime.explain import explained  # noqa: PLC0415
 
     settings = settings_of(config)
-    found = explained(settings, pair_of(pair, settings), None if candle is None else _open_ms(candle))
+    found = explained(
+        settings, pair_of(pair, settings), None if candle is None else time_ms(candle, "--candle")
+    )
     if as_json:
         print(json.dumps(found, indent=1))
         return
@@ -37,22 +37,6 @@ def explain(
         print("note: the model sees principal components, each of them a mixture of all features")
     for target in found["targets"]:
         _print_target(target, top)
-
-
-def _open_ms(text: str) -> int:
-    """A time as people write it, or milliseconds since the epoch.
-
-    Raises:
-        ConfigError: it is neither.
-    """
-    if text.isdigit():
-        return int(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as exc:
-        raise ConfigError(f"--candle {text!r}: write the open time as 2026-01-31T12:05, UTC") from exc
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return int(moment.timestamp() * 1000)
 
 
 def _print_target(target: dict[str, Any], top: int) -> None:

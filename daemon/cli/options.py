@@ -63,6 +63,26 @@ def utc(time_ms: int) -> str:
     return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M}"
 
 
+def time_ms(text: str, option: str) -> int:
+    """A time as people write it, or milliseconds since the epoch; without a zone it is UTC.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from daemon.core.errors import ConfigError  # noqa: PLC0415
+
+    if text.isdigit():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise ConfigError(f"{option} {text!r}: write the time as 2026-01-31T12:05, UTC") from exc
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return int(moment.timestamp() * 1000)
+
+
 def span(ms: float) -> str:
     """A length of time as people say it: ``3.2 h``, ``45 s``."""
     for unit, length in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):

@@ -9,12 +9,10 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import stamina
-from stamina.instrumentation import set_on_retry_hooks
-
-from daemon.core.errors import CandledError, RateLimited, Retryable
+from daemon.core.errors import CandledError, Retryable
 from daemon.market.exchange_time import ExchangeTime
 from daemon.market.loop_thread import Joint, LoopThread
+from daemon.market.retries import Retries
 from daemon.market.rows import RowCheck
 from daemon.market.silence import Silence
 
@@ -85,8 +83,6 @@ class CcxtMarket:
         # A second of import, which only those pay who use it.
         from daemon.market.ccxt_client import CcxtClient  # noqa: PLC0415 - as said above
 
-        # stamina logs every retry; the feed logs where a failure begins and ends.
-        set_on_retry_hooks([])
         self._clock = clock
         self._time = ExchangeTime(clock)
         self._client = CcxtClient(
@@ -99,6 +95,7 @@ class CcxtMarket:
             stream=stream,
         )
         self.name = exchange_id
+        self._again = Retries(exchange_id, clock)
         self.page_limit = self._client.page_limit()
         self.rows = RowCheck(exchange_id, self._time, clock)
         self._pairs: frozenset[Pair] | None = None
@@ -177,7 +174,7 @@ class CcxtMarket:
 
         async def whole() -> T:
             if again:
-                return await self._retried(prepared, deadline_s)
+                return await self._again.retried(prepared, deadline_s)
             return await prepared()
 
         return self._result(self._thread.submit(whole()), budget_s)
@@ -215,7 +212,7 @@ class CcxtMarket:
     async def _known_pairs(self, deadline_s: float) -> frozenset[Pair]:
         if self._pairs is None or self._clock.monotonic_s() >= self._pairs_due_s:
             try:
-                await self._retried(self._load, deadline_s)
+                await self._again.retried(self._load, deadline_s)
             except CandledError:  # what is known holds until the next try
                 if self._pairs is None:
                     raise
@@ -232,7 +229,7 @@ class CcxtMarket:
         self, request: CandleRequest, deadline_s: float, timeout_s: float
     ) -> CandleFrame | CandledError:
         try:
-            return await self._retried(lambda: self._page(request, deadline_s, timeout_s), deadline_s)
+            return await self._again.retried(lambda: self._page(request, deadline_s, timeout_s), deadline_s)
         except CandledError as exc:
             return exc
 
@@ -244,36 +241,6 @@ class CcxtMarket:
             limit = min(request.limit, self.page_limit)
             rows = await self._client.rows(request, limit, deadline_s, timeout_s)
         return self.rows.candles(rows, request)
-
-    async def _retried(self, call: Callable[[], Awaitable[T]], deadline_s: float) -> T:
-        """The result of a call that is repeated, with back-off, while its faults may pass.
-
-        Raises:
-            CandledError: the fault does not pass, or did not before ``deadline_s`` (monotonic).
-        """
-        last: CandledError | None = None
-
-        def may_pass(exc: Exception) -> bool:
-            left_s = deadline_s - self._clock.monotonic_s()
-            return isinstance(exc, Retryable) and not (isinstance(exc, RateLimited) and exc.wait_s > left_s)
-
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, deadline_s - self._clock.monotonic_s())):
-                async for attempt in stamina.retry_context(
-                    on=may_pass,
-                    attempts=None,
-                    timeout=None,
-                    wait_initial=0.25,
-                    wait_max=5.0,
-                    wait_jitter=0.25,
-                ):
-                    with attempt:
-                        try:
-                            return await call()
-                        except CandledError as exc:
-                            last = exc
-                            raise
-        raise last or Retryable(f"{self.name} gave no answer in time")
 
     async def _load_pairs(self) -> None:
         self._pairs_s = self._clock.monotonic_s()

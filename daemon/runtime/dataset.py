@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from daemon.core.pair import Pair
     from daemon.features.gathering import Gathering
     from daemon.features.store import FeatureStore
+    from daemon.learning.job import Target
     from daemon.strategy.hooks import Hooks
 
 
@@ -126,13 +127,35 @@ def data_set(
     columns = window_labels(hooks, features, pair, window, give_way)
     check_targets(columns, options.model, options.extra_returns)
     labels, targets = coded(columns, options.label_period_candles)
-    horizon = max(options.label_period_candles, unknown_tail(columns))
     gathered, schema = features.gathering(pair, window.open_ms[rows], give_way)
     window_end_ms = int(window.open_ms[-1]) + base.ms
-    job = TrainingJob(
-        pair=str(pair),
+    job = _job(
+        pair,
+        options,
         targets=targets,
         features=schema.names,
+        horizon=max(options.label_period_candles, unknown_tail(columns)),
+        open_ms=tuple(window.open_ms[rows].tolist()) if options.config else (),
+        window_end_ms=window_end_ms,
+    )
+    return DataSet(job, gathered, labels[rows], int(window.open_ms[0]), window_end_ms)
+
+
+def _job(
+    pair: Pair,
+    options: TrainingOptions,
+    *,
+    targets: tuple[Target, ...],
+    features: tuple[str, ...],
+    horizon: int,
+    open_ms: tuple[int, ...],
+    window_end_ms: int,
+) -> TrainingJob:
+    """What the training process is told beside the numbers."""
+    return TrainingJob(
+        pair=str(pair),
+        targets=targets,
+        features=features,
         model=options.model,
         parameters=dict(options.parameters),
         test_size=options.test_size,
@@ -151,7 +174,6 @@ def data_set(
         model_file=options.model_file,
         model_digest=options.model_digest,
         config=options.config,
-        open_ms=tuple(window.open_ms[rows].tolist()) if options.config else (),
+        open_ms=open_ms,
         file_stem=f"cb_{pair.coin.lower()}_{window_end_ms // 1000}",
     )
-    return DataSet(job, gathered, labels[rows], int(window.open_ms[0]), window_end_ms)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.core.errors import CandledError, Refused, Retryable
 from daemon.core.words import counted
 from daemon.trading import pauses
+from daemon.trading.desk_settling import OwnersWord
 from daemon.trading.ledger_files import RESTORED
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from daemon.core.pair import Pair
     from daemon.trading.desk_entries import DeskEntries
     from daemon.trading.desk_exits import DeskExits
+    from daemon.trading.desk_settling import DeskSettling
     from daemon.trading.desk_truth import DeskTruth
     from daemon.trading.ledger import Ledger
     from daemon.trading.look import Look
@@ -30,6 +32,7 @@ class DeskCommands:
         ledger: where trades and pauses are.
         entries: enters.
         exits: leaves.
+        settling: closes by hand.
         truth: reconciles.
         pairs: the whitelist.
         may_enter: whether ``force_entry_enable`` allows `enter`.
@@ -41,6 +44,7 @@ class DeskCommands:
         *,
         entries: DeskEntries,
         exits: DeskExits,
+        settling: DeskSettling,
         truth: DeskTruth,
         pairs: Sequence[Pair],
         may_enter: bool,
@@ -48,6 +52,7 @@ class DeskCommands:
         self._ledger = ledger
         self._entries = entries
         self._exits = exits
+        self._settling = settling
         self._truth = truth
         self._pairs = tuple(pairs)
         self._may_enter = may_enter
@@ -55,6 +60,7 @@ class DeskCommands:
         self._deeds: dict[str, Callable[[Mapping[str, Any], Look], Mapping[str, Any]]] = {
             "enter": self._enter,
             "exit": self._exit,
+            "settle": self._settle,
             "pause": self._pause,
             "resume": self._resume,
             "stop": self._stop,
@@ -143,6 +149,26 @@ class DeskCommands:
         return {
             "text": f"leaving {', '.join(f'trade {trade.trade_id} {trade.pair}' for trade in trades)}",
             "trades": numbers,
+        }
+
+    def _settle(self, arguments: Mapping[str, Any], look: Look) -> Mapping[str, Any]:
+        wanted, price = str(arguments.get("trade", "")), _amount(arguments.get("price"), "price")
+        written_off, at_ms = arguments.get("written_off") is True, arguments.get("at_ms")
+        trades = [each for each in self._ledger.trades(is_open=True) if str(each.trade_id) == wanted]
+        if not trades:
+            raise Refused(f"no open trade {wanted!r}; see candled trades")
+        if (price is None) is not written_off:
+            raise Refused(
+                "tell what has become of it: either the price of the sale, or that it is written off"
+            )
+        if at_ms is not None and not isinstance(at_ms, int):
+            raise Refused(f"at_ms {at_ms!r} is not a time in milliseconds")
+        orders_ended = arguments.get("orders_ended") is True
+        word = OwnersWord(price=price, at_ms=at_ms, orders_ended=orders_ended)
+        closed = self._settling.settle(trades[0], word, look)
+        return {
+            "text": f"trade {closed.trade_id} {closed.pair} is closed: {closed.exit_detail}",
+            "trade": closed.trade_id,
         }
 
     def _pause(self, arguments: Mapping[str, Any], look: Look) -> Mapping[str, Any]:

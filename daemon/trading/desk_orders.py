@@ -61,7 +61,7 @@ class DeskOrders(OrderNews):
             Refused: the exchange asks for silence.
         """
         self._check_silence()
-        intent = self._intent(plan, 0, candle_ms)
+        intent = self.intent(plan, 0, candle_ms)
         trade = self._ledger.begin_trade(
             intent,
             strategy=strategy,
@@ -79,7 +79,7 @@ class DeskOrders(OrderNews):
             Refused: the exchange asks for silence.
         """
         self._check_silence()
-        intent = self._intent(plan, trade.trade_id, candle_ms)
+        intent = self.intent(plan, trade.trade_id, candle_ms)
         self._ledger.intend(intent)
         return self._send(intent)
 
@@ -115,7 +115,8 @@ class DeskOrders(OrderNews):
                     order.intent.client_id, self._clock.now_ms(), "the daemon ended before it was sent"
                 )
 
-    def _intent(self, plan: OrderPlan, trade_id: int, candle_ms: int) -> Intent:
+    def intent(self, plan: OrderPlan, trade_id: int, candle_ms: int) -> Intent:
+        """A plan as the next order of its pair, candle and leg; nothing is written yet."""
         attempt = self._ledger.next_attempt(plan.pair, candle_ms, plan.leg)
         return Intent(
             client_id=client_id(self._account, plan.pair, candle_ms, plan.leg, attempt),

@@ -188,37 +188,48 @@ class DeskStops:
         if told is not None:
             self._ground.callbacks.order_filled(shown, told, now_ms=look.now_ms)
 
-    def _close(self, trade: TradeRecord, look: Look, left: str = "") -> None:
-        """End a trade; ``left``: what is written off with it, in words, which belong to the reason of the exit then."""
-        position, told = position_of(trade), self._known()
+    def close(self, trade: TradeRecord, look: Look, end: Callable[[], TradeRecord]) -> TradeRecord:
+        """End a trade by ``end``, which does so in the ledger: with what follows from it, in one transaction."""
+        told = self._known()
         mine = {order.intent.client_id for order in trade.orders}
         others = {name: None for name in told if name not in mine}
         # Whoever has to ask the exchange does so now: it may take long, and others wait for the ledger.
-        after = self._before_close(trade, look.now_ms) if position.bought else None
+        after = self._before_close(trade, look.now_ms) if position_of(trade).bought else None
         # A kill must not come between a trade's end and the locks that follow from it.
         with self._ledger.together():
-            if left:
-                detail = f"{trade.exit_detail}; {left}"
-                trade = self._ledger.note(trade.trade_id, exit_reason=trade.exit_reason, exit_detail=detail)
-            closed = self._ledger.close_trade(trade.trade_id, look.now_ms, dust=max(position.amount, ZERO))
+            closed = end()
             self._ground.closed.put([closed])
             if len(others) < len(told):
                 self._ledger.put(TOLD, list(others))
             if after is not None:
                 after(closed)
         self._told = others
-        if left:
-            log.warning("dust", extra={"fields": {"trade": trade.trade_id, "pair": trade.pair, "left": left}})
+        position = position_of(closed)
         if not position.bought:
-            log.info("entry_ended", extra={"fields": {"trade": trade.trade_id, "pair": trade.pair}})
-            return
+            log.info("entry_ended", extra={"fields": {"trade": closed.trade_id, "pair": closed.pair}})
+            return closed
         profit = position.received - position.paid
         fields = {
-            "trade": trade.trade_id,
-            "pair": trade.pair,
+            "trade": closed.trade_id,
+            "pair": closed.pair,
             "profit": round(profit, 8),
             "ratio": f"{profit / position.paid:+.4%}",
-            "reason": trade.exit_reason,
-            "rule": trade.exit_detail,
+            "reason": closed.exit_reason,
+            "rule": closed.exit_detail,
         }
         log.info("trade_closed", extra={"fields": fields})
+        return closed
+
+    def _close(self, trade: TradeRecord, look: Look, left: str = "") -> None:
+        """End a trade; ``left``: what is written off with it, in words, which belong to the reason of the exit then."""
+
+        def end() -> TradeRecord:
+            if left:
+                detail = f"{trade.exit_detail}; {left}"
+                self._ledger.note(trade.trade_id, exit_reason=trade.exit_reason, exit_detail=detail)
+            dust = max(position_of(trade).amount, ZERO)
+            return self._ledger.close_trade(trade.trade_id, look.now_ms, dust=dust)
+
+        self.close(trade, look, end)
+        if left:
+            log.warning("dust", extra={"fields": {"trade": trade.trade_id, "pair": trade.pair, "left": left}})

@@ -163,7 +163,8 @@ class DeskTruth:
         """What to do about a pair that is gone."""
         todo = ["take it out of exchange.pair_whitelist"] if pair in self._pairs else []
         todo += [
-            f"trade {trade.trade_id} stays as it is: look at the exchange what has become of its orders and coins"
+            f"trade {trade.trade_id} stays as it is: look at the exchange what has become of its orders and coins, and tell "
+            f"it by candled settle {trade.trade_id}"
             for trade in self._ledger.trades(is_open=True)
             if trade.pair == pair
         ]

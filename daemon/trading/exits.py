@@ -22,7 +22,7 @@ MINUTE_MS = 60_000
 
 
 class ExitKind(enum.StrEnum):
-    """Which rule closes a trade; the value is freqtrade's word for it."""
+    """Which rule closes a trade; the value is freqtrade's word for it, where it has one."""
 
     EXIT_SIGNAL = "exit_signal"
     CUSTOM_EXIT = "custom_exit"
@@ -34,6 +34,7 @@ class ExitKind(enum.StrEnum):
     FORCE_EXIT = "force_exit"
     EMERGENCY_EXIT = "emergency_exit"
     SOLD_ON_EXCHANGE = "sold_on_exchange"
+    SETTLED_BY_HAND = "settled_by_hand"
 
     @property
     def protective(self) -> bool:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Self
 
 from daemon.core.errors import Refused
 from daemon.trading import ledger_rows as rows
+from daemon.trading.book import Contradiction, standing
 from daemon.trading.ledger_connection import check, opened, translated
 from daemon.trading.ledger_orders import OrderLedger
 from daemon.trading.ledger_reads import LedgerReader
 from daemon.trading.ledger_tables import Tables
 from daemon.trading.ledger_taking import Taken, Taking, why_open
+from daemon.trading.orders import ZERO, Fill, OrderReport, OrderState
 from daemon.trading.positions import added, effects, position_of
 from daemon.trading.schema import migrate
 
@@ -22,8 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.strategy.locks import PairLock
-    from daemon.trading.orders import Fill, OrderReport
-    from daemon.trading.records import StopState, TradeRecord
+    from daemon.trading.orders import Intent
+    from daemon.trading.records import OrderRecord, StopState, TradeRecord
 
 __all__ = ["Ledger", "LedgerReader", "Taken"]
 
@@ -153,6 +156,34 @@ class Ledger(OrderLedger):
             self._tables.update("trades", {"closed_ms": at_ms, "dust": left}, trade_id=trade_id)
             return self.trade(trade_id)
 
+    def settle(
+        self, trade_id: int, at_ms: int, sale: Intent | None, *, reason: str, detail: str
+    ) -> TradeRecord:
+        """End a trade by the word of its owner: its orders are over, what it holds is sold, or written off.
+
+        Args:
+            trade_id: which.
+            at_ms: now, ms UTC.
+            sale: of all that it holds, at the time that it was made: in the ledger it is an order that was filled and
+                that no request ever left for. None: what is held is written off.
+            reason: the trade's ``exit_reason``.
+            detail: which rule with which value.
+
+        Raises:
+            Refused: the trade is closed, or holds more than the sale is of.
+            Contradiction: the sale cannot be booked.
+        """
+        with self.together():
+            for order in self.trade(trade_id).orders:
+                if not order.settled:
+                    self._conclude(order, at_ms, detail)
+            if sale is not None:
+                self.intend(sale)
+                self._book(sale)
+            self.note(trade_id, exit_reason=reason, exit_detail=detail)
+            held = max(position_of(self.trade(trade_id)).amount, ZERO)
+            return self.close_trade(trade_id, at_ms, dust=held if sale is None else ZERO)
+
     def deposit(self, currency: str, amount: Decimal, at_ms: int, why: str) -> None:
         """Put something into the account, or (below zero) take it out."""
         columns = {"currency": currency, "amount": rows.text(amount), "at_ms": at_ms, "why": why}
@@ -195,6 +226,41 @@ class Ledger(OrderLedger):
             found = self.contradictions()
             self._tables.change("UPDATE contradictions SET settled_ms = ? WHERE settled_ms IS NULL", (at_ms,))
             return found
+
+    def _conclude(self, order: OrderRecord, at_ms: int, why: str) -> None:
+        """End an order that nobody can be asked about any more; what was reported of it and not listed will not be."""
+        state = order.state
+        if not state.final:
+            state = OrderState.DROPPED if state is OrderState.INTENDED else OrderState.CANCELLED
+        new = replace(standing(order), state=state, reported=order.filled, changed_ms=at_ms, detail=why)
+        self._tables.update("orders", rows.standing_row(order, new), client_id=order.intent.client_id)
+
+    def _book(self, sale: Intent) -> None:
+        """Book a sale that is in the ledger as an intent, as a whole and without fees."""
+        at_ms = sale.created_ms
+        fill = Fill(
+            fill_id=f"by-hand-{sale.client_id}",
+            client_id=sale.client_id,
+            exchange_id="",
+            pair=sale.pair,
+            side=sale.side,
+            amount=sale.amount,
+            price=sale.price or ZERO,
+            at_ms=at_ms,
+        )
+        told = OrderReport(
+            client_id=sale.client_id,
+            exchange_id="",
+            pair=sale.pair,
+            state=OrderState.FILLED,
+            filled=sale.amount,
+            amount=sale.amount,
+            at_ms=at_ms,
+            detail=sale.reason,
+            fills=(fill,),
+        )
+        for what in self.take([told], (), at_ms).contradictions:
+            raise Contradiction(what)
 
     def _totals(self) -> Mapping[str, Decimal]:
         if self._known_totals is None or self._known_undone != self._tables.undone:

@@ -48,7 +48,7 @@ class Command:
     """What a human asks for.
 
     Attributes:
-        do: which command: ``enter``, ``exit``, ``cancel``, ``pause``, ``resume``, ``stop``, ``reconcile``.
+        do: which command: ``enter``, ``exit``, ``settle``, ``pause``, ``resume``, ``stop``, ``reconcile``.
         arguments: of it.
         answer: where the desk puts an answer (a mapping of JSON values) or a `CandledError`.
     """

@@ -11,7 +11,7 @@ from daemon.trading.orders import ZERO, OrderReport, OrderState, Side
 from daemon.trading.paper_fills import PaperOrder, accepted, advanced, cancelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from decimal import Decimal
 
     from daemon.core.clock import Clock
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from daemon.trading.records import OrderRecord
 
 ENDED_KEPT = 100
-"""Orders that are over, and told of, and still answered for; the ledger has them all."""
+"""Orders that are over and still answered for though the ledger has their end; one of which it has not, always is."""
 
 
 class PaperBroker:
@@ -38,15 +38,22 @@ class PaperBroker:
         market: prices, depth and filters.
         clock: when orders come.
         account: balances by the ledger; an order that they do not cover is refused.
+        awaited: client ids of the orders whose end, or some of whose fills, the ledger has not.
     """
 
     def __init__(
-        self, market: PaperMarket, *, clock: Clock, account: Callable[[], Mapping[str, Balance]]
+        self,
+        market: PaperMarket,
+        *,
+        clock: Clock,
+        account: Callable[[], Mapping[str, Balance]],
+        awaited: Callable[[], Collection[str]],
     ) -> None:
         self.name = f"paper on {market.name}"
         self._market = market
         self._clock = clock
         self._account = account
+        self._awaited = awaited
         self._lock = threading.RLock()
         self._open: dict[str, PaperOrder] = {}
         self._ended: dict[str, PaperOrder] = {}
@@ -129,6 +136,7 @@ class PaperBroker:
     def news(self) -> Sequence[OrderReport]:
         """See `Broker`: orders that were filled or ended since the last call."""
         with self._lock:
+            self._forget()
             self._advance_all()
             told = [_report(order) for name in self._untold if (order := self._found(name)) is not None]
             self._untold.clear()
@@ -184,7 +192,13 @@ class PaperBroker:
             return
         self._open.pop(client_id, None)
         self._ended[client_id] = order
-        for name in [each for each in self._ended if each not in self._untold][:-ENDED_KEPT]:
+
+    def _forget(self) -> None:
+        """Answer no longer for the oldest that are over. What was told may not have reached the ledger: it is asked."""
+        if len(self._ended) <= ENDED_KEPT:
+            return
+        kept = {*self._awaited(), *self._untold}
+        for name in [each for each in self._ended if each not in kept][:-ENDED_KEPT]:
             del self._ended[name]
 
     def _check_funds(self, intent: Intent, price: Decimal) -> None:

@@ -12,6 +12,7 @@ from daemon.strategy.persistence import Trade
 from daemon.trading.orders import ZERO, Leg, OrderState, OrderType, Side
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from decimal import Decimal
 
     from daemon.trading.broker import MarketRules
@@ -41,15 +42,13 @@ def strategy_trade(
         fee: the configuration's ``fee``; None: the exchange's. It stands where the fills do not tell their fee in the
             coin or the stake currency, and for what is still to be sold.
     """
-    sums = _Sums(market.maker_fee if fee is None else fee)
     orders = [order for order in record.orders if order.state not in _NEVER_THERE or order.fills]
-    for order in orders:
-        sums.take(order)
+    closed = not record.is_open
+    sums = _summed(orders, market.maker_fee if fee is None else fee, closed=closed)
     first = next((order.intent for order in orders if order.intent.leg is Leg.ENTRY), None)
     asked = first and (first.price or first.stop_price)
     open_rate = sums.open_rate or (float(asked) if asked else 0.0)
     last_ms = max((fill.at_ms for order in orders for fill in order.fills), default=None)
-    closed = not record.is_open
     stop = record.stop
     return Trade(
         id=record.trade_id,
@@ -71,9 +70,9 @@ def strategy_trade(
         close_date=_date(record.closed_ms if last_ms is None else last_ms) if closed else None,
         close_rate=sums.last_exit if closed else None,
         close_rate_requested=sums.last_exit_asked,
-        close_profit=sums.ratio if sums.sold else None,
+        close_profit=sums.ratio if sums.exited else None,
         close_profit_abs=round(float(sums.realized if closed else sums.last_profit), 8)
-        if sums.sold
+        if sums.exited
         else None,
         realized_profit=round(float(sums.realized), 8),
         fee_open=float(sums.fee_open),
@@ -155,6 +154,15 @@ def _asked_stake(orders: list[OrderRecord]) -> float:
     )
 
 
+def _summed(orders: Iterable[OrderRecord], usual_fee: Decimal, *, closed: bool) -> _Sums:
+    sums = _Sums(usual_fee)
+    for order in orders:
+        sums.take(order)
+    if closed:
+        sums.write_off()
+    return sums
+
+
 @dataclass(slots=True)
 class _Side:
     """Sums over the fills of one side: value without fees, what changed hands with them, amount after fees."""
@@ -200,6 +208,17 @@ class _Sums:
         self.last_exit = float(price)
         self.bought_before_exit = self.bought
         self._exits.append((net * price, average * amount))
+
+    def write_off(self) -> None:
+        """The trade is over: what it still holds was paid for, and brings nothing."""
+        if self.held > 0:
+            self.bought_before_exit = self.bought
+            self._exits.append((ZERO, self.held_value))
+
+    @property
+    def exited(self) -> bool:
+        """Whether any of it was sold or written off."""
+        return bool(self._exits)
 
     def _net(self, fill: Fill) -> Decimal:
         """Amount of a fill after its fee, which is counted."""

@@ -1,8 +1,10 @@
 """Kills real processes while they save: `python nursery.py FOLDER TRIALS SEED`.
 
 The imports are paid for once, here; each life is a fork. Half of them kill themselves at a recorded step
-(half of these in the middle of a write), the others are killed from outside at a random moment. Prints one
-JSON line of figures; ends with an error at the first life whose acknowledgements are not honoured.
+(half of these in the middle of a write), the others are killed from outside, wherever they are a moment after they
+have told that they are about to take such a step. Prints one JSON line of figures: how many were begun, and how many
+died in which way (the others came to their end before their step); ends with an error at the first life whose
+acknowledgements are not honoured.
 """
 
 import json
@@ -13,6 +15,7 @@ import struct
 import sys
 import time
 import traceback
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +28,12 @@ from daemon.state.folder import StateFolder
 _ACK = struct.Struct("<cq")
 _STEPS = 120
 _TICKS = 8
+_AHEAD = 6
+"""Steps that a life gets on with while its killer is on the way; then it waits, however slow the machine is."""
 
 
 def child(folder, random, ack_fd, own_death):
-    """One life, which ends by its own hand or by the parent's."""
+    """One life, which ends by its own hand or by the parent's, unless it is over before that."""
     dies_at, steps = int(random.integers(1, _STEPS)), 0
 
     def before(step):
@@ -41,16 +46,22 @@ def child(folder, random, ack_fd, own_death):
                     file.seek(place)
                     file.write(data[: int(random.integers(len(data) + 1))])
             os.kill(os.getpid(), signal.SIGKILL)
+        if not own_death and steps == dies_at:
+            os.write(ack_fd, _ACK.pack(b"s", steps))
+        elif not own_death and steps > dies_at + _AHEAD:
+            signal.pause()
 
     def acknowledge(kind, number):
         os.write(ack_fd, _ACK.pack(b"k" if kind == "tick" else b"m", number))
 
     with recorded(atomic, before=before), folder.acquire(0):
         live(folder, int(random.integers(2**31)), acknowledge, _TICKS)
+        if not own_death and steps >= dies_at:
+            signal.pause()
 
 
 def trial(folder, seed, acknowledged):
-    """Fork a life, see it end, return whether it was killed."""
+    """Fork a life, see it end, return how it was killed: by its ``own`` hand, from ``outside``, or (empty) not at all."""
     random = np.random.default_rng(seed)
     own_death = random.random() < 0.5
     reading, writing = os.pipe()
@@ -67,31 +78,38 @@ def trial(folder, seed, acknowledged):
                 traceback.print_exc()
             os._exit(status)
     os.close(writing)
-    if not own_death:
-        time.sleep(float(random.exponential(0.06)))
-        os.kill(pid, signal.SIGKILL)
-    data = b""
+    data, told = b"", False
     while chunk := os.read(reading, 65536):
         data += chunk
+        if not told and b"s" in (kind for kind, _ in _acknowledged(data)):
+            told = True
+            time.sleep(float(random.exponential(0.002)))
+            os.kill(pid, signal.SIGKILL)
     os.close(reading)
     _, status = os.waitpid(pid, 0)
     if os.WIFEXITED(status) and os.WEXITSTATUS(status):
         raise RuntimeError(f"a life failed by itself: {status}")
-    whole = len(data) // _ACK.size * _ACK.size
     kinds = {b"k": "tick", b"m": "training"}
-    acknowledged += [(kinds[kind], number) for kind, number in _ACK.iter_unpack(data[:whole])]
-    return os.WIFSIGNALED(status)
+    acknowledged += [(kinds[kind], number) for kind, number in _acknowledged(data) if kind in kinds]
+    if not os.WIFSIGNALED(status):
+        return ""
+    return "outside" if told else "own"
+
+
+def _acknowledged(data):
+    """What a life has told in whole words."""
+    return _ACK.iter_unpack(data[: len(data) // _ACK.size * _ACK.size])
 
 
 def main(root, trials, seed):
     random = np.random.default_rng(seed)
-    killed, folder, acknowledged = 0, None, []
+    deaths, folder, acknowledged = Counter(own=0, outside=0), None, []
     for i in range(trials):
         # Every tenth life begins in a new folder, so that the first steps are tried too.
         if i % 10 == 0:
             folder, acknowledged = StateFolder(root / f"example{i}"), []
             folder.path.mkdir(parents=True)
-        killed += trial(folder, int(random.integers(2**31)), acknowledged)
+        deaths[trial(folder, int(random.integers(2**31)), acknowledged)] += 1
         with folder.acquire(0):
             try:
                 check(folder, acknowledged, attempted=_TICKS * (i % 10 + 1))
@@ -100,7 +118,9 @@ def main(root, trials, seed):
                 raise
         if i % 10 == 9:
             shutil.rmtree(folder.path)
-    sys.stdout.write(json.dumps({"started": trials, "killed": killed}) + "\n")
+    sys.stdout.write(
+        json.dumps({"started": trials, "own": deaths["own"], "outside": deaths["outside"]}) + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from daemon.runtime.status_file import read_status
@@ -184,7 +185,10 @@ class Daemon:
         return self.process.wait(timeout_s)
 
     def stop(self, timeout_s=PATIENCE_S):
-        """Ask it to stop; its exit status."""
+        """Ask it to stop; its exit status.
+
+        That is 0 only if the stop took less than `lifecycle.DEADLINE_S`: whatever is left of the daemon then ends itself.
+        """
         self.hear(signal.SIGTERM)
         return self.wait(timeout_s)
 
@@ -230,6 +234,27 @@ class Place:
         strategies = self.folder / "user_data" / "strategies"
         strategies.mkdir(parents=True, exist_ok=True)
         (strategies / name).write_text(source, "utf-8")
+
+    def recorded(self, candles, *, halted="", after=0):
+        """Put candle files to be replayed into ``recorded``; one pair has none after so many, but for the last."""
+        folder = self.folder / "recorded"
+        folder.mkdir()
+        noise = np.random.default_rng(1)
+        for pair in self.config["exchange"]["pair_whitelist"]:
+            close = 100 * np.exp(np.cumsum(noise.normal(0, 0.001, candles)))
+            frame = pd.DataFrame(
+                {
+                    "date": pd.date_range("2024-01-01", periods=candles, freq="5min", tz="UTC"),
+                    "open": close,
+                    "high": close * 1.001,
+                    "low": close * 0.999,
+                    "close": close,
+                    "volume": noise.uniform(1e3, 2e3, candles),
+                }
+            )
+            if pair == halted:
+                frame = pd.concat([frame[:after], frame[-1:]], ignore_index=True)
+            frame.to_feather(folder / f"{pair.replace('/', '_')}-5m.feather")
 
     @property
     def state(self):

@@ -6,8 +6,6 @@ import re
 import signal
 import time
 
-import numpy as np
-import pandas as pd
 import pytest
 from daemon_process import assert_whole
 
@@ -168,31 +166,9 @@ def test_a_pair_whose_candles_have_ended_leaves_the_others_their_turn(place):
         freqai__live_retrain_hours=0.5,
         candled__simulated__replay="recorded",
     )
-    recorded(here, 2500, halted="ETH/USDT", after=2125)  # the replay begins after some 2,110
+    here.recorded(2500, halted="ETH/USDT", after=2125)  # the replay begins after some 2,110
     daemon = here.start()
     daemon.await_event("no_prediction", pair="ETH/USDT", reason="missing candle")
     daemon.await_event("tick", count=len(daemon.events("tick")) + 7)  # now its model is due, and the oldest
     daemon.await_event("trained", pair="BTC/USDT", count=len(daemon.events("trained", pair="BTC/USDT")) + 2)
     assert daemon.stop() == 0
-
-
-def recorded(here, candles, *, halted, after):
-    """Candle files to be replayed; one pair has none after so many, but for the last."""
-    folder = here.folder / "recorded"
-    folder.mkdir()
-    noise = np.random.default_rng(1)
-    for pair in PAIRS:
-        close = 100 * np.exp(np.cumsum(noise.normal(0, 0.001, candles)))
-        frame = pd.DataFrame(
-            {
-                "date": pd.date_range("2024-01-01", periods=candles, freq="5min", tz="UTC"),
-                "open": close,
-                "high": close * 1.001,
-                "low": close * 0.999,
-                "close": close,
-                "volume": noise.uniform(1, 2, candles),
-            }
-        )
-        if pair == halted:
-            frame = pd.concat([frame[:after], frame[-1:]], ignore_index=True)
-        frame.to_feather(folder / f"{pair.replace('/', '_')}-5m.feather")

@@ -130,6 +130,40 @@ def test_commands_on_the_running_and_the_stopped_daemon(place):
     assert not (here.state / "control.sock").exists()
 
 
+def test_a_trade_of_a_pair_that_is_gone_is_settled_by_hand_and_stays_so(place):
+    trading = {
+        "strategy": "Mine",
+        "force_entry_enable": True,
+        "candled__simulated__replay": "recorded",
+        "candled__simulated__speed": 60,
+    }
+    here = place(**trading)
+    here.mine("stoploss = -0.9\nminimal_roi = {}")
+    here.recorded(4000)
+    daemon = here.start()
+    daemon.await_event("ready")
+    assert here.command("enter", "ETH/USDT", "--stake", "100").returncode == 0
+    daemon.await_that(lambda: here.json("orders") == [], "the whole fill")
+    refused = here.command("settle", "1", "--written-off")
+    assert (refused.returncode, "candled exit 1" in refused.stderr) == (1, True)
+    daemon.kill()
+
+    (here.folder / "recorded" / "ETH_USDT-5m.feather").unlink()
+    here.configure(**trading, exchange__pair_whitelist=["BTC/USDT"])
+    asleep = here.command("settle", "1", "--written-off")
+    assert (asleep.returncode, "no daemon runs" in asleep.stderr) == (78, True)
+    daemon = here.start()
+    daemon.await_event("ready")
+    daemon.await_that(lambda: "candled settle 1" in str(here.status.get("trading")), "the remedy")
+    settled = here.command("settle", "1", "--price", "12.5")
+    assert settled.returncode == 0, settled.stderr
+    daemon.kill()
+    (trade,), wallet = ledger(here)
+    assert (trade.exit_reason, position_of(trade).close_rate) == ("settled_by_hand", 12.5)
+    assert_sound([trade], wallet)
+    assert here.json("profit")["closed"]["trades"] == 1
+
+
 STOPS = """
 stoploss = -0.05
 minimal_roi = {}

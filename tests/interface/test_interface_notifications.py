@@ -175,11 +175,14 @@ def test_no_message_shows_a_secret(desk):
 
 
 def test_to_log_never_waits_for_a_post_that_hangs():
-    clock, hangs, free = SystemClock(), threading.Event(), threading.Event()
+    happened, hangs, free = [], threading.Event(), threading.Event()
+    names = [f"error_{number}" for number in range(1000)]
 
-    def post(*_):
+    def post(_, body):
+        happened.append(f"begins: {body}")
         hangs.set()
         free.wait()
+        happened.append("ends")
         return []
 
     notifier = Notifier(
@@ -188,17 +191,24 @@ def test_to_log_never_waits_for_a_post_that_hangs():
         title="x",
         secrets=frozenset(),
         figures=lambda: ({}, 0.0),
-        clock=clock,
+        clock=SystemClock(),
     )
     notifier.start()
     try:
         LOG.error("first")
         assert hangs.wait(60)
-        for _ in range(1000):  # whoever waited for the post here would wait for ever
-            LOG.info("trade_closed")
+        for name in names:  # whoever waited for the post here would wait for ever
+            LOG.error(name)
+        happened.append("logged")
     finally:
         free.set()
         notifier.close()
+        notifier._thread.join(60)
+    *before, last, end = happened
+    assert before == ["begins: first", "logged", "ends"]
+    assert last.startswith("begins: error 800\n"), "the newest that are kept, in one message"
+    assert last.endswith("and 980 more; see the log")
+    assert end == "ends"
 
 
 def test_a_bug_in_a_look_is_logged_once_and_the_next_message_leaves(caplog):

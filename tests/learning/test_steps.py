@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN
-from sklearn.metrics import pairwise_distances
+from sklearn.metrics import pairwise_distances, pairwise_distances_chunked
 
 from daemon.core.errors import Refused
 from daemon.learning.steps.components import Components
@@ -80,6 +80,20 @@ def test_the_mean_distance_counts_every_pair_once_and_no_row_with_itself(n, made
     points = made(n)
     every = pairwise_distances(points.astype(np.float64))
     assert Cloud(points).mean() == pytest.approx(every.sum() / (n * (n - 1)), rel=1e-6)
+
+
+@given(n=st.integers(2, 300), lost=st.floats(0, 0.9), often=st.integers(1, 3), seed=st.integers(0, 99))
+@settings(max_examples=60)
+def test_the_mean_distance_is_that_of_the_rows_that_are_left(n, lost, often, seed):
+    points = np.concatenate((paced(n, seed, lost=lost), cloud_of(2, 6, seed))).repeat(often, axis=0)
+    every = pairwise_distances(points.astype(np.float64))
+    assert Cloud(points).mean() == pytest.approx(every.sum() / (len(points) * (len(points) - 1)), rel=1e-6)
+
+
+def test_the_mean_distance_of_more_hours_than_are_looked_at_together():
+    points = paced(7_000, lost=0.1)
+    total = sum(chunk.sum() for chunk in pairwise_distances_chunked(points.astype(np.float64)))
+    assert Cloud(points).mean() == pytest.approx(total / (len(points) * (len(points) - 1)), rel=1e-6)
 
 
 @given(n=st.integers(1, 400), lost=st.floats(0, 0.5), seed=st.integers(0, 99))

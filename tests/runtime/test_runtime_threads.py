@@ -13,6 +13,7 @@ import pytest
 from daemon.core.clock import FakeClock, FastClock, SystemClock
 from daemon.core.pair import Pair
 from daemon.core.timeframe import Timeframe
+from daemon.runtime import lifecycle
 from daemon.runtime.lifecycle import Daemon
 from daemon.runtime.runner import Runner
 from daemon.runtime.supervision import Supervisor
@@ -221,6 +222,37 @@ def test_a_thread_that_hangs_is_named_and_nothing_is_closed_under_it(caplog, mon
     assert any(record.getMessage() == "threads_hang" for record in caplog.records)
 
 
+class Hung:
+    """A thread that never ends: who waits for it has waited as long as it meant to, by a clock that stands else."""
+
+    def __init__(self, clock):
+        self.name, self.ident, self.failure, self.wake = "hung", 1, None, threading.Event()
+        self._clock = clock
+
+    def join(self, seconds):
+        self._clock.advance(round(seconds * 1000))
+
+    def is_alive(self):
+        return True
+
+
+def test_threads_that_hang_have_together_what_a_stop_leaves_them_and_not_each():
+    clock, stop = FakeClock(), threading.Event()
+    stop.set()
+    made = Daemon(
+        runners=[Hung(clock) for _ in range(8)],
+        ticker=ticker(clock)[0],
+        clock=clock,
+        tally=Tally(clock, None, stop),
+        stop=stop,
+        finished=lambda: False,
+        show=str,
+        closings=[],
+    )
+    assert made.run() == 1
+    assert lifecycle.STOP_S <= clock.monotonic_s() < lifecycle.DEADLINE_S
+
+
 def test_a_thread_that_makes_no_progress_is_named_with_its_stack_and_ends_the_daemon(caplog, monkeypatch):
     monkeypatch.setattr("daemon.runtime.lifecycle.WATCH_S", 0.05)
     monkeypatch.setattr("daemon.runtime.lifecycle.STOP_S", 0.1)
@@ -339,10 +371,13 @@ def test_enough_ticks_stop_it():
 
 SCRIPT = """
 import os, signal, sys, threading, time
+from daemon.runtime import lifecycle
 from daemon.runtime.lifecycle import stop_on_signals
 stop = threading.Event()
 reload = threading.Event()
 stop_on_signals(stop, reload)
+if "deadline" in sys.argv:
+    lifecycle.DEADLINE_S = 0.1
 print("ready", flush=True)
 if "reload" in sys.argv:
     while not (reload.is_set() or stop.is_set()):
@@ -351,7 +386,7 @@ if "reload" in sys.argv:
     sys.exit()
 stop.wait()
 print("stopping", flush=True)
-if "hang" in sys.argv:
+if "deadline" in sys.argv or "hang" in sys.argv:
     threading.Event().wait()
 """
 
@@ -366,6 +401,21 @@ def test_one_signal_stops_and_a_second_ends_at_once(number):
         assert process.stdout.readline() == "stopping\n"
         os.kill(process.pid, number)
         assert process.wait(60) == -number
+
+
+def test_a_stop_that_takes_longer_than_it_may_is_ended_and_says_where_it_hung():
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, "deadline"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        os.kill(process.pid, signal.SIGTERM)
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert "Timeout (0:00:00.1" in said
+    assert "in wait" in said
 
 
 @pytest.mark.parametrize(("gone", "done"), [(False, "reload\n"), (True, "stop\n")])

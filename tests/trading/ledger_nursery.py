@@ -46,6 +46,13 @@ def steps():
         )
         yield lambda ledger, n=n: ledger.close_trade(n + 1, T0 + n, dust=D("0"))
         yield lambda ledger, n=n: ledger.put("risk", {"orders": n})
+    entry, sale = intent(3, candle_ms=T0 + 3), intent(3, leg=Leg.EXIT, amount="0.4", price="50", trade_id=4)
+    yield lambda ledger: begin(ledger, entry)
+    yield lambda ledger: ledger.sending(entry.client_id, T0)
+    yield lambda ledger: ledger.take(
+        [report(entry, S.OPEN, "0.5", exchange_id="b3")], [fill(entry, 30, "0.4")], T0
+    )
+    yield lambda ledger: ledger.settle(4, T0, sale, reason="settled", detail="settled: sold at 50")
 
 
 def content(ledger):

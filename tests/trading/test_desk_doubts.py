@@ -8,8 +8,11 @@ from desk_scene import BTC, CANDLE_MS, ETH, Scene, flaky, without_fills
 from trading_desk import intent, report
 
 from daemon.core.errors import ConfigError, Refused, Retryable
+from daemon.core.pair import Pair
+from daemon.trading import paper
 from daemon.trading.book import Contradiction
 from daemon.trading.broker import AnswerLost
+from daemon.trading.ledger import Ledger
 from daemon.trading.ledger_connection import LedgerFault
 from daemon.trading.ledger_files import RESTORED
 from daemon.trading.orders import Leg, OrderState
@@ -336,6 +339,32 @@ def test_a_price_of_the_strategy_that_is_none_ends_no_daemon(scene, price, leg):
     here.tick()
     here.looks(2)
     assert len(here.trades()) == 1
+
+
+def test_orders_that_end_while_the_ledger_cannot_be_written_are_known_when_it_can(scene, monkeypatch):
+    monkeypatch.setattr(paper, "ENDED_KEPT", 1)
+    sol = Pair("SOL/USDT")
+    pairs = [BTC, ETH, sol]
+    here = scene(
+        max_open_trades=3,
+        exchange={"name": "simulated", "pair_whitelist": [str(pair) for pair in pairs]},
+    )
+    here.source.prices[sol] = [(0, D(10))]
+    here.source.volume = D(0)
+    for pair in pairs:
+        here.tick("enter_long", pair=pair)
+    here.source.volume = D(1_000_000)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "take", lambda *_: _full())
+        for pair in pairs:
+            here.go("9", pair)  # below what is bid
+    assert [trade.orders[0].state for trade in here.trades()] == [OrderState.OPEN] * 3
+    here.looks(2)
+    assert [trade.orders[0].state for trade in here.trades()] == [OrderState.FILLED] * 3
+
+
+def _full():
+    raise LedgerFault("no space left on the disk")
 
 
 # a pair that is traded no more

@@ -203,9 +203,14 @@ def clock():
     return FakeClock(NOW_MS + 42_000)
 
 
-def broker(clock, account=None):
+def broker(clock, account=None, awaited=()):
     source = SimulatedMarket(pairs=PAIRS, seed=7, clock=clock, base=BASE)
-    return PaperBroker(CandleMarket(source, clock=clock), clock=clock, account=lambda: account or RICH)
+    return PaperBroker(
+        CandleMarket(source, clock=clock),
+        clock=clock,
+        account=lambda: account or RICH,
+        awaited=lambda: awaited,
+    )
 
 
 def record(one, report, sent_ms, fills=()):
@@ -320,15 +325,21 @@ def test_news_tells_each_change_once_and_a_cancelled_order_is_over(clock):
         here.send(one)
 
 
-def test_orders_that_end_all_at_once_are_all_told_of_and_then_forgotten(clock, monkeypatch):
+def test_orders_that_end_all_at_once_are_answered_for_until_the_ledger_has_them(clock, monkeypatch):
     monkeypatch.setattr(paper, "ENDED_KEPT", 2)
-    here = broker(clock)
+    awaited = {intent(price="1000", attempt=attempt).client_id for attempt in range(5)}
+    here = broker(clock, awaited=awaited)
     price = str(here.rules(BTC).price(here.quotes([BTC])[BTC].last * Decimal("0.9995")))
     for attempt in range(5):
         here.send(intent(amount="0.01", price=price, attempt=attempt))
     clock.advance(120 * MINUTE_MS)
     assert [each.state for each in here.news()] == [OrderState.FILLED] * 5
     here.cancel(BTC, here.send(intent(price="1000", attempt=5)).client_id, "")
+    here.news()
+    assert {here.order(BTC, name, "").state for name in awaited} == {OrderState.FILLED}
+    assert {fill.client_id for fill in here.fills(BTC, 0)} == awaited
+    awaited.clear()
+    here.news()
     assert len({fill.client_id for fill in here.fills(BTC, 0)} | set(here._ended)) == 2
 
 

@@ -280,3 +280,47 @@ def test_what_is_in_doubt_about_a_pair_that_is_gone_is_no_doubt_about_others(roo
     assert (
         "less than open trades hold" in str([r.__dict__.get("fields") for r in caplog.records])
     ) is not lost
+
+
+def test_an_order_of_a_pair_that_is_gone_is_over_when_its_owner_says_so(room, exchange):
+    parts = room(pairs=[BTC, ETH], force_entry_enable=True)
+    desk, name = parts.desk, begun(parts)
+    exchange.delist(ETH)
+    believed(parts)
+    desk.step()
+    assert name in str(told(desk, "settle", trade="1", written_off=True))
+    closed = told(desk, "settle", trade="1", written_off=True, orders_ended=True)
+    assert closed["text"].endswith("nothing is held")
+    assert desk._ledger.order(name).state is OrderState.CANCELLED
+    exchange.list_again(ETH)
+    believed(parts)
+    desk.step()
+    assert (desk._truth.obstacles, shown(desk).trouble) == ((), "")
+    assert isinstance(told(desk, "enter", pair=str(BTC)), dict)
+
+
+@pytest.mark.parametrize("price", ["1234.5", None])
+def test_a_trade_of_a_pair_that_is_gone_is_closed_as_its_owner_says(room, exchange, price):
+    parts = room(pairs=[BTC, ETH], force_entry_enable=True)
+    desk = parts.desk
+    begun(parts, OrderType.MARKET)
+    desk.step()
+    word = {"trade": "1", "price": price, "written_off": price is None}
+    assert isinstance(told(desk, "settle", **word), Refused), "it can be sold"
+    exchange.delist(ETH)
+    if price is None:  # the coins are gone with the pair
+        exchange.do(lambda book, _now: book.free.update(ETH=0))
+    believed(parts)
+    desk.step()
+    sent = len(desk._ledger.orders())
+    assert "is closed" in told(desk, "settle", **word)["text"]
+    desk._truth._reconciliation._confirm_ms = 0  # what the exchange has or lacks has stood long enough
+    desk.step()
+    assert desk._ledger.trade(1).exit_reason == "settled_by_hand"
+    assert len(desk._ledger.orders()) == sent + (price is not None)
+    assert isinstance(told(desk, "enter", pair=str(BTC)), dict), "ledger and exchange agree"
+    exchange.list_again(ETH)
+    believed(parts)
+    desk.step()
+    assert (desk._truth.obstacles, shown(desk).trouble) == ((), "")
+    assert not desk._ledger.trade(1).is_open

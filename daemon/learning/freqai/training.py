@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from daemon.core.errors import CandledError, Corrupt, Refused, StrategyError
-from daemon.learning.evaluate import classification_metrics, regression_metrics
 from daemon.learning.fit import clean_rows, split_options
 from daemon.learning.freqai.estimators import estimator_files
+from daemon.learning.freqai.judging import judged
 from daemon.learning.freqai.kitchen import FreqaiDataKitchen
 from daemon.learning.freqai.pipeline_bytes import pipelines_bytes
 from daemon.learning.freqai.predictor import Predictor, new_instance, predictor_of
@@ -24,13 +24,13 @@ from daemon.learning.job import TrainingResult
 from daemon.learning.split import split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
     from daemon.learning.fit import Clean
     from daemon.learning.freqai.predictor import Said
-    from daemon.learning.job import Target, TrainingJob
+    from daemon.learning.job import TrainingJob
     from daemon.learning.models.user import UserClass
 
 log = logging.getLogger(__name__)
@@ -64,14 +64,7 @@ def trained(
         instance.kept = start.pipelines
     with tempfile.TemporaryDirectory(prefix="candled-") as scratch:
         dk = _kitchen(user, job, Path(scratch))
-        random.seed(job.seed)
-        np.random.seed(job.seed % 2**32)  # noqa: NPY002  what the user's code draws from, and scikit-learn
-        with user.guarded():
-            model = instance.train(frame, job.pair, dk)
-        if model is None:
-            raise StrategyError(
-                f"{user.file}: {user.name}: fit returned None; it must return the fitted model"
-            )
+        model = _fitted(user, job, instance, frame, dk)
         fitted_s = monotonic_s()
         instance.model = model
         contents = _contents(user, job, model, dk)
@@ -80,7 +73,7 @@ def trained(
     loaded = predictor_of(user, job.pair, job.targets, job.features, parts)
     _compare(user, loaded, instance, dk, clean.features[-_COMPARED:])
     rows = split(len(clean.labels), split_options(job))
-    metrics, test_rows = _judged(job, loaded, clean, rows.train, rows.test)
+    metrics, test_rows = judged(job, loaded, clean, rows.train, rows.test)
     files = {f"{job.file_stem}_{ending}": data for ending, data in contents.items()}
     files |= _importances(job, model, dk)
     for name, data in files.items():
@@ -105,6 +98,23 @@ def trained(
         continued=start is not None,
         afresh=afresh,
     )
+
+
+def _fitted(
+    user: UserClass, job: TrainingJob, instance: Any, frame: pd.DataFrame, dk: FreqaiDataKitchen
+) -> Any:
+    """What the user's ``train`` makes of the rows: the same of the same, if it draws from the usual generators.
+
+    Raises:
+        StrategyError: nothing, or the user's code raised.
+    """
+    random.seed(job.seed)
+    np.random.seed(job.seed % 2**32)  # noqa: NPY002  what the user's code draws from, and scikit-learn
+    with user.guarded():
+        model = instance.train(frame, job.pair, dk)
+    if model is None:
+        raise StrategyError(f"{user.file}: {user.name}: fit returned None; it must return the fitted model")
+    return model
 
 
 def _frame(job: TrainingJob, clean: Clean) -> pd.DataFrame:
@@ -202,41 +212,6 @@ def _close(one: NDArray[Any], other: NDArray[Any]) -> bool:
     if one.dtype.kind != "f":
         return bool((one == other).all())
     return bool(np.allclose(one, other, rtol=1e-5, atol=1e-9))
-
-
-def _judged(
-    job: TrainingJob,
-    loaded: Predictor,
-    clean: Clean,
-    train: NDArray[np.int64],
-    test: NDArray[np.int64],
-) -> tuple[dict[str, dict[str, float]], int]:
-    """Metrics by target on the test rows that the model does not object to, and how many these are."""
-    if not len(test):
-        return {}, 0
-    said = loaded.said(clean.features[test])
-    kept = said.accepted >= 1
-    if not kept.any():
-        return {}, 0
-    found = {}
-    for i, target in enumerate(job.targets):
-        columns = {name: values[kept] for name, values in said.columns.items()}
-        found[target.name] = _metrics(target, columns, clean.labels[test, i][kept], clean.labels[train, i])
-    return found, int(kept.sum())
-
-
-def _metrics(
-    target: Target,
-    columns: Mapping[str, NDArray[Any]],
-    labels: NDArray[np.float64],
-    known: NDArray[np.float64],
-) -> dict[str, float]:
-    if not target.classes:
-        return regression_metrics(labels, columns[target.name], float(known.mean()))
-    codes = known.astype(np.int64)
-    shares = np.bincount(codes, minlength=len(target.classes)) / len(codes)
-    out = np.column_stack([columns[name] for name in target.classes])
-    return classification_metrics(labels.astype(np.int64), out, shares, target.classes)
 
 
 def _statistics(

@@ -26,13 +26,13 @@ def lifted(rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.f
     return left, right
 
 
-def sums_of_roots(squares: NDArray[np.float32]) -> NDArray[np.float64]:
-    """float64[m], the sum of the roots of each row, which take the squares' place."""
-    ones = np.ones(squares.shape[1], np.float32)
+def sums_of_roots(squares: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float64]:
+    """float64[m], the weighted sum of the roots of each row of float32[m, n], which take the squares' place."""
     with np.errstate(invalid="ignore"):
-        sums = np.sqrt(squares, out=squares) @ ones
+        sums = np.sqrt(squares, out=squares) @ weights
     if np.isnan(sums).any():  # rounding has made less than 0 of equal points
-        sums = np.nan_to_num(squares, copy=False) @ ones
+        np.copyto(squares, 0, where=np.isnan(squares))
+        sums = squares @ weights
     return sums.astype(np.float64)
 
 

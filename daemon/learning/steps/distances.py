@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from daemon.learning.steps.blocks import blocks, lifted, stretches, sums_of_roots, wide_squares
+from daemon.learning.steps.blocks import blocks, stretches, wide_squares
+from daemon.learning.steps.every_pair import mean_distance
 from daemon.learning.steps.layers import Layer, layers_of, one_layer, packed, unpacked
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 _Seen = list[tuple["NDArray[np.float32]", "NDArray[np.int64]"]]
 """Rows by layer, the fastest first: its runs times -2, and for each that in the next slower layer."""
-_WIDTH = 2048
-"""Points at a time where each pair is wanted once: 256 x 2,048 distances stay near the processor."""
 _PAIRS = 4096
 """Pairs computed exactly at a time."""
 _SAMPLE = 128
@@ -177,40 +176,8 @@ class Cloud:
         return found
 
     def mean(self) -> float:
-        """Mean distance between two different points; each block meets itself and the later ones only."""
-        n = len(self)
-        if n < 2:
-            return 0.0
-        total = 0.0
-        sides = [lifted(layer.rows) for layer in self._layers]
-        for part in blocks(n):
-            for start in range(part.start, n, _WIDTH):
-                others = slice(start, min(start + _WIDTH, n))
-                distances = self._tile(part, others, sides)
-                if start == part.start:
-                    np.fill_diagonal(distances, 0)
-                sums = sums_of_roots(distances)
-                own = part.stop - part.start if start == part.start else 0
-                total += 2 * float(sums.sum()) - float(distances[:, :own].sum(dtype=np.float64))
-        return total / (n * (n - 1))
-
-    def _tile(
-        self, part: slice, others: slice, sides: list[tuple[NDArray[np.float32], NDArray[np.float32]]]
-    ) -> NDArray[np.float32]:
-        """Squared distances of some points to others, each layer's from its own rows alone."""
-        i, j = slice(0, 1), slice(0, 1)
-        found: NDArray[np.float32] = np.zeros((1, 1), np.float32)
-        for layer, (left, right) in zip(reversed(self._layers), reversed(sides), strict=True):
-            own_i, own_j = _rows_of(layer, part), _rows_of(layer, others)
-            products: NDArray[np.float32] = left[own_i] @ right[own_j].T
-            if layer is not self._layers[-1]:
-                wide = np.take(found, layer.slower[own_j] - j.start, axis=1)
-                products += np.take(wide, layer.slower[own_i] - i.start, axis=0)
-            found, i, j = products, own_i, own_j
-        if found.shape != (part.stop - part.start, others.stop - others.start):  # whole rows are repeated
-            fastest = self._layers[0].at
-            found = found[np.ix_(fastest[part] - i.start, fastest[others] - j.start)]
-        return found
+        """Mean distance between two different points; 0 for a single one."""
+        return mean_distance(self._layers)
 
     def own_nearest(self, count: int) -> NDArray[np.float32]:
         """float32[n, count], distances of each point to its nearest ones, itself first; not refined."""
