@@ -14,6 +14,7 @@ with all training rows, and the library's own predictions of the other test rows
 
 import json
 import os
+import pickle
 import sys
 import tempfile
 import time
@@ -66,7 +67,7 @@ def daemons_side(model, peer_scripts, repeat, keep):
 
         def noted(job, features, labels, folder):
             (keep / "job.json").write_text(json.dumps(job.to_json()))
-            np.save(keep / "features.npy", features)
+            (keep / "features.pickle").write_bytes(pickle.dumps(features))
             np.save(keep / "labels.npy", labels)
             started = time.thread_time()
             result = run(job, features, labels, folder)
@@ -90,7 +91,7 @@ def daemons_side(model, peer_scripts, repeat, keep):
 def fitted(keep, model):
     """In a process of its own: the training by its clock of CPU, then the bare call on the same rows."""
     job = TrainingJob.from_json(json.loads((keep / "job.json").read_text()))
-    features, labels = np.load(keep / "features.npy"), np.load(keep / "labels.npy")
+    features, labels = pickle.loads((keep / "features.pickle").read_bytes()), np.load(keep / "labels.npy")
     rows = {}
     cls = head.model_class(job.model, classifies=False)
     inner = cls.fit.__func__
@@ -118,10 +119,10 @@ def fitted(keep, model):
         name: 2 if name in {"n_estimators", "iterations"} else value for name, value in job.parameters.items()
     }
     with tempfile.TemporaryDirectory() as folder:
-        fit.train(replace(job, parameters=few), features, labels, Path(folder), time.process_time)
+        fit.train(replace(job, parameters=few), features.matrix(), labels, Path(folder), time.process_time)
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
-        result = fit.train(job, features, labels, Path(folder), time.process_time)
+        result = fit.train(job, features.matrix(), labels, Path(folder), time.process_time)
         whole = time.process_time() - started
     started = time.process_time()
     bare(model, cls, rows["train"], rows["test"], rows["options"])

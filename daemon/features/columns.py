@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from daemon.features.block import BlockView
+from daemon.features.gathering import NOWHERE, Gathering, Piece
 from daemon.features.plan import FEATURE, HANDED_ON
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -35,9 +36,6 @@ def shifted(names: tuple[str, ...]) -> tuple[int, ...] | None:
     return None if len(found) == len(names) else found
 
 
-_ROWS = 512
-"""Base candles whose features are gathered at a time: a megabyte stays near the processor."""
-_FLOAT32 = np.dtype(np.float32)
 _NEVER_MS = np.iinfo(np.int64).max
 
 
@@ -57,19 +55,6 @@ class ReadColumns:
     def any(self) -> bool:
         """Whether either does."""
         return self.standard or self.targets
-
-
-class Sheet(Protocol):
-    """Where a matrix of features lies, filled a stretch of rows at a time."""
-
-    @property
-    def values(self) -> NDArray[np.float32]:
-        """The matrix, to be read."""
-        ...
-
-    def lay(self, at: int, rows: NDArray[np.float32]) -> None:
-        """Write [m, columns] from row ``at`` on."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +86,8 @@ class Part:
         return int(self.view.open_ms[first]) + self.key.timeframe.ms if first < len(self.view) else _NEVER_MS
 
 
-def gather(
-    parts: Sequence[Part],
-    close_ms: NDArray[np.int64],
-    out: NDArray[np.floating[Any]],
-    give_way: Callable[[], None] = lambda: None,
-) -> None:
-    """Fill [n, columns] with what `gathered` gives."""
-    for at, rows in gathered(parts, close_ms, give_way, out.dtype):
-        out[at : at + len(rows)] = rows
-
-
-def gathered(
-    parts: Sequence[Part],
-    close_ms: NDArray[np.int64],
-    give_way: Callable[[], None] = lambda: None,
-    dtype: np.dtype[Any] = _FLOAT32,
-) -> Iterator[tuple[int, NDArray[Any]]]:
-    """The features of many base candles from block rows, some candles at a time.
+def gathering(parts: Sequence[Part], close_ms: NDArray[np.int64]) -> Gathering:
+    """The features of many base candles, from block rows.
 
     A higher timeframe's row is visible from its own close on. A row that is not there is NaN: an old value
     is never shown in the place of a missing one.
@@ -126,37 +95,21 @@ def gathered(
     Args:
         parts: blocks that have rows, in the order of the columns.
         close_ms: int64[n], closes of base candles, increasing.
-        give_way: called before each stretch of candles.
-        dtype: of what is given.
-
-    Yields:
-        Index of the first candle of a stretch, and [candles, columns], which the next one overwrites.
     """
-    pieces: list[tuple[NDArray[Any], NDArray[np.int64], NDArray[np.bool_], slice]] = []
-    width = 0
+    pieces: list[Piece] = []
     for part in parts:
         view = part.view
-        chosen, shifts = shifted(view.names), np.arange(part.shifts + 1)
+        chosen, shifts = shifted(view.names), range(part.shifts + 1)
         wanted = part.key.timeframe.newest_closed(close_ms)
         at = np.searchsorted(view.open_ms, wanted)
-        absent = (at == len(view)) | (view.open_ms[np.minimum(at, len(view) - 1)] != wanted)
-        groups = [(view.values, shifts)]
-        if chosen is not None:
-            groups = [(view.values, shifts[:1]), (view.values[:, chosen], shifts[1:])]
-        for values, back in groups:
-            rows = at[:, None] - back
-            columns = slice(width, width + values.shape[1] * len(back))
-            pieces.append((values, rows, absent[:, None] | (rows < 0), columns))
-            width = columns.stop
-    block = np.empty((min(_ROWS, len(close_ms)), width), dtype)
-    for start in range(0, len(close_ms), _ROWS):
-        give_way()
-        some = block[: len(close_ms) - start]
-        for values, rows, lacking, columns in pieces:
-            found = np.take(values, rows[start : start + _ROWS], axis=0, mode="clip")
-            found[lacking[start : start + _ROWS]] = np.nan
-            some[:, columns] = found.reshape(len(some), columns.stop - columns.start)
-        yield start, some
+        at[(at == len(view)) | (view.open_ms[np.minimum(at, len(view) - 1)] != wanted)] = NOWHERE
+        if chosen is None:
+            pieces.append(Piece(view.values, at, shifts))
+        else:
+            pieces.append(Piece(view.values, at, shifts[:1]))
+            if part.shifts:
+                pieces.append(Piece(view.values[:, chosen], at, shifts[1:]))
+    return Gathering(tuple(pieces))
 
 
 def widened(parts: Sequence[Part], base: Timeframe, frame: CandleFrame) -> pd.DataFrame:
@@ -172,7 +125,7 @@ def widened(parts: Sequence[Part], base: Timeframe, frame: CandleFrame) -> pd.Da
     """
     names = [name for part in parts for name in part.column_names()]
     values = np.empty((len(frame), len(names)))
-    gather(parts, frame.open_ms + base.ms, values)
+    gathering(parts, frame.open_ms + base.ms).fill(values)
     candles = frame.to_pandas()
     # An index of Python strings, as in `CandleFrame.to_pandas`.
     features = pd.DataFrame(values, index=candles.index, columns=pd.Index(names, dtype=object), copy=False)
@@ -199,5 +152,5 @@ def handed_on(
     values = np.full((len(full), len(open_ms)), np.nan)
     if chosen and len(part.view):
         view = BlockView(some, part.view.open_ms, part.view.values[:, chosen])
-        gather([Part(part.key, view, part.shifts)], open_ms + base.ms, values.T)
+        gathering([Part(part.key, view, part.shifts)], open_ms + base.ms).fill(values.T)
     return dict(zip(full, values, strict=True))

@@ -11,7 +11,7 @@ from daemon.core.errors import Refused
 from daemon.core.market import CandleKey
 from daemon.core.prediction import Reason
 from daemon.features.block import EMPTY_VIEW, Block, BlockView
-from daemon.features.columns import Part, gather, gathered, handed_on, shifted, widened
+from daemon.features.columns import Part, gathering, handed_on, shifted, widened
 from daemon.features.compute import SPAN
 from daemon.features.plan import HANDED_ON, Hook
 from daemon.features.rows import LiveRow, NoRow, TrainingMatrix
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from daemon.core.candles import CandleFrame
     from daemon.core.pair import Pair
     from daemon.core.schema import FeatureSchema
-    from daemon.features.columns import ReadColumns, Sheet
+    from daemon.features.columns import ReadColumns
     from daemon.features.compute import BlockComputer
+    from daemon.features.gathering import Gathering
     from daemon.features.plan import BlockKey, FeaturePlan
 
 
@@ -135,11 +136,7 @@ class FeatureStore:
         return LiveRow(values, self._schema(pair, views))
 
     def matrix(
-        self,
-        pair: Pair,
-        open_ms: NDArray[np.int64],
-        give_way: Callable[[], None] = lambda: None,
-        room: Callable[[int, int], Sheet] | None = None,
+        self, pair: Pair, open_ms: NDArray[np.int64], give_way: Callable[[], None] = lambda: None
     ) -> TrainingMatrix:
         """Features of ``pair`` for many base candles, the same rows that `live_row` gives one by one.
 
@@ -147,24 +144,22 @@ class FeatureStore:
             pair: the pair.
             open_ms: int64[n], base candles, increasing.
             give_way: called before each hook call and each gathering, so that a more urgent thread may go first.
-            room: gives the place for so many rows and columns; None: a new matrix.
 
         Raises:
             StrategyError: a hook raised.
             Refused: a series has no candle in all that time, so that not even its columns are known.
         """
+        found, schema = self.gathering(pair, open_ms, give_way)
+        return TrainingMatrix(open_ms, found.matrix(give_way), schema)
+
+    def gathering(
+        self, pair: Pair, open_ms: NDArray[np.int64], give_way: Callable[[], None] = lambda: None
+    ) -> tuple[Gathering, FeatureSchema]:
+        """`matrix`'s values, not laid out yet, and its schema."""
         parts = self._parts(pair, open_ms, give_way)
+        give_way()
         schema = self._schema(pair, [part.view for part in parts])
-        shape, close_ms = (len(open_ms), len(schema)), open_ms + self.plan.base.ms
-        if room is None:
-            values = np.empty(shape, np.float32)
-            gather(parts, close_ms, values, give_way)
-        else:
-            sheet = room(*shape)
-            for at, rows in gathered(parts, close_ms, give_way):
-                sheet.lay(at, rows)
-            values = sheet.values
-        return TrainingMatrix(open_ms, values, schema)
+        return gathering(parts, open_ms + self.plan.base.ms).trimmed(), schema
 
     def with_lead(self, pair: Pair, window: CandleFrame) -> CandleFrame:
         """Base candles with those before them that every feature has in memory, too: a span and the warm-up."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from daemon.core.errors import Refused
 from daemon.learning.continuation import start_of
@@ -117,7 +119,7 @@ def _trained(
     kept = () if start is None else start.transforms
     kinds = own_transforms(job.model, job.pipeline) or None
     # Two threads of BLAS wait for each other by spinning: several times the CPU for a little less time.
-    with threadpool_limits(job.preparation_threads or 1):
+    with _threadpools(len(sys.modules)).limit(limits=job.preparation_threads or 1):
         with _guard(job):  # a step may be the user's own
             made = prepared(_points(clean, weights, rows.train), job.pipeline, job.seed, kept, kinds)
         test = _test(made.pipeline, _points(clean, weights, rows.test))
@@ -160,6 +162,16 @@ def _trained(
     )
 
 
+@lru_cache(maxsize=1)
+def _threadpools(_: int) -> ThreadpoolController:
+    """The libraries that have threads of their own; to look for them takes milliseconds.
+
+    Args:
+        _: how many modules are imported: others may have brought more libraries.
+    """
+    return ThreadpoolController()
+
+
 def _guard(job: TrainingJob) -> contextlib.AbstractContextManager[None]:
     user = user_class(job.model)
     return contextlib.nullcontext() if user is None else user.guarded()
@@ -171,7 +183,9 @@ def clean_rows(job: TrainingJob, features: NDArray[np.float32], labels: NDArray[
     Raises:
         Refused: they are too few.
     """
-    lacking = np.isnan(features).any(axis=1)
+    # A sum of squares is no number where one of them is none, and only there.
+    with np.errstate(over="ignore"):
+        lacking = np.isnan(np.vecdot(features, features))
     known = np.isfinite(labels).all(axis=1)
     keep: NDArray[np.bool_] = np.asarray(known & ~lacking)
     # The last rows' labels look beyond the newest candle: no loss. Rows that lack features are.

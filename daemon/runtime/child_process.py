@@ -10,30 +10,19 @@ import select
 import subprocess
 import sys
 import tempfile
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+_ALIGNED = 64
+"""Bytes to whose multiples arrays are laid in the shared memory."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-
-
-class Room:
-    """A matrix at the beginning of a child's shared memory.
-
-    Attributes:
-        values: float32[rows, columns], to be read.
-    """
-
-    def __init__(self, child: Child, values: NDArray[np.float32]) -> None:
-        self._child = child
-        self.values = values
-
-    def lay(self, at: int, rows: NDArray[np.float32]) -> None:
-        """Write rows from ``at`` on: through the file, at half of what it costs to touch fresh pages of memory."""
-        self._child.write(rows, at * self.values.strides[0])
 
 
 class Child:
@@ -46,7 +35,6 @@ class Child:
 
     def __init__(self, threads: int, nice: int) -> None:
         self._memory = os.memfd_create("candled-training")
-        self._room: Room | None = None
         self._answers, answers_end = os.pipe()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the child
         self._buffered = b""
@@ -64,31 +52,21 @@ class Child:
         )
         os.close(answers_end)
 
-    def room(self, rows: int, columns: int) -> Room:
-        """A matrix at the beginning of the shared memory."""
-        self._grow(rows * columns * 4)
-        whole = mmap.mmap(self._memory, 0, access=mmap.ACCESS_READ)
-        values = np.frombuffer(whole, np.float32, rows * columns).reshape(rows, columns)
-        self._room = Room(self, values)
-        return self._room
+    def put(self, arrays: Sequence[NDArray[Any]]) -> list[tuple[str, tuple[int, ...], int]]:
+        """Lay arrays into the shared memory; of each its type, its shape, and at which byte it begins."""
+        starts = list(accumulate((-(-array.nbytes // _ALIGNED) * _ALIGNED for array in arrays), initial=0))
+        # It never shrinks: whoever looked at a part that is gone would be killed.
+        os.ftruncate(self._memory, max(starts.pop(), os.fstat(self._memory).st_size, 1))
+        for array, start in zip(arrays, starts, strict=True):
+            self._write(array, start)
+        return [(str(array.dtype), array.shape, start) for array, start in zip(arrays, starts, strict=True)]
 
-    def write(self, numbers: NDArray[Any], at: int) -> None:
-        """Lay numbers into the shared memory, ``at`` bytes behind its start."""
+    def _write(self, numbers: NDArray[Any], at: int) -> None:
+        """Through the file: at half of what it costs to touch fresh pages of memory."""
         left = memoryview(np.ascontiguousarray(numbers).view(np.uint8).reshape(-1).data)
         while left:
             taken = os.pwrite(self._memory, left, at)
             left, at = left[taken:], at + taken
-
-    def put(self, features: NDArray[np.float32], labels: NDArray[np.float64]) -> None:
-        """Lay the numbers into the shared memory: features, unless they are there, then labels."""
-        self._grow(features.nbytes + labels.nbytes)
-        self.write(labels, features.nbytes)
-        if self._room is None or features is not self._room.values:
-            self.write(features, 0)
-
-    def _grow(self, size: int) -> None:
-        """Have the memory reach so far. It never shrinks: whoever looked at a part that is gone would be killed."""
-        os.ftruncate(self._memory, max(size, os.fstat(self._memory).st_size, 1))
 
     def release(self) -> None:
         """Give the shared memory back to the system: it reads as zeros from now on."""
@@ -96,7 +74,6 @@ class Child:
             # A container whose kernel cannot do that keeps it until the next training.
             with contextlib.suppress(OSError), mmap.mmap(self._memory, 0) as whole:
                 whole.madvise(mmap.MADV_REMOVE)
-        self._room = None
 
     def send(self, command: dict[str, Any]) -> None:
         """One command; the pipe takes it whole.
@@ -142,6 +119,5 @@ class Child:
         if self.process.stdin is not None:
             self.process.stdin.close()
         os.close(self._answers)
-        memory, self._memory = self._memory, -1  # lest a room that is left write to another file
-        os.close(memory)
+        os.close(self._memory)
         self._stderr.close()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from daemon.core.candles import CandleFrame
     from daemon.core.pair import Pair
-    from daemon.features.columns import Sheet
+    from daemon.features.gathering import Gathering
     from daemon.features.store import FeatureStore
     from daemon.learning.job import Target
     from daemon.strategy.hooks import Hooks
@@ -83,14 +83,14 @@ class DataSet:
 
     Attributes:
         job: what to train.
-        features: float32[n, features].
+        features: of n rows, to be laid out by the training process.
         labels: float64[n, targets], NaN where a target is not known.
         first_ms: open time of the window's first candle, ms UTC.
         window_end_ms: close of its last one.
     """
 
     job: TrainingJob
-    features: NDArray[np.float32]
+    features: Gathering
     labels: NDArray[np.float64]
     first_ms: int
     window_end_ms: int
@@ -105,13 +105,11 @@ def data_set(
     hooks: Hooks,
     frame_of: Callable[[CandleKey], CandleFrame],
     give_way: Callable[[], None],
-    room: Callable[[int, int], Sheet] | None = None,
 ) -> DataSet:
     """The training data of one pair as of a candle's close.
 
     The window ends at the newest candle that the pair has at ``close_ms``; nothing later is read. ``give_way`` is
-    called before each piece of work that takes more than a few milliseconds; ``room`` gives the place of so many rows
-    and columns of features, where they shall lie in one of their own.
+    called before each piece of work that takes more than a few milliseconds.
 
     Raises:
         StrategyError: a hook raised, or the targets do not fit the model.
@@ -129,18 +127,18 @@ def data_set(
     columns = window_labels(hooks, features, pair, window, give_way)
     check_targets(columns, options.model, options.extra_returns)
     labels, targets = coded(columns, options.label_period_candles)
-    matrix = features.matrix(pair, window.open_ms[rows], give_way, room)
+    gathered, schema = features.gathering(pair, window.open_ms[rows], give_way)
     window_end_ms = int(window.open_ms[-1]) + base.ms
     job = _job(
         pair,
         options,
         targets=targets,
-        features=matrix.schema.names,
+        features=schema.names,
         horizon=max(options.label_period_candles, unknown_tail(columns)),
         open_ms=tuple(window.open_ms[rows].tolist()) if options.config else (),
         window_end_ms=window_end_ms,
     )
-    return DataSet(job, matrix.values, labels[rows], int(window.open_ms[0]), window_end_ms)
+    return DataSet(job, gathered, labels[rows], int(window.open_ms[0]), window_end_ms)
 
 
 def _job(

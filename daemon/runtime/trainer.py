@@ -217,7 +217,6 @@ class Trainer:
             hooks=self._hooks,
             frame_of=self._frame_of,
             give_way=self._give_way,
-            room=self._process.room,
         )
         if self._options.training.continual_learning:
             data = self._continuing(data)

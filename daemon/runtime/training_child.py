@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import mmap
 import os
 import select
@@ -17,6 +18,7 @@ import numpy as np
 
 from daemon.core.clock import SystemClock
 from daemon.core.errors import CandledError
+from daemon.features.gathering import Gathering, Piece
 from daemon.learning.job import TrainingJob
 from daemon.runtime.allocators import give_back
 
@@ -27,19 +29,15 @@ _REST_S = 0.5
 """Without a command for so long, the next one is not about to come."""
 
 
-def _array(memory: mmap.mmap, dtype: str, shape: tuple[int, ...], offset: int) -> NDArray[Any]:
-    """Numbers in the shared memory, ``offset`` bytes behind its start: nothing is copied."""
-    count = int(np.prod(shape))
-    return np.frombuffer(memory, dtype, count, offset).reshape(shape)
-
-
-def _received(
-    memory: int, rows: int, columns: int, targets: int
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _received(memory: int, command: dict[str, Any]) -> tuple[Gathering, NDArray[np.float64]]:
     """What the parent has laid down, as it lies there: the parent takes it back when it has its answer."""
-    shared = mmap.mmap(memory, rows * (columns * 4 + targets * 8), access=mmap.ACCESS_READ)
-    features = _array(shared, "float32", (rows, columns), 0)
-    return features, _array(shared, "float64", (rows, targets), rows * columns * 4)
+    shared = mmap.mmap(memory, 0, access=mmap.ACCESS_READ)
+    *tables, labels = (
+        np.frombuffer(shared, dtype, math.prod(shape), start).reshape(shape)
+        for dtype, shape, start in command["places"]
+    )
+    pieces = zip(tables[::2], tables[1::2], command["back"], strict=True)
+    return Gathering(tuple(Piece(values, at, range(*back)) for values, at, back in pieces)), labels
 
 
 def _next_command(commands: BinaryIO) -> bytes:
@@ -59,10 +57,10 @@ def _serve(memory: int, answers: int) -> None:
         command = json.loads(line)
         answer: dict[str, Any]
         try:
-            features, labels = _received(memory, *command["shape"])
+            features, labels = _received(memory, command)
             job = TrainingJob.from_json(command["job"])
             use_model_of(job)
-            result = train(job, features, labels, Path(command["folder"]), clock.monotonic_s)
+            result = train(job, features.matrix(), labels, Path(command["folder"]), clock.monotonic_s)
             answer = {"result": result.to_json()}
         except CandledError as exc:
             answer = {"refused": str(exc)}

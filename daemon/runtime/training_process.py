@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daemon.core.clock import Clock
+    from daemon.features.gathering import Gathering
     from daemon.learning.job import TrainingJob
-    from daemon.runtime.child_process import Room
 
 _LOOKS_S = (0.2, 0.5)
 """Real seconds from one look at the child, and whether the daemon stops, to the next: at first, and when a training is
@@ -90,21 +90,14 @@ class TrainingProcess:
         """Process id of the child while there is one."""
         return None if self._child is None else self._child.process.pid
 
-    def room(self, rows: int, columns: int) -> Room:
-        """A place for float32[rows, columns] in the shared memory: what is laid there, `run` need not copy.
-
-        It holds until the next `run` has returned; afterwards it is zeros.
-        """
-        return self._alive().room(rows, columns)
-
     def run(
-        self, job: TrainingJob, features: NDArray[np.float32], labels: NDArray[np.float64], folder: Path
+        self, job: TrainingJob, features: Gathering, labels: NDArray[np.float64], folder: Path
     ) -> TrainingResult:
         """Train one model in the child.
 
         Args:
             job: what to train.
-            features: float32[n, features], best the values of what `room` gave.
+            features: of n rows, float32; the child lays them out.
             labels: float64[n, targets].
             folder: where the child writes the model's files.
 
@@ -114,13 +107,16 @@ class TrainingProcess:
             TrainingStopped: the daemon stops.
         """
         child = self._alive()
-        command = {
-            "job": job.to_json(),
-            "shape": [*features.shape, labels.shape[1]],
-            "folder": str(folder.resolve()),
-        }
         try:
-            child.put(features, labels)
+            places = child.put(
+                [*(array for each in features.pieces for array in (each.values, each.at)), labels]
+            )
+            command = {
+                "job": job.to_json(),
+                "places": places,
+                "back": [[each.back.start, each.back.stop] for each in features.pieces],
+                "folder": str(folder.resolve()),
+            }
             child.send(command)
             answer = self._answer(child)
         except (BrokenPipeError, EOFError) as exc:

@@ -35,25 +35,6 @@ def test_a_live_row_is_bit_equal_to_its_row_in_the_training_matrix(store, candle
         assert row.values.tobytes() == matrix.values[i].tobytes()
 
 
-class Sheet:
-    """A place for a matrix; what no row is laid on stays infinite."""
-
-    def __init__(self, rows, columns):
-        self.values = np.full((rows, columns), np.inf, np.float32)
-
-    def lay(self, at, rows):
-        self.values[at : at + len(rows)] = rows
-
-
-def test_a_matrix_is_the_same_by_stretches_and_in_a_place_of_its_own(store, candles, base_key, monkeypatch):
-    times = candles(base_key)[:550].open_ms  # before the first ones there are none to be shifted
-    whole = store().matrix(SOL, times)
-    monkeypatch.setattr("daemon.features.columns._ROWS", 100)
-    assert len(times) % 100
-    for room in (None, Sheet):
-        assert store().matrix(SOL, times, room=room).values.tobytes() == whole.values.tobytes()
-
-
 def test_rows_do_not_depend_on_how_much_history_lies_before_their_span(hooks, plan, candles, base_key):
     computer = BlockComputer(hooks(), plan, 256)
     key = BlockKey(SOL, BASE, Hook.EXPAND)

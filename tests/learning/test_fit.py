@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -121,6 +122,15 @@ def test_rows_that_lack_something_are_left_out_and_counted(numbers, tmp_path):
     assert result.dropped == 30
     assert result.worst_features == {"%-f2": 30}
     assert result.rows + result.test_rows == 600 - 30 - 12 - 12
+
+
+def test_a_row_lacks_something_where_a_feature_is_no_number_however_large_the_others_are(numbers):
+    features = numbers[0].copy()
+    features[3] = [3e38, -3e38, 1e30, 0, 1e-40, 1]
+    features[4, :2] = np.inf, -np.inf
+    features[5:7] = np.inf
+    features[6, 5] = np.nan
+    assert fit.clean_rows(JOB, features, numbers[1][:, None]).keep.tolist() == [i != 6 for i in range(600)]
 
 
 def test_too_few_rows_are_refused_with_the_feature_that_is_to_blame(numbers, tmp_path):
@@ -375,3 +385,25 @@ def test_threads_of_preparation_are_capped_and_those_of_the_fit_are_not(
     with threadpool_limits(2):
         trained(replace(JOB, preparation_threads=wanted), numbers, tmp_path)
     assert counts == {"prepared": seen, "fitted_head": 2}
+
+
+def test_libraries_that_came_in_since_the_last_training_are_capped_too(numbers, tmp_path, monkeypatch):
+    looked = []
+
+    class Looks(fit.ThreadpoolController):
+        def __init__(self):
+            looked.append(len(sys.modules))
+            super().__init__()
+
+    monkeypatch.setattr(fit, "ThreadpoolController", Looks)
+    fit._threadpools.cache_clear()
+    trained(JOB, numbers, tmp_path)  # brings what only a training needs
+    del looked[:]
+    trained(JOB, numbers, tmp_path)
+    trained(JOB, numbers, tmp_path)
+    assert len(looked) <= 1
+    del looked[:]
+    monkeypatch.setitem(sys.modules, "brings_a_library", sys)
+    trained(JOB, numbers, tmp_path)
+    assert len(looked) == 1
+    fit._threadpools.cache_clear()

@@ -62,7 +62,7 @@ def test_the_window_is_the_train_period_before_the_close(made):
 def test_nothing_later_than_the_close_is_read(made, candles):
     cut = made(frame_of=lambda key: candles(key, NOW_MS))
     found = made()  # half a day of later candles is in memory
-    assert found.features.tobytes() == cut.features.tobytes()
+    assert found.features.matrix().tobytes() == cut.features.matrix().tobytes()
     assert np.array_equal(found.labels, cut.labels, equal_nan=True)
     assert np.isnan(found.labels[-12:]).all()
     assert np.isfinite(found.labels[:-12]).all()  # the hook sees the candles before the window
@@ -96,7 +96,7 @@ def test_a_target_may_be_made_of_features(hooks, plan, candles):
     expected = own[12:] / own[:-12] - other[12:] / other[:-12]
     assert [target.name for target in found.job.targets] == ["&-beyond"]
     assert found.labels[:-12, 0] == pytest.approx(expected, abs=1e-12)
-    assert found.features.dtype == np.float32
+    assert {piece.values.dtype for piece in found.features.pieces} == {np.dtype(np.float32)}
 
 
 def test_the_window_ends_with_the_newest_candle_that_is_here(made, candles):
@@ -120,7 +120,7 @@ def test_the_librarys_parameters_go_into_the_job(made):
 
 def test_buffer_candles_are_cut_off_both_ends(made):
     whole, cut = made(), made(replace(OPTIONS, buffer_train_data_candles=50))
-    assert cut.features.tobytes() == whole.features[50:-50].tobytes()
+    assert cut.features.matrix().tobytes() == whole.features.matrix()[50:-50].tobytes()
     assert np.array_equal(cut.labels, whole.labels[50:-50])
     assert cut.job.horizon == 12
     assert cut.window_end_ms == NOW_MS
@@ -260,4 +260,4 @@ def test_it_gives_way_before_each_piece_of_work(hooks, plan, candles):
         frame_of=candles,
         give_way=lambda: calls.append(1),
     )
-    assert len(calls) == 9  # hooks of blocks, targets, and each stretch of candles
+    assert len(calls) == 8  # hooks of blocks, targets, and what is gathered

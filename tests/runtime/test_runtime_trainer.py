@@ -31,16 +31,6 @@ HOUR_MS = 3_600_000
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
-class Sheet:
-    """A matrix of features that is filled a stretch of rows at a time."""
-
-    def __init__(self, rows, columns):
-        self.values = np.full((rows, columns), np.inf, np.float32)
-
-    def lay(self, at, rows):
-        self.values[at : at + len(rows)] = rows
-
-
 class InProcess:
     """A training process that is none; faults: pair -> what its training raises."""
 
@@ -48,15 +38,12 @@ class InProcess:
         self.faults = {}
         self.trained = []
 
-    def room(self, rows, columns):
-        return Sheet(rows, columns)
-
     def run(self, job, features, labels, folder):
         self.trained.append(job.pair)
         if job.pair in self.faults:
             (folder / "half a model").write_bytes(b"half")
             raise self.faults[job.pair]
-        return train(job, features, labels, folder, SystemClock().monotonic_s)
+        return train(job, features.matrix(), labels, folder, SystemClock().monotonic_s)
 
 
 class Desk:

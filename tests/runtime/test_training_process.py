@@ -1,4 +1,3 @@
-import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +11,7 @@ import pytest
 
 from daemon.core.clock import SystemClock
 from daemon.core.errors import Refused
+from daemon.features.gathering import NOWHERE, Gathering, Piece
 from daemon.learning.fit import train
 from daemon.learning.job import Target, TrainingJob
 from daemon.runtime.training_process import TrainingFailed, TrainingProcess, TrainingStopped
@@ -33,6 +33,13 @@ JOB = TrainingJob(
 ENDLESS = replace(JOB, parameters={"iterations": 1_000_000, "early_stopping_rounds": 1_000_000})
 
 
+class LaidOut(TrainingProcess):
+    """Takes features that are laid out already, as a matrix."""
+
+    def run(self, job, features, labels, folder):
+        return super().run(job, Gathering.of(features), labels, folder)
+
+
 @pytest.fixture
 def stop():
     return threading.Event()
@@ -46,9 +53,7 @@ def amid():
 
 @pytest.fixture
 def process(stop, amid):
-    made = TrainingProcess(
-        threads=1, nice=5, stop=stop, clock=SystemClock(), beat=lambda: amid and amid.pop()()
-    )
+    made = LaidOut(threads=1, nice=5, stop=stop, clock=SystemClock(), beat=lambda: amid and amid.pop()())
     yield made
     made.close()
 
@@ -83,47 +88,35 @@ def test_several_targets_go_through_the_shared_memory(process, numbers, tmp_path
         assert (here / name).read_bytes() == (there / name).read_bytes()
 
 
-def test_features_that_were_filled_in_where_they_are_wanted_give_the_same_model(process, numbers, tmp_path):
+def test_features_are_laid_out_by_the_process_and_what_another_training_left_is_not_seen(
+    process, numbers, tmp_path
+):
     features, labels = numbers
-    folders = [tmp_path / name for name in ("copied", "filled", "shorter", "copied again")]
+    table = np.concatenate([features[:, :2], np.full((800, 1), np.nan, np.float32)], axis=1)
+    at = np.arange(800)
+    at[50:60] = NOWHERE
+    pieces = (
+        Piece(table[:, :2], at, range(1, 2)),
+        Piece(features[:, 2:].copy(), np.arange(800) // 3, range(1)),
+    )
+    made = Gathering(pieces)
+    folders = [tmp_path / name for name in ("gathered", "laid out", "shorter", "gathered again")]
     for folder in folders:
         folder.mkdir()
-    process.run(JOB, features, labels, folders[0])
-    room = process.room(*features.shape)
-    room.lay(100, features[100:])
-    room.lay(0, features[:100])
-    result = process.run(JOB, room.values, labels, folders[1])
-    assert not room.values.any()  # given back, and nobody who still looks at it is killed
-    half = process.room(len(features) // 2, features.shape[1])
-    half.lay(0, features[: len(half.values)])
-    process.run(JOB, half.values, labels[: len(half.values)], folders[2])
-    process.run(JOB, features, labels, folders[3])
+    few = made.trimmed(), labels, folders[0]
+    result = TrainingProcess.run(process, JOB, *few)
+    assert result.dropped == 11  # and the first row, which has none before it
+    process.run(JOB, made.matrix(), labels, folders[1])
+    process.run(JOB, features[:400], labels[:400], folders[2])
+    TrainingProcess.run(process, JOB, made, labels, folders[3])
     for name in result.files:
-        first, filled, shorter, again = ((folder / name).read_bytes() for folder in folders)
-        assert first == filled == again != shorter
+        first, laid_out, shorter, again = ((folder / name).read_bytes() for folder in folders)
+        assert first == laid_out == again != shorter
 
 
-def test_features_that_were_filled_in_for_a_process_that_died_reach_the_next(process, numbers, tmp_path):
-    features, labels = numbers
-    room = process.room(*features.shape)
-    room.lay(0, features)
-    os.kill(process.pid, signal.SIGKILL)
-    process._child.process.wait()
-    assert (
-        process.run(JOB, room.values, labels, tmp_path).rows
-        == process.run(JOB, features, labels, tmp_path).rows
-    )
-
-
-def test_a_room_of_a_process_that_was_ended_writes_nowhere(process, numbers, tmp_path):
-    features, _ = numbers
-    room = process.room(*features.shape)
-    process.close()
-    with contextlib.ExitStack() as files:
-        for name in "abcdefgh":  # one of them gets the number that the memory had
-            files.enter_context((tmp_path / name).open("wb"))
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            room.lay(0, features)
+def test_the_shared_memory_is_given_back_after_a_training(process, numbers, tmp_path):
+    process.run(JOB, *numbers, tmp_path)
+    assert os.fstat(process._child._memory).st_blocks == 0
 
 
 def test_it_works_where_a_thousand_files_are_open(process, numbers, tmp_path):
@@ -186,7 +179,7 @@ def test_a_stop_abandons_a_training(process, amid, numbers, tmp_path, stop):
 
 
 def test_a_training_that_never_ends_is_ended(stop, numbers, tmp_path):
-    process = TrainingProcess(threads=1, nice=5, stop=stop, clock=SystemClock(), longest_s=0.5)
+    process = LaidOut(threads=1, nice=5, stop=stop, clock=SystemClock(), longest_s=0.5)
     with pytest.raises(TrainingFailed, match="longer than"):
         process.run(ENDLESS, *numbers, tmp_path)
     assert process.pid is None
@@ -322,7 +315,7 @@ def own_mb(pid):
 
 
 def test_a_process_that_was_stopped_is_noticed_ended_and_replaced(stop, numbers, tmp_path):
-    made = TrainingProcess(threads=1, nice=5, stop=stop, clock=SystemClock(), patience_s=4.0)
+    made = LaidOut(threads=1, nice=5, stop=stop, clock=SystemClock(), patience_s=4.0)
     made.run(JOB, *numbers, tmp_path)
     pid = made.pid
     os.kill(pid, signal.SIGSTOP)
@@ -335,7 +328,7 @@ def test_a_process_that_was_stopped_is_noticed_ended_and_replaced(stop, numbers,
 
 def test_a_training_that_works_is_not_taken_to_hang_however_long_it_takes(stop, numbers, tmp_path):
     beats = []
-    made = TrainingProcess(
+    made = LaidOut(
         threads=1,
         nice=5,
         stop=stop,
@@ -351,7 +344,7 @@ def test_a_training_that_works_is_not_taken_to_hang_however_long_it_takes(stop, 
 
 
 def test_a_training_that_takes_too_much_memory_is_ended_with_the_cause(stop, numbers, tmp_path):
-    made = TrainingProcess(threads=1, nice=5, stop=stop, clock=SystemClock(), most_bytes=100_000_000)
+    made = LaidOut(threads=1, nice=5, stop=stop, clock=SystemClock(), most_bytes=100_000_000)
     with pytest.raises(TrainingFailed, match=r"took \d+ MB, more than 100 MB .*max_memory_mb"):
         made.run(ENDLESS, *numbers, tmp_path)
     made.close()
