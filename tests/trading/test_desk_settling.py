@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from desk_scene import BTC, ETH, Scene, flaky
+from desk_scene import BTC, CANDLE_MS, ETH, Scene, flaky
 
 from daemon.core.errors import Refused, Retryable
 from daemon.trading.ledger import Ledger
@@ -89,6 +89,7 @@ def test_protections_go_by_what_was_written_off(held):
         },
     ]
     here = held(protections=protections)
+    here.clock.advance(60 * CANDLE_MS)  # bought before all that they look back at
     assert "closed" in here.ask("settle", trade="1", written_off=True)["text"]
     (shown,) = here.desk._strategy._sources.trades(is_open=False)
     assert (shown.close_profit, shown.close_rate) == (-1, None)
