@@ -166,6 +166,8 @@ class DeskCommands:
             )
         if at_ms is not None and not isinstance(at_ms, int):
             raise Refused(f"at_ms {at_ms!r} is not a time in milliseconds")
+        if at_ms is not None and written_off:
+            raise Refused("of what is written off nothing was sold: leave out when")
         orders_ended = arguments.get("orders_ended") is True
         word = OwnersWord(price=price, at_ms=at_ms, orders_ended=orders_ended)
         closed = self._settling.settle(trades[0], word, look)
