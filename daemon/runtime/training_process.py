@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from daemon.features.gathering import Gathering
     from daemon.learning.job import TrainingJob
 
-_LOOKS_S = (0.2, 0.8)
+_LOOKS_S = (0.2, 0.9)
 """Real seconds from one look at the child, and whether the daemon stops, to the next: at first, and when a training is
-known to take longer; an answer wakes at once, and a stop is seen within a second."""
+known to take longer; an answer wakes at once."""
 _FIRST_LOOKS = 5
 
 

@@ -96,10 +96,12 @@ def test_the_mean_distance_of_more_hours_than_are_looked_at_together():
     assert Cloud(points).mean() == pytest.approx(total / (len(points) * (len(points) - 1)), rel=1e-6)
 
 
-@given(n=st.integers(1, 400), lost=st.floats(0, 0.5), seed=st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
-def test_a_cloud_gives_back_its_points_bit_by_bit(n, lost, seed):
-    points = np.concatenate((paced(n, seed, lost=lost), cloud_of(1)))
+@given(
+    n=st.integers(1, 400), lost=st.floats(0, 0.5), seed=st.integers(0, 99), beside=st.sampled_from([1, 20])
+)
+@settings(max_examples=30)
+def test_a_cloud_gives_back_its_points_bit_by_bit(n, lost, seed, beside):
+    points = np.concatenate((paced(n, seed, lost=lost), cloud_of(1))).repeat(beside, axis=1)
     cloud = Cloud(points)
     layout, numbers = cloud.packed()
     again = Cloud.unpacked(json.loads(json.dumps(layout)), numbers)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from daemon.learning.steps.blocks import stretches
 from daemon.learning.steps.port import vector
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ _PACES = (1 / 6, 1 / 2)
 _TOGETHER = 1 / 4
 """Share of a pace's columns that must change at a row for it to begin a new stretch of that pace."""
 
+_FEW = 16
+"""Neighbours, on average, from which on columns are copied together."""
 _LONGEST = 1 << 24
 """More rows than one training has; a longer stretch is damage, or an attempt to fill memory."""
 
@@ -54,12 +57,16 @@ def layers_of(points: NDArray[np.float32]) -> tuple[Layer, ...]:
     """The points' columns by how often they change from row to row, the fastest first."""
     changed = np.ones(points.shape, np.bool_)
     np.not_equal(points[1:], points[:-1], out=changed[1:])
-    share = changed.view(np.uint8).sum(axis=0, dtype=np.uint32) / len(points)
+    # A byte holds the sum of 255 rows, and bytes are added at once.
+    counted = (
+        changed.view(np.uint8)[part].sum(axis=0, dtype=np.uint8) for part in stretches(len(points), 255)
+    )
+    share = sum(counted, np.zeros(points.shape[1])) / len(points)
     left, starts = np.arange(points.shape[1]), np.arange(len(points)) == 0
     found: list[Layer] = []
     for pace in _PACES:
         slow = left[share[left] <= pace]
-        seen = changed[:, slow]
+        seen = _columns(changed, slow)
         counts = seen.view(np.uint8).sum(axis=1, dtype=np.uint32)
         together = starts | (counts >= _TOGETHER * len(slow)) if len(slow) else starts
         columns = slow[
@@ -77,9 +84,19 @@ def layers_of(points: NDArray[np.float32]) -> tuple[Layer, ...]:
 def _layer(
     points: NDArray[np.float32], columns: NDArray[np.int64], starts: NDArray[np.bool_], slower: list[Layer]
 ) -> Layer:
-    rows = np.take(points if starts.all() else points[starts], columns, axis=1)
+    rows = _columns(points if starts.all() else points[starts], columns)
     beside = slower[-1].at[starts] if slower else np.zeros(len(rows), np.int64)
     return Layer(columns, rows, np.cumsum(starts) - 1, beside)
+
+
+def _columns(matrix: NDArray[Any], columns: NDArray[np.int64]) -> NDArray[Any]:
+    """Some columns, copied together where they are neighbours."""
+    ends = np.flatnonzero(np.diff(columns, append=-1) != 1)
+    if len(ends) * _FEW >= len(columns):
+        return np.take(matrix, columns, axis=1)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    parts = [matrix[:, columns[start] : columns[end] + 1] for start, end in zip(starts, ends, strict=True)]
+    return np.concatenate(parts, axis=1)
 
 
 def packed(layers: Sequence[Layer]) -> tuple[dict[str, Any], NDArray[np.float32]]:
