@@ -42,7 +42,7 @@ def peer(folder, script, *options):
     """The peer's figures: the JSON object that its script prints last."""
     if not os.environ.get("PEER_PYTHON"):
         sys.exit("PEER_PYTHON is not set: name the python of a venv that has freqtrade")
-    return child(folder / script, *options, cwd=folder)
+    return child(folder.resolve() / script, *options, cwd=folder)
 
 
 def child(script, *options, cwd=None):

@@ -1,11 +1,11 @@
 """W2: one retrain of one pair, split into the library's fit and all the rest, beside the bare library call.
 
-  PEER_PYTHON=... python benchmarks/retrain.py [--models lightgbm catboost] [--repeat 3] [--vs-peer]
+  PEER_PYTHON=... python benchmarks/retrain.py [--models lightgbm catboost] [--repeat 3] [--vs-peer [--rounds 5]]
 
 The daemon's side (data set, shared memory, publishing, loading) is measured on a real `Trainer` whose training process
 runs as it does live. The training process's side is measured once more by its own clock of CPU, with the same job on
 the same rows in a process with the same caps, because there it can be split. Of each the repeat with the least CPU
-counts. LightGBM has one thread and CatBoost two, DI 0.9 and the SVM are on.
+counts; of several rounds with the peer, which on a shared machine differ by half, the median ratio. LightGBM has one thread and CatBoost two, DI 0.9 and the SVM are on.
 
 `floors_ms` is what the same arithmetic takes by itself, on the same rows, with nothing around it: the products of all
 pairs of training rows and their roots, scikit-learn's own fit of the SVM, the products of the test rows that are outliers
@@ -20,6 +20,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import catboost
 import inside
@@ -225,6 +226,7 @@ def main():
     parser.add_argument("--models", nargs="*", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--peer-repeat", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=1, help="the peer's and ours in turn so often")
     parser.add_argument("--fit", type=Path, help="measure the training process's side of what lies there")
     parser.add_argument("--child", action="store_true", help="measure one model in this process")
     given = parser.parse_args()
@@ -235,7 +237,7 @@ def main():
         meters.emit(measure(given.models[0], given.repeat, given.peer_scripts))
         return
     figures = {"workload": "W2 retrain", "runs": [], "peer": [], "ratios": []}
-    for model in given.models:  # the peer's and ours in turn
+    for model in given.models * given.rounds:  # the peer's and ours in turn
         name, _, threads = MODELS[model]
         if given.vs_peer:
             options = ["--models", name, "--threads", threads, "--repeat", given.peer_repeat]
@@ -246,6 +248,11 @@ def main():
         figures["runs"].append(ours)
         if given.vs_peer:
             figures["ratios"].append(compared(ours, theirs))
+    if given.vs_peer:
+        figures["median_not_fit"] = {
+            model: median(each["not_fit"] for each in figures["ratios"] if each["model"] == model)
+            for model in given.models
+        }
     meters.emit(figures)
 
 
