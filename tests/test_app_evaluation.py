@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from daemon import app
 from daemon.cli import app as commands
+from daemon.cli.options import time_ms
 from daemon.config import load_settings
 from daemon.core.errors import ConfigError, Refused
 from daemon.core.market import CandleKey
@@ -166,6 +167,19 @@ def test_a_time_is_written_as_people_do(config):
         run(config, "explain", "ETH/USDT", "--candle", "yesterday")
     found = json.loads(run(config, "explain", "ETH/USDT", "--json", "--candle", "2026-01-01T00:00"))
     assert found["candle_ms"] == 1_767_225_600_000
+
+
+@pytest.mark.parametrize(
+    "text", ["1767225600000", "20260101", "2026-01-01", "2026-01-01T02:00+02:00", "2026-01-01T00:00Z"]
+)
+def test_a_time_is_utc_unless_it_says_otherwise(text):
+    assert time_ms(text, "--at") == 1_767_225_600_000
+
+
+@pytest.mark.parametrize("text", ["", "now", "²", "9" * 20, "9" * 5000, "2026-13-01"])
+def test_what_is_no_time_is_refused_in_words(text):
+    with pytest.raises(ConfigError, match=r"--at .*: write the time as"):
+        time_ms(text, "--at")
 
 
 def test_models_are_shown_with_their_test_against_knowing_nothing(config, settings):

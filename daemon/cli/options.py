@@ -20,6 +20,8 @@ ConfigFiles = Annotated[
     typer.Option("--config", "-c", help="Configuration file; may be given again, later files win."),
 ]
 DEFAULT_CONFIG = [Path("config.json")]
+_MS_DIGITS = 13
+"""Digits of a time in milliseconds, from 2001 to 2286: others are a day (``20260131``), or none."""
 
 
 def settings_of(files: list[Path], overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -64,7 +66,7 @@ def utc(time_ms: int) -> str:
 
 
 def time_ms(text: str, option: str) -> int:
-    """A time as people write it, or milliseconds since the epoch; without a zone it is UTC.
+    """A time as people write it, or milliseconds since the epoch in their 13 digits; without a zone it is UTC.
 
     Raises:
         ConfigError: it is neither.
@@ -73,7 +75,7 @@ def time_ms(text: str, option: str) -> int:
 
     from daemon.core.errors import ConfigError  # noqa: PLC0415
 
-    if text.isdigit():
+    if text.isdecimal() and len(text) == _MS_DIGITS:
         return int(text)
     try:
         moment = datetime.fromisoformat(text)

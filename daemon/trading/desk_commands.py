@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from daemon.trading.messages import Command
     from daemon.trading.records import TradeRecord
 
+_LEAST, _MOST, _DIGITS = Decimal("1e-18"), Decimal(10**15), 28
+"""Numbers that a human gives: sums of others are no amounts of money, or not exact any more."""
+
 
 class DeskCommands:
     """Does them, in the desk's thread.
@@ -163,6 +166,8 @@ class DeskCommands:
             )
         if at_ms is not None and not isinstance(at_ms, int):
             raise Refused(f"at_ms {at_ms!r} is not a time in milliseconds")
+        if at_ms is not None and written_off:
+            raise Refused("of what is written off nothing was sold: leave out when")
         orders_ended = arguments.get("orders_ended") is True
         word = OwnersWord(price=price, at_ms=at_ms, orders_ended=orders_ended)
         closed = self._settling.settle(trades[0], word, look)
@@ -227,7 +232,7 @@ def _told(trade: TradeRecord, text: str) -> Mapping[str, Any]:
 
 
 def _amount(value: Any, name: str) -> Decimal | None:
-    """A number above 0 that a human gave.
+    """A number above 0 that a human gave, and that sums stay exact with.
 
     Raises:
         Refused: it is none.
@@ -240,4 +245,8 @@ def _amount(value: Any, name: str) -> Decimal | None:
         found = Decimal(0)
     if not (found.is_finite() and found > 0):
         raise Refused(f"{name} {value!r} is not a number above 0")
+    if not _LEAST <= found < _MOST or len(found.as_tuple().digits) > _DIGITS:
+        raise Refused(
+            f"{name} {value!r}: it must lie between {_LEAST:f} and {_MOST:f}, in {_DIGITS} digits at most"
+        )
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -63,14 +64,20 @@ class DeskSettling:
         """Close a trade as its owner says; all of it is one transaction.
 
         Raises:
-            Refused: its pair can be traded, orders of it may be open, or the time cannot be; nothing has changed.
+            Refused: its pair can be traded, orders of it may be open, or the time cannot be, and nothing has changed; or
+                an order was filled that had to be cancelled: the word was about another amount.
             Retryable: the ledger cannot be written; nothing but requests to cancel has happened.
         """
         sold_ms = look.now_ms if word.at_ms is None else word.at_ms
         self._check(trade, word, sold_ms, look.now_ms)
         for order in trade.alive():
             self._orders.cancel(order, SETTLED)
-        trade = self._ledger.trade(trade.trade_id)
+        before, trade = trade, self._ledger.trade(trade.trade_id)
+        if _filled(trade) != _filled(before):
+            raise Refused(
+                f"{_named(trade)}: its orders turned out to be filled further when they were cancelled; look at candled "
+                f"trades {trade.trade_id}, and say again what has become of the rest"
+            )
         held, sale = position_of(trade).amount, None
         if word.price is None or held <= 0:
             said = f"{held:f} {trade.pair.base} are written off" if held > 0 else "nothing is held"
@@ -100,7 +107,7 @@ class DeskSettling:
         return closed
 
     def _check(self, trade: TradeRecord, word: OwnersWord, sold_ms: int, now_ms: int) -> None:
-        name = f"trade {trade.trade_id} {trade.pair}"
+        name = _named(trade)
         if trade.pair not in self._truth.unlisted:
             raise Refused(
                 f"{name} cannot be settled by hand: the exchange is not known to have no such market any more; "
@@ -115,5 +122,20 @@ class DeskSettling:
         last_ms = max((fill.at_ms for order in trade.orders for fill in order.fills), default=trade.opened_ms)
         if not last_ms <= sold_ms <= now_ms:
             raise Refused(
-                f"{name}: it was not sold before what is known of it happened, nor is it yet to be sold"
+                f"{name}: it was not sold before what is known of it happened ({_utc(last_ms)}), nor is it yet to be sold "
+                f"(it is {_utc(now_ms)})"
             )
+
+
+def _filled(trade: TradeRecord) -> list[tuple[Decimal, Decimal]]:
+    """By each order, what the exchange has reported and what its executions tell."""
+    return [(order.reported, order.filled) for order in trade.orders]
+
+
+def _named(trade: TradeRecord) -> str:
+    return f"trade {trade.trade_id} {trade.pair}"
+
+
+def _utc(ms: int) -> str:
+    """A time as it may be said."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]

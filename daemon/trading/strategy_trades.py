@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from daemon.core.timeframe import Timeframe
 from daemon.strategy.order import Order
 from daemon.strategy.persistence import Trade
+from daemon.trading.exits import ExitKind
 from daemon.trading.orders import ZERO, Leg, OrderState, OrderType, Side
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ def strategy_trade(
     first = next((order.intent for order in orders if order.intent.leg is Leg.ENTRY), None)
     asked = first and (first.price or first.stop_price)
     open_rate = sums.open_rate or (float(asked) if asked else 0.0)
-    last_ms = max((fill.at_ms for order in orders for fill in order.fills), default=None)
     stop = record.stop
     return Trade(
         id=record.trade_id,
@@ -67,7 +67,7 @@ def strategy_trade(
         open_rate_requested=float(asked) if asked else None,
         open_trade_value=float(sums.held_value * (1 + sums.fee_open)),
         open_date=_date(record.opened_ms),
-        close_date=_date(record.closed_ms if last_ms is None else last_ms) if closed else None,
+        close_date=_date(_ended_ms(record)) if closed else None,
         close_rate=sums.last_exit if closed else None,
         close_rate_requested=sums.last_exit_asked,
         close_profit=sums.ratio if sums.exited else None,
@@ -138,6 +138,14 @@ def strategy_order(record: OrderRecord) -> Order:
 
 def _date(ms: int | None) -> datetime | None:
     return None if ms is None else datetime.fromtimestamp(ms / 1000, tz=UTC)
+
+
+def _ended_ms(record: TradeRecord) -> int | None:
+    """When the last of a closed trade was sold; where nothing was, or the rest was given up later, when it was closed."""
+    fills = (fill for order in record.orders for fill in order.fills)
+    last = max(fills, key=lambda fill: (fill.at_ms, fill.side is Side.SELL), default=None)
+    given_up = record.dust > 0 and record.exit_reason == ExitKind.SETTLED_BY_HAND
+    return record.closed_ms if last is None or last.side is Side.BUY or given_up else last.at_ms
 
 
 def _asked_stake(orders: list[OrderRecord]) -> float:

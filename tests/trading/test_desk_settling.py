@@ -1,14 +1,15 @@
 """Trades of pairs that are gone, closed by the word of their owner."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from desk_scene import BTC, ETH, Scene, flaky
+from desk_scene import BTC, CANDLE_MS, ETH, NOW_MS, Scene, flaky
 
 from daemon.core.errors import Refused, Retryable
 from daemon.trading.ledger import Ledger
 from daemon.trading.ledger_connection import LedgerFault
-from daemon.trading.orders import Leg, OrderState
+from daemon.trading.orders import Fill, Leg, OrderState
 from daemon.trading.positions import position_of
 
 D = Decimal
@@ -89,6 +90,7 @@ def test_protections_go_by_what_was_written_off(held):
         },
     ]
     here = held(protections=protections)
+    here.clock.advance(60 * CANDLE_MS)  # bought before all that they look back at
     assert "closed" in here.ask("settle", trade="1", written_off=True)["text"]
     (shown,) = here.desk._strategy._sources.trades(is_open=False)
     assert (shown.close_profit, shown.close_rate) == (-1, None)
@@ -104,9 +106,16 @@ def test_protections_go_by_what_was_written_off(held):
         ({}, "either the price of the sale, or that it is written off"),
         ({"price": "3", "written_off": True}, "either the price of the sale, or that it is written off"),
         ({"price": "0"}, "not a number above 0"),
-        ({"price": "3", "at_ms": 1}, "not sold before"),
+        ({"price": "1e60"}, "it must lie between"),
+        ({"price": "1e-999999"}, "it must lie between"),
+        ({"price": "1." + 28 * "1"}, "in 28 digits at most"),
+        (
+            {"price": "3", "at_ms": 1},
+            "not sold before what is known of it happened (2026-01-01T00:00:02.000)",
+        ),
         ({"price": "3", "at_ms": 10**15}, "yet to be sold"),
         ({"price": "3", "at_ms": "yesterday"}, "not a time in milliseconds"),
+        ({"written_off": True, "at_ms": NOW_MS + 5_000}, "nothing was sold"),
         ({"price": "3", "trade": "2"}, "no open trade '2'"),
         ({"price": "3", "trade": "all"}, "no open trade 'all'"),
     ],
@@ -145,6 +154,31 @@ def test_orders_that_may_be_open_are_over_when_the_owner_says_so_and_not_before(
     here.go("1", ETH, looks=2)  # listed again, and below the stop: on paper, too, the order is gone
     assert here.trade(1) == trade
     assert here.desk._truth.obstacles == ()
+
+
+def test_what_an_order_has_sold_unseen_is_looked_at_before_the_rest_is_settled(held):
+    here = held(**AT_EXCHANGE)
+    stop = here.trade(1).orders[-1].intent
+    sold = Fill(
+        fill_id="1",
+        client_id=stop.client_id,
+        exchange_id="",
+        pair=ETH,
+        side=stop.side,
+        amount=D(4),
+        price=D(8),
+        at_ms=here.clock.now_ms() + 500,
+    )
+    flaky(here).after = lambda name, found: (
+        replace(found, filled=D(4), fills=(sold,)) if name == "cancel" else found
+    )
+    word = {"trade": "1", "price": "3", "orders_ended": True}
+    answer = here.ask("settle", **word)
+    assert isinstance(answer, Refused)
+    assert "filled further" in str(answer)
+    assert here.trade(1).is_open
+    assert "6 ETH were sold at 3" in here.ask("settle", **word)["text"]
+    assert position_of(here.trade(1)).received == 50
 
 
 def test_an_order_that_nobody_could_cancel_is_over_by_the_owners_word(held):

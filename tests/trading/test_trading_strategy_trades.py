@@ -123,6 +123,26 @@ def test_a_closed_trade_has_its_profit():
     assert trade.close_profit == pytest.approx((110 * 0.999) / (100 * 1.001) - 1)
 
 
+@pytest.mark.parametrize(
+    ("orders", "dust", "reason", "ended_min"),
+    [
+        ([(Leg.ENTRY, 0, 1), (Leg.EXIT, 2, "0.99")], "0.01", "roi", 2),
+        ([(Leg.ENTRY, 0, 1)], "1", "force_exit", 9),
+        ([(Leg.ENTRY, 0, 1), (Leg.EXIT, 2, "0.5")], "0.5", "settled_by_hand", 9),
+        ([(Leg.ENTRY, 0, 1), (Leg.EXIT, 2, 1)], "0", "settled_by_hand", 2),
+        ([(Leg.ENTRY, 2, 1), (Leg.EXIT, 2, 1)], "0", "roi", 2),
+        ([], "0", "", 9),
+    ],
+)
+def test_a_trade_ends_with_its_last_sale_or_when_the_rest_was_given_up(orders, dust, reason, ended_min):
+    made = [
+        order_of(amount, 100, leg=leg, number=i, at_ms=NOON_MS + at * MINUTE_MS)
+        for i, (leg, at, amount) in enumerate(orders)
+    ] or [order_of(1, 100, fills=[], state=OrderState.CANCELLED)]
+    record = record_of(*made, dust=d(dust), exit_reason=reason, closed_ms=NOON_MS + 9 * MINUTE_MS)
+    assert trade_of(record).close_date_utc == NOON + timedelta(minutes=ended_min)
+
+
 def test_a_fee_in_the_coin_makes_the_position_smaller_and_the_cost_stays_exact():
     order = order_of(1, 100)
     (fill,) = order.fills
