@@ -5,7 +5,8 @@
 The daemon's side (data set, shared memory, publishing, loading) is measured on a real `Trainer` whose training process
 runs as it does live. The training process's side is measured once more by its own clock of CPU, with the same job on
 the same rows in a process with the same caps, because there it can be split. Of each the repeat with the least CPU
-counts; of several rounds with the peer, which on a shared machine differ by half, the median ratio. LightGBM has one thread and CatBoost two, DI 0.9 and the SVM are on.
+counts; of several rounds with the peer, which on a shared machine differ by half, the median ratio. LightGBM has one
+thread and CatBoost two, DI 0.9 and the SVM are on.
 
 `floors_ms` is what the same arithmetic takes by itself, on the same rows, with nothing around it: the products of all
 pairs of training rows and their roots, scikit-learn's own fit of the SVM, the products of the test rows that are outliers
