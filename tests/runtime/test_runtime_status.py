@@ -159,6 +159,7 @@ def test_what_no_daemon_wrote_is_no_status(tmp_path, content):
 
 def test_a_disk_that_is_full_stops_no_daemon(tmp_path):
     write_status(tmp_path / "absent" / "status.json", {"state": "running"})
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_abandoned_training_is_neither_good_nor_failed():

@@ -69,6 +69,8 @@ def test_releasing_twice_does_nothing(folder):
     held = folder.acquire(0)
     held.release()
     held.release()
+    with folder.acquire(0):  # and it is free for the next
+        pass
 
 
 def test_a_file_in_the_folders_place_is_named_with_its_remedy(tmp_path):
