@@ -46,9 +46,9 @@ def shares(daemon, ticks):
         (engine._forecaster, "advance"),
         (engine._forecaster, "outcome"),
         (engine._history, "append"),
-        (engine._hooks, "populate"),
+        (parts.hooks, "populate"),
         (parts.view, "attach"),
-        *((engine._hooks, hook) for hook in FEATURES),
+        *((parts.hooks, hook) for hook in FEATURES),
     ):
         inside.timed(owner, name, spent)
     total = sum(one(daemon)[1] for _ in range(ticks))

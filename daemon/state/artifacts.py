@@ -91,9 +91,8 @@ class ArtifactStore:
             Corrupt: the metadata that can be read back are not what was written; nothing was published.
             OSError: disk full or the like; nothing was published.
         """
-        coin = _coin(pair)
-        name = self._free_name(f"sub-train-{coin.upper()}_{trained_s}")
-        stem = f"cb_{coin.lower()}_{trained_s}"
+        name = self._free_name(f"{_prefix(pair)}{trained_s}")
+        stem = f"cb_{_coin(pair).lower()}_{trained_s}"
         document = dict(metadata) | {
             "format_version": FORMAT_VERSION,
             "name": name,
@@ -200,6 +199,8 @@ class ArtifactStore:
         """Names and training times of a pair's artifacts, newest first, without a look at their files."""
         found = []
         for name in self.names():
+            if not name.startswith(_prefix(pair)):
+                continue
             try:
                 document, owner = _described(self._path(name), name)
             except CandledError:
@@ -224,6 +225,11 @@ class ArtifactStore:
 
 def _coin(pair: Pair) -> str:
     return re.sub(r"\W", "_", pair.base, flags=re.ASCII)
+
+
+def _prefix(pair: Pair) -> str:
+    """How the names of all folders of a pair begin; those of others may, too: ETH/USDT's and ETH/BTC's."""
+    return f"sub-train-{_coin(pair).upper()}_"
 
 
 def _described(path: Path, name: str) -> tuple[dict[str, Any], Pair]:

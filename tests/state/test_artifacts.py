@@ -165,6 +165,16 @@ def test_purging_keeps_the_newest_and_the_live_one_of_the_pair(store, publish):
     assert store.names() == sorted([names[0], names[4], *others])
 
 
+def test_other_coins_folders_are_not_looked_into(store, publish, monkeypatch):
+    mine = [publish(trained_s=T + i) for i in range(3)]
+    for coin in ("ETH", "BTCB", "SOL"):
+        publish(Pair(f"{coin}/USDT"))
+    looked, read = [], documents.read_object
+    monkeypatch.setattr(documents, "read_object", lambda path: looked.append(path.parent.name) or read(path))
+    store.purge(BTC, keep=2, live=mine[0])
+    assert sorted(looked) == mine
+
+
 def test_purging_by_space_deletes_the_oldest_first_and_never_a_live_one(store, publish):
     names = [publish(trained_s=T + i, size=1_000_000) for i in range(4)]
     assert store.purge_to(2_100_000, live={names[0]}) == names[1:3]
