@@ -15,11 +15,12 @@ _BLOCK = 256
 """Rows at a time: 256 x 8,640 distances are 9 MB."""
 
 
-def lifted(rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Two matrices whose product, one transposed, is the squared distance of each row to each."""
+def lifted(
+    rows: NDArray[np.float32], squares: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Two matrices whose product, one transposed, is the squared distance of each row to each; from their squared lengths, too."""
     u, c = rows.shape
     left, right = np.empty((u, c + 2), np.float32), np.empty((u, c + 2), np.float32)
-    squares = wide_squares(rows)
     np.multiply(rows, np.float32(-2), out=left[:, :c])
     left[:, c], left[:, c + 1] = squares, 1
     right[:, :c], right[:, c], right[:, c + 1] = rows, 1, squares

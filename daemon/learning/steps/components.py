@@ -35,6 +35,8 @@ class Components:
     def __post_init__(self) -> None:
         if self.axes.ndim != 2 or self.axes.shape[1:] != self.mean.shape:
             raise ValueError("axes and mean are not of the same features")
+        if not np.isfinite(self.axes).all():
+            raise ValueError("axes that are not finite")
 
     @classmethod
     def fit(cls, rows: NDArray[np.float32]) -> Self:

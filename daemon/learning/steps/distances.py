@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from daemon.learning.steps.blocks import blocks, stretches, wide_squares
+from daemon.learning.steps.blocks import blocks, stretches
 from daemon.learning.steps.every_pair import mean_distance
 from daemon.learning.steps.layers import Layer, layers_of, one_layer, packed, unpacked
 
@@ -60,7 +60,9 @@ class Cloud:
     def _hold(self, layers: tuple[Layer, ...]) -> None:
         squares = np.zeros(len(layers[0].at))
         for layer in layers:
-            squares += wide_squares(layer.rows)[layer.at]
+            squares += layer.squares[layer.at]
+        if not np.isfinite(squares).all():  # sums in float64: they are where the numbers are
+            raise ValueError("points that are not finite")
         object.__setattr__(self, "squares", squares.astype(np.float32))
         object.__setattr__(self, "_layers", layers)
         object.__setattr__(self, "_width", sum(len(layer.columns) for layer in layers))

@@ -125,7 +125,9 @@ def _grid(layers: Sequence[Layer]) -> tuple[list[_Level], NDArray[np.float32]]:
 
 
 def _level(layer: Layer, at: NDArray[np.int64], each: int) -> _Level:
-    left, right = (side.reshape(*at.shape, -1) for side in lifted(layer.rows[at.ravel()]))
+    where = at.ravel()
+    sides = lifted(layer.rows[where], layer.squares[where])
+    left, right = (side.reshape(*at.shape, -1) for side in sides)
     return _Level(left, right, each, np.empty(_block(at.shape[1]) ** 2, np.float32))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daemon.learning.steps.blocks import stretches
+from daemon.learning.steps.blocks import stretches, wide_squares
 from daemon.learning.steps.port import vector
 
 if TYPE_CHECKING:
@@ -39,12 +39,17 @@ class Layer:
         at: int64[n], for each point its row.
         slower: int64[u], for each row that of the next slower layer beside it: no layer changes without the faster
             ones. Zeros in the slowest.
+        squares: float64[u], the rows' squared lengths.
     """
 
     columns: NDArray[np.int64]
     rows: NDArray[np.float32]
     at: NDArray[np.int64]
     slower: NDArray[np.int64]
+    squares: NDArray[np.float64] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "squares", wide_squares(self.rows))
 
 
 def one_layer(points: NDArray[np.float32]) -> tuple[Layer, ...]:

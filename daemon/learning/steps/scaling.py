@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from daemon.core.errors import Refused
+from daemon.learning.steps.blocks import blocks
 from daemon.learning.steps.port import vector
 
 if TYPE_CHECKING:
@@ -85,7 +86,10 @@ class Scaling:
     @classmethod
     def fit(cls, rows: NDArray[np.float32]) -> Self:
         """Learn from float32[n, k], every column varies."""
-        return cls(rows.min(axis=0), rows.max(axis=0))
+        low = high = rows[0]
+        for part in blocks(len(rows)):  # both while the numbers are near the processor
+            low, high = np.minimum(low, rows[part].min(axis=0)), np.maximum(high, rows[part].max(axis=0))
+        return cls(low, high)
 
     def transform(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Transform`; values beyond the training's range go beyond [-1, 1]."""
