@@ -102,6 +102,7 @@ def main():
         meters.emit(soak(given.soak_pairs, given.days, given.peer_scripts))
     else:
         sizes = ["--pairs", given.pairs, "--soak-pairs", given.soak_pairs, "--days", given.days]
+        sizes += ["--peer-scripts", given.peer_scripts]
         figures = {"workload": "W6 footprint"}
         figures |= {part: meters.child(__file__, "--child", part, *sizes) for part in ("rest", "soak")}
         meters.emit(figures)

@@ -447,6 +447,8 @@ def main():
     )
     parser.add_argument("--folder", type=Path, help="one daemon's days alone, on what lies there")
     given = parser.parse_args()
+    if given.days < WEEK:
+        parser.error(f"--days {given.days}: at least {WEEK}, there is a line to be drawn through them")
     same = {"step": given.step, "metrics": given.metrics, "minutes": given.minutes}
     if given.folder:
         meters.emit({"daily": lived(given.folder, given.pairs, given.days, **same)})

@@ -181,6 +181,7 @@ def main():
         return
     figures = {"workload": "W1 tick", "runs": [], "peer": [], "ratios": []}
     options = ["--ticks", given.ticks, "--training-ticks", given.training_ticks]
+    options += ["--peer-scripts", given.peer_scripts]
     for pairs in given.pairs:  # the peer's and ours in turn, each in a process of its own
         if given.vs_peer:
             theirs = meters.peer(given.peer_scripts, "tick.py", "--pairs", pairs, "--ticks", given.peer_ticks)
