@@ -164,6 +164,13 @@ def test_classes_are_coded_in_the_order_of_their_names(made, candles):
     assert found.labels[:-12, 0].tolist() == up.astype(float).tolist()
 
 
+def test_numbers_in_a_column_of_objects_are_numbers_and_no_classes(made):
+    found = made(strategy="NumbersAsObjects")
+    assert found.job.targets == (Target(name="&-s_close"),)
+    assert np.isfinite(found.labels[:-12]).all()
+    assert np.isnan(found.labels[-12:]).all()
+
+
 def test_several_targets_stand_side_by_side(made):
     found = made(strategy="Mixed")
     assert found.job.targets == (
@@ -204,6 +211,7 @@ def test_a_class_target_without_any_value_is_refused(made):
             "'&-s_close' does not fit SKLearnRandomForestClassifier, whose library .* numbers: take",
         ),
         ("SameClasses", OPTIONS, "targets '&s-hour' and '&s-day' both make a column 'down'.*name of its own"),
+        ("ClassesLikeCandles", CLASSIFIER, "'&s-up_or_down' has a class 'high', .* such as 'high_class'"),
         ("NoTarget", OPTIONS, "made no target"),
         ("DoubledTarget", OPTIONS, "two columns of one name: &-s_close"),
     ],
