@@ -106,4 +106,4 @@ def _own_bytes(estimator: Any) -> bytes:
 
 
 def _library(name: str) -> ModuleType:
-    return importlib.import_module(f"daemon.learning.models.{name}")
+    return importlib.import_module(f"daemon.learning.freqai.native.{name}")

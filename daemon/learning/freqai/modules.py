@@ -86,4 +86,4 @@ def _tensorboard(name: str) -> Any:
     """XGBoost takes callbacks of a class of its own only; it is imported for those who ask."""
     if name != "TBCallback" or importlib.util.find_spec("xgboost") is None:
         raise AttributeError(name)
-    return import_module("daemon.learning.models.xgboost").TensorBoardCallback
+    return import_module("daemon.learning.freqai.native.xgboost").TensorBoardCallback

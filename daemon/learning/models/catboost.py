@@ -132,7 +132,7 @@ class _Catboost:
 
     def to_bytes(self) -> bytes:
         """See `Model`; without the random id and the time stamp that CatBoost adds."""
-        return _bytes(self._booster)
+        return booster_bytes(self._booster)
 
     def importances(self) -> NDArray[np.float64]:
         """See `Explains`; the average change of the prediction per change of the feature (PredictionValuesChange)."""
@@ -195,38 +195,8 @@ class CatboostClassifier(_Catboost):
         return np.asarray(raw, np.float64)
 
 
-_ESTIMATORS = {
-    cls.__name__: cls for cls in (catboost.CatBoostRegressor, catboost.CatBoostClassifier, catboost.CatBoost)
-}
-
-
-def estimator_bytes(estimator: catboost.CatBoost) -> tuple[str, bytes, dict[str, Any]]:
-    """Suffix, bytes, and what else `estimator_of` needs, of a model that a user's own code fitted.
-
-    Raises:
-        Refused: it is of a class that cannot be read again.
-    """
-    name = type(estimator).__name__
-    if _ESTIMATORS.get(name) is not type(estimator):
-        raise Refused(f"a {name} cannot be saved; of CatBoost's classes {', '.join(_ESTIMATORS)} can")
-    return "cbm", _bytes(estimator), {"class": name}
-
-
-def estimator_of(data: bytes, values: Mapping[str, Any]) -> catboost.CatBoost:
-    """The inverse of `estimator_bytes`.
-
-    Raises:
-        Corrupt: the bytes are not a model.
-    """
-    estimator = _ESTIMATORS[values["class"]]()
-    try:
-        estimator.load_model(blob=data)
-    except catboost.CatBoostError as exc:
-        raise Corrupt(f"not a CatBoost model: {' '.join(str(exc).split())[-300:]}") from exc
-    return estimator
-
-
-def _bytes(booster: catboost.CatBoost) -> bytes:
+def booster_bytes(booster: catboost.CatBoost) -> bytes:
+    """The booster in CatBoost's own format, without what differs from one fit to the same fit again."""
     metadata = booster.get_metadata()
     for name in ("model_guid", "train_finish_time"):
         if name in metadata:
