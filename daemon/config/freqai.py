@@ -110,7 +110,7 @@ class DataSplitParameters(Section):
         False, "Draw the test rows at random; nothing is purged then, and metrics flatter."
     )
     random_state: int | None = described(
-        None, "Seed of a training: the same seed and candles give the same model.", ge=0
+        None, "Seed of a training: the same seed and candles give the same model.", ge=0, le=2**32 - 1
     )
     stratify: Any = described(None, "scikit-learn's parameter of that name.")
 

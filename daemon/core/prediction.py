@@ -66,6 +66,7 @@ class Prediction:
         model: name of the artifact that predicted.
         late: the candle was older than one timeframe when it was handled; it may not trade.
         di: dissimilarity index of the row; NaN where it is off.
+        doubt: why nothing may be entered on it; empty if nothing speaks against that.
     """
 
     pair: Pair
@@ -74,6 +75,7 @@ class Prediction:
     model: str
     late: bool = False
     di: float = float("nan")
+    doubt: str = ""
 
     @property
     def do_predict(self) -> float:

@@ -116,6 +116,9 @@ def window_labels(
 
 
 def _column(values: pd.Series, name: str) -> LabelColumn:
+    values = (
+        values.infer_objects()
+    )  # numbers that stood beside None once: else each would be a class of its own
     if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
         numbers = values.to_numpy(np.float64, na_value=np.nan)
         return LabelColumn(

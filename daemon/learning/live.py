@@ -56,6 +56,7 @@ class LiveModel:
         metrics: by target, how it did on its test rows.
         extra_returns: columns that its training set beside the predictions, FreqAI's
             ``extra_returns_per_train``; they win over columns of the same name, as in FreqAI.
+        doubt: why nothing may be entered on its predictions; empty if nothing speaks against that.
     """
 
     pair: Pair
@@ -66,6 +67,7 @@ class LiveModel:
     pipeline: FeaturePipeline
     metrics: Mapping[str, Mapping[str, float]]
     extra_returns: Mapping[str, float | str] = field(default_factory=dict)
+    doubt: str = ""
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -36,6 +36,8 @@ def continued(
     """
     if present is None:
         return job, ""
+    if present.doubt:
+        return job, f"{present.name} is not gone on from: {present.doubt}"
     try:
         artifact: Artifact = artifacts.open(present.name)
     except (Corrupt, Refused) as exc:

@@ -121,8 +121,13 @@ def data_set(
     window = frame.between(first_ms, close_ms - base.ms)
     cut = options.buffer_train_data_candles
     rows = slice(cut, len(window) - cut)
-    if rows.start >= rows.stop:
+    if not len(window):
         raise Refused(f"{pair}: no candles in the training window")
+    if rows.start >= rows.stop:
+        raise Refused(
+            f"{pair}: freqai.feature_parameters.buffer_train_data_candles {cut} leaves none of the training window's "
+            f"{len(window)} candles, for it cuts off both ends; lower it, or lengthen freqai.train_period_days"
+        )
     give_way()
     columns = window_labels(hooks, features, pair, window, give_way)
     check_targets(columns, options.model, options.extra_returns)

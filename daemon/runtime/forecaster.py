@@ -136,7 +136,13 @@ def _answered(model: LiveModel, row: NDArray[np.float32], candle_ms: int, *, lat
             objections=len(answer.outlier_of),
         )
     return Prediction(
-        pair=model.pair, candle_ms=candle_ms, values=answer.values, model=model.name, late=late, di=answer.di
+        pair=model.pair,
+        candle_ms=candle_ms,
+        values=answer.values,
+        model=model.name,
+        late=late,
+        di=answer.di,
+        doubt=model.doubt,
     )
 
 

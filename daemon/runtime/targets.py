@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daemon.core.errors import Refused, StrategyError
+from daemon.core.prediction import CANDLE_COLUMNS, RECORD_COLUMNS
 from daemon.features.labels import LabelKind
 from daemon.learning.job import Target
 from daemon.learning.models.registry import counterpart, learns_classes
@@ -65,6 +66,11 @@ def _check_names(columns: Sequence[LabelColumn], extra_returns: Collection[str])
         )
     for column in columns:
         for name in column.class_names:
+            if name in CANDLE_COLUMNS | RECORD_COLUMNS:
+                raise StrategyError(
+                    f"target {column.name!r} has a class {name!r}, whose probability would hide the column of that name "
+                    f"from the strategy: give the class another name, such as '{name}_class'"
+                )
             other = owners.setdefault(name, column.name)
             if other != column.name or name == column.name:
                 raise StrategyError(

@@ -14,7 +14,7 @@ from daemon.runtime.allocators import give_back
 from daemon.runtime.continuation import continued
 from daemon.runtime.dataset import data_set
 from daemon.runtime.training_process import TrainingStopped
-from daemon.runtime.training_record import model_of, report, training_metadata
+from daemon.runtime.training_record import doubt_of, model_of, report, training_metadata
 from daemon.state import queue
 from daemon.state.models import served_models
 from daemon.state.requests import TrainingRequests
@@ -228,7 +228,11 @@ class Trainer:
             pair=pair,
             trained_s=trained_s,
             metadata=training_metadata(
-                data, result, recipe=self._options.recipe, strategy_digest=self._options.strategy_digest
+                data,
+                result,
+                recipe=self._options.recipe,
+                strategy_digest=self._options.strategy_digest,
+                label_period_candles=self._options.training.label_period_candles,
             )
             | {"reason": self._book.entry(pair).reason, "warm_up": self._features.warm_up},
         )
@@ -274,7 +278,10 @@ class Trainer:
 
     def _install(self, model: LiveModel, artifact: Artifact) -> None:
         self._recipes[model.pair] = str(artifact.metadata.get("recipe", ""))
-        self._models[model.pair] = model
+        doubt = doubt_of(artifact, self._options.strategy_digest, self._options.training.label_period_candles)
+        if doubt:
+            log.warning("model_in_doubt", extra={"fields": {"pair": model.pair, "why": doubt}})
+        self._models[model.pair] = replace(model, doubt=doubt)
 
     def _purge(self, pair: Pair, live: str) -> None:
         try:

@@ -66,8 +66,24 @@ def model_of(artifact: Artifact) -> LiveModel:
     return live_model(artifact.pair, artifact.name, artifact.metadata, contents)
 
 
+def doubt_of(artifact: Artifact, strategy_digest: str, label_period_candles: int) -> str:
+    """Why nothing may be entered on a model's predictions; empty if nothing speaks against that.
+
+    Features and targets of the same names may mean something else to the strategy as it is now.
+    """
+    metadata = artifact.metadata
+    if metadata.get("strategy_digest", strategy_digest) != strategy_digest:
+        return f"{artifact.name} was trained with another version of the strategy"
+    before = metadata.get("label_period_candles", label_period_candles)
+    return (
+        ""
+        if before == label_period_candles
+        else f"{artifact.name} was trained with label_period_candles {before}"
+    )
+
+
 def training_metadata(
-    data: DataSet, result: TrainingResult, *, recipe: str, strategy_digest: str
+    data: DataSet, result: TrainingResult, *, recipe: str, strategy_digest: str, label_period_candles: int
 ) -> dict[str, Any]:
     """What an artifact says about itself; FreqAI's names where it has them, times in ms UTC."""
     job = data.job
@@ -104,4 +120,5 @@ def training_metadata(
         "seconds": dict(result.seconds),
         "recipe": recipe,
         "strategy_digest": strategy_digest,
+        "label_period_candles": label_period_candles,
     }

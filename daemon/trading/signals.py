@@ -98,4 +98,6 @@ def _obstacle(outcome: Outcome, *, recorded: bool) -> str:
         return f"{outcome.reason}: {outcome.detail}" if outcome.detail else str(outcome.reason)
     if outcome.late:
         return "the candle is late"
+    if outcome.doubt:
+        return outcome.doubt
     return "" if recorded else "the prediction is not on the disk yet"

@@ -269,3 +269,13 @@ def test_a_model_of_the_users_own_is_looked_for_in_its_folder_then_among_the_use
     settings = loaded(document)
     assert settings.model_folders == (own, usual)
     assert not settings.warnings
+
+
+def test_a_seed_that_no_library_takes_is_refused(loaded, refusal, document):
+    split = document["freqai"].setdefault("data_split_parameters", {})
+    split["random_state"] = 2**32 - 1
+    assert loaded(document).freqai.data_split_parameters.random_state == 2**32 - 1
+    split["random_state"] = 2**32
+    assert "data_split_parameters.random_state: 4294967296 is not allowed: must be at most" in refusal(
+        document
+    )

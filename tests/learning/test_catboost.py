@@ -38,3 +38,9 @@ def test_where_the_user_says_how_far_a_fit_goes_the_test_rows_end_it(tmp_path, p
 def test_how_long_a_fit_waits_for_a_better_tree(parameters, patience):
     options = FitOptions(parameters=parameters, seed=1, threads=1)
     assert CatboostRegressor._parameters(options).get("early_stopping_rounds") == patience
+
+
+@pytest.mark.parametrize("more", [{}, {"early_stopping_rounds": 5}, {"od_type": "Iter", "od_wait": 5}])
+def test_without_test_rows_nothing_ends_a_fit_whatever_the_parameters_ask_for(more):
+    options = FitOptions(parameters={"iterations": 7, "use_best_model": True, **more}, seed=1, threads=1)
+    assert CatboostRegressor.fit(noise(1), None, options)._booster.tree_count_ == 7

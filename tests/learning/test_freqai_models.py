@@ -286,6 +286,13 @@ FIT = "    def fit(self, data_dictionary, dk, **kwargs):\n"
         ),
         (
             FIT
+            + "        dk.data['extra_returns_per_train']['close'] = 1.0\n"
+            + "        return Ridge().fit(data_dictionary['train_features'], data_dictionary['train_labels'])\n",
+            StrategyError,
+            "bad.py: Bad: extra_returns_per_train: 'close' is a column of the record or of the candles",
+        ),
+        (
+            FIT
             + "        return Ridge().fit(data_dictionary['train_features'], data_dictionary['train_labels'])\n"
             + "    def predict(self, unfiltered_df, dk, **kwargs):\n"
             + "        frame, accepted = super().predict(unfiltered_df, dk)\n"

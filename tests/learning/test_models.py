@@ -235,6 +235,20 @@ def test_a_parameter_that_the_library_does_not_know_is_refused_in_its_words(cls)
         fitted(cls, depht=3)
 
 
+@pytest.mark.parametrize("name", ["LightGBMRegressor", "XGBoostRegressor"])
+def test_where_an_unknown_parameter_stands_is_said_without_the_librarys_own_places(name):
+    with pytest.raises(
+        Refused, match=r"^freqai\.model_training_parameters: \w+: (Unknown p|P)arameter.*depht"
+    ):
+        fitted(installed(name), depht=3)
+
+
+def test_a_model_of_no_trees_is_refused(cls):
+    trees = "iterations" if library(cls) == "catboost" else "n_estimators"
+    with pytest.raises(Refused, match=r"0|positive"):
+        fitted(cls, test=some_rows(classifies=cls.classifies, seed=1), **{trees: 0})
+
+
 def test_a_value_that_the_library_does_not_take_is_refused(cls):
     key = "max_depth" if library(cls) != "catboost" else "depth"
     with pytest.raises(Refused, match="many"):

@@ -128,7 +128,9 @@ def test_buffer_candles_are_cut_off_both_ends(made):
 
 @pytest.mark.parametrize("buffer", [ROWS // 2, ROWS])
 def test_a_buffer_that_leaves_nothing_is_refused(made, buffer):
-    with pytest.raises(Refused, match=r"SOL/USDT: no candles"):
+    with pytest.raises(
+        Refused, match=rf"buffer_train_data_candles {buffer} leaves none of .* {ROWS} candles"
+    ):
         made(replace(OPTIONS, buffer_train_data_candles=buffer))
 
 
@@ -160,6 +162,13 @@ def test_classes_are_coded_in_the_order_of_their_names(made, candles):
     up = close[12:] > close[:-12]
     assert found.job.targets[0].classes == ("down", "up")
     assert found.labels[:-12, 0].tolist() == up.astype(float).tolist()
+
+
+def test_numbers_in_a_column_of_objects_are_numbers_and_no_classes(made):
+    found = made(strategy="NumbersAsObjects")
+    assert found.job.targets == (Target(name="&-s_close"),)
+    assert np.isfinite(found.labels[:-12]).all()
+    assert np.isnan(found.labels[-12:]).all()
 
 
 def test_several_targets_stand_side_by_side(made):
@@ -202,6 +211,7 @@ def test_a_class_target_without_any_value_is_refused(made):
             "'&-s_close' does not fit SKLearnRandomForestClassifier, whose library .* numbers: take",
         ),
         ("SameClasses", OPTIONS, "targets '&s-hour' and '&s-day' both make a column 'down'.*name of its own"),
+        ("ClassesLikeCandles", CLASSIFIER, "'&s-up_or_down' has a class 'high', .* such as 'high_class'"),
         ("NoTarget", OPTIONS, "made no target"),
         ("DoubledTarget", OPTIONS, "two columns of one name: &-s_close"),
     ],

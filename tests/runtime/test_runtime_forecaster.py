@@ -202,6 +202,11 @@ def test_a_model_trained_on_later_candles_does_not_predict(ready):
     assert why(ready.outcome(late=True)) == (Reason.LATE, "the model was trained on later candles")
 
 
+def test_what_is_in_doubt_of_a_model_is_of_its_predictions(ready):
+    ready.models[SOL] = replace(ready.models[SOL], doubt="of another strategy")
+    assert ready.outcome().doubt == "of another strategy"
+
+
 def test_a_model_whose_window_ends_with_the_candle_predicts(ready):
     ready.models[SOL] = replace(ready.models[SOL], window_end_ms=NOW_MS)
     assert isinstance(ready.outcome(), Prediction)

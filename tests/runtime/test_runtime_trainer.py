@@ -426,6 +426,35 @@ def test_a_model_of_another_recipe_predicts_on_and_is_trained_anew_at_once(desk)
     assert made.restarted(recipe="two").steps() == []
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"strategy_digest": "new"}, "was trained with another version of the strategy"),
+        (
+            {"strategy_digest": "old", "training": {"label_period_candles": 24}},
+            "was trained with label_period_candles 12",
+        ),
+        ({"strategy_digest": "old", "training": {"weight_factor": 0.5}}, ""),
+    ],
+)
+def test_what_a_model_learnt_of_another_strategy_is_in_doubt_until_it_is_trained_anew(
+    desk, caplog, options, why
+):
+    more = options.get("training", {}) | {"continual_learning": True}
+    desk(strategy_digest="old").steps()
+    again = desk(**options | {"training": more, "recipe": "two"})
+    name = again.models[SOL].name
+    assert again.models[SOL].doubt == (f"{name} {why}" if why else "")
+    again.clock.advance(BASE.ms)
+    again.steps()
+    assert again.models[SOL].doubt == ""
+    before = again.artifacts.open(again.models[SOL].name).metadata["continued_from"]
+    assert before == ("" if why else name)
+    assert bool(why) == (
+        f"is not gone on from: {name} {why}" in str([r.__dict__.get("fields") for r in caplog.records])
+    )
+
+
 def test_a_halted_pairs_model_of_another_recipe_is_trained_once(desk):
     made = desk()
     made.halted = {BTC: NOW_MS}

@@ -134,6 +134,26 @@ class SameClasses(Mixed):
         return dataframe
 
 
+class ClassesLikeCandles(Classes):
+    """A class that is called as a column of the candles is."""
+
+    def set_freqai_targets(self, dataframe, metadata, **kwargs):
+        later = dataframe["close"].shift(-12)
+        dataframe["&s-up_or_down"] = np.where(later > dataframe["close"], "high", "lower")
+        return dataframe
+
+
+class NumbersAsObjects(Plain):
+    """Numbers in a column that began with None."""
+
+    def set_freqai_targets(self, dataframe, metadata, **kwargs):
+        dataframe["&-s_close"] = None
+        later = dataframe["close"].shift(-12) / dataframe["close"] - 1
+        dataframe.loc[later.notna(), "&-s_close"] = later
+        dataframe["&-s_close"] = dataframe["&-s_close"].astype(object)
+        return dataframe
+
+
 class NoTarget(Plain):
     """Forgot the ampersand."""
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -38,6 +40,13 @@ def test_a_signal_of_an_older_candle_is_none():
 def test_without_a_prediction_nothing_is_entered(reason):
     (found,) = signals(PAIR, frame(enter_long=1), abstained(reason, "why"))
     assert found.blocked == f"{reason}: why"
+
+
+def test_nothing_is_entered_on_a_prediction_in_doubt_and_exits_go_on():
+    doubted = replace(predicted(), doubt="m was trained with another version of the strategy")
+    entry, leave = signals(PAIR, frame(enter_long=1, exit_short=1), doubted)
+    assert entry.blocked == "m was trained with another version of the strategy"
+    assert leave.blocked == ""
 
 
 def test_a_late_candle_enters_nothing():

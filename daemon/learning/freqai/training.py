@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from daemon.core.errors import CandledError, Corrupt, Refused, StrategyError
+from daemon.core.prediction import name_fault
 from daemon.learning.fit import clean_rows, split_options
 from daemon.learning.freqai.estimators import estimator_files
 from daemon.learning.freqai.judging import judged
@@ -231,6 +232,8 @@ def _statistics(
 def _extra_returns(user: UserClass, dk: FreqaiDataKitchen) -> dict[str, float | str]:
     found: dict[str, float | str] = {}
     for name, value in dict(dk.data.get("extra_returns_per_train", {})).items():
+        if fault := name_fault(str(name)):
+            raise StrategyError(f"{user.file}: {user.name}: extra_returns_per_train: {fault}")
         if isinstance(value, str):
             found[str(name)] = value
         elif isinstance(value, int | float | np.number) and np.isfinite(float(value)):

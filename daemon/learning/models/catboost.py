@@ -93,8 +93,9 @@ class _Catboost:
     def fit(cls, train: Rows, test: Rows | None, options: FitOptions) -> Self:
         """See `Model`."""
         parameters = cls._parameters(options)
-        if test is None:
+        if test is None:  # there is none, or every row of it is an outlier: CatBoost would refuse both
             parameters.pop("early_stopping_rounds", None)
+            parameters["use_best_model"] = False
         booster = catboost.CatBoost(parameters)
         # On a GPU CatBoost takes no callbacks: there a fit ends with its process.
         on_gpu = str(parameters.get("task_type")).upper() == "GPU"

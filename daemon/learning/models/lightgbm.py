@@ -88,7 +88,7 @@ class _Words(threading.local):
 
     def unknown(self) -> str:
         """What was said of unknown parameters since the last question."""
-        found = [text.strip() for text in self.said if "Unknown parameter" in text]
+        found = [text.strip().rpartition("] ")[2] for text in self.said if "Unknown parameter" in text]
         self.said.clear()
         return "; ".join(dict.fromkeys(found))
 
@@ -122,7 +122,7 @@ class _Lightgbm:
 
         def before(environment: Any) -> None:
             if unknown := _words.unknown():
-                raise Refused(f"LightGBM: {unknown}")
+                raise Refused(f"freqai.model_training_parameters: LightGBM: {unknown}")
             if options.stop is not None and options.stop():
                 raise FitStopped(f"stopped before tree {environment.iteration + 1} of {rounds}")
 

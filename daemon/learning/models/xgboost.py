@@ -78,7 +78,9 @@ class _Watch(xgboost.callback.TrainingCallback):  # type: ignore[misc, unused-ig
         for entry in self._said:
             words = " ".join(str(entry.message).partition("WARNING:")[2].split())
             if "are not used" in words:
-                raise Refused(f"XGBoost: {words}")
+                raise Refused(
+                    f"freqai.model_training_parameters: XGBoost: {words[max(0, words.find('Parameters:')) :]}"
+                )
             log.warning("xgboost", extra={"fields": {"warning": words or str(entry.message)}})
         self._said.clear()
         return False
@@ -146,6 +148,10 @@ class _Xgboost:
     ) -> xgboost.Booster:
         """A booster up to its best tree; takes what is no parameter of XGBoost's core out of the parameters."""
         rounds = taken(parameters, _ROUNDS)
+        if isinstance(rounds, int) and rounds < 1:  # XGBoost would make no tree, and stumble over that later
+            raise Refused(
+                f"freqai.model_training_parameters: XGBoost: n_estimators {rounds}: must be at least 1"
+            )
         patience = taken(parameters, {"early_stopping_rounds"}) or None
         rows = _matrix(train, parameters)
         tests = [] if test is None else [(_matrix(test, parameters, rows), "test")]
