@@ -105,15 +105,19 @@ def _coded(label: LabelColumn, horizon: int) -> tuple[NDArray[np.float64], tuple
     """Numbers as they are; classes as codes in the sorted order of their names, NaN where unknown.
 
     ``np.where(later > now, "up", "down")`` gives the newest candles a class although nobody knows it yet, because
-    a comparison with NaN is false. What lies within the label's horizon of the end is not learnt from.
+    a comparison with NaN is false; ``(later > now).astype(int)`` gives them a number. What lies within the label's
+    horizon of the end is not learnt from, unless it is numbers whose own gap at the end says where they end.
     """
+    known, names = label.known, label.class_names
     if label.kind is LabelKind.NUMBER:
-        return label.numbers, ()
-    names = label.class_names
-    if not names:
+        codes = label.numbers.copy()
+        if not known[-1:].any():
+            return codes, ()
+    elif names:
+        codes = np.searchsorted(np.array(names), label.classes).astype(np.float64)
+        codes[~known] = np.nan
+    else:
         raise Refused(f"label {label.name!r} has no value in the whole training window")
-    codes = np.searchsorted(np.array(names), label.classes).astype(np.float64)
-    codes[~label.known] = np.nan
     codes[len(codes) - min(horizon, len(codes)) :] = np.nan
     return codes, names
 

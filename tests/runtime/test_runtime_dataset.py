@@ -194,6 +194,13 @@ def test_candles_whose_class_nobody_knows_yet_have_none(made):
     assert np.isnan(found.labels[-12:]).all()
 
 
+def test_ones_and_zeros_that_nobody_knows_yet_are_none(made, candles):
+    found = made(strategy="Compared")
+    close = candles(CandleKey(SOL, BASE), NOW_MS, 2).close
+    assert found.labels[:-12, 0].tolist() == (close[12:] > close[:-12]).astype(float).tolist()
+    assert np.isnan(found.labels[-12:]).all()
+
+
 def test_a_class_target_without_any_value_is_refused(made):
     with pytest.raises(Refused, match=r"label '&s-kind' has no value in the whole training window"):
         made(CLASSIFIER, strategy="Unclassed")

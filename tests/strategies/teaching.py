@@ -154,6 +154,14 @@ class NumbersAsObjects(Plain):
         return dataframe
 
 
+class Compared(Plain):
+    """A target of ones and zeros, zero where the future is not there yet."""
+
+    def set_freqai_targets(self, dataframe, metadata, **kwargs):
+        dataframe["&-up"] = (dataframe["close"].shift(-12) > dataframe["close"]).astype(int)
+        return dataframe
+
+
 class NoTarget(Plain):
     """Forgot the ampersand."""
 
