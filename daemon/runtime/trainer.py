@@ -280,7 +280,8 @@ class Trainer:
         self._recipes[model.pair] = str(artifact.metadata.get("recipe", ""))
         doubt = doubt_of(artifact, self._options.strategy_digest, self._options.training.label_period_candles)
         if doubt:
-            log.warning("model_in_doubt", extra={"fields": {"pair": model.pair, "why": doubt}})
+            why = f"{doubt}: nothing is entered on it until the pair is trained anew"
+            log.warning("model_in_doubt", extra={"fields": {"pair": model.pair, "why": why}})
         self._models[model.pair] = replace(model, doubt=doubt)
 
     def _purge(self, pair: Pair, live: str) -> None:
