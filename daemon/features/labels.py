@@ -116,9 +116,8 @@ def window_labels(
 
 
 def _column(values: pd.Series, name: str) -> LabelColumn:
-    values = (
-        values.infer_objects()
-    )  # numbers that stood beside None once: else each would be a class of its own
+    # Numbers that stood beside None once are objects still: each would be a class of its own.
+    values = values.infer_objects()
     if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
         numbers = values.to_numpy(np.float64, na_value=np.nan)
         return LabelColumn(

@@ -75,11 +75,9 @@ def doubt_of(artifact: Artifact, strategy_digest: str, label_period_candles: int
     if metadata.get("strategy_digest", strategy_digest) != strategy_digest:
         return f"{artifact.name} was trained with another version of the strategy"
     before = metadata.get("label_period_candles", label_period_candles)
-    return (
-        ""
-        if before == label_period_candles
-        else f"{artifact.name} was trained with label_period_candles {before}"
-    )
+    if before != label_period_candles:
+        return f"{artifact.name} was trained with label_period_candles {before}"
+    return ""
 
 
 def training_metadata(

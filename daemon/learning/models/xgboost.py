@@ -60,6 +60,7 @@ _ALIASES = (
 )
 _OF_CLASSES = {"binary:logistic", "reg:logistic", "multi:softprob", "multi:softmax"}
 _ATTRIBUTE = "candled_classes"
+_PLACE = "freqai.model_training_parameters: XGBoost"
 
 
 class _Watch(xgboost.callback.TrainingCallback):  # type: ignore[misc, unused-ignore]
@@ -78,9 +79,7 @@ class _Watch(xgboost.callback.TrainingCallback):  # type: ignore[misc, unused-ig
         for entry in self._said:
             words = " ".join(str(entry.message).partition("WARNING:")[2].split())
             if "are not used" in words:
-                raise Refused(
-                    f"freqai.model_training_parameters: XGBoost: {words[max(0, words.find('Parameters:')) :]}"
-                )
+                raise Refused(f"{_PLACE}: {words[max(0, words.find('Parameters:')) :]}")
             log.warning("xgboost", extra={"fields": {"warning": words or str(entry.message)}})
         self._said.clear()
         return False
@@ -149,9 +148,7 @@ class _Xgboost:
         """A booster up to its best tree; takes what is no parameter of XGBoost's core out of the parameters."""
         rounds = taken(parameters, _ROUNDS)
         if isinstance(rounds, int) and rounds < 1:  # XGBoost would make no tree, and stumble over that later
-            raise Refused(
-                f"freqai.model_training_parameters: XGBoost: n_estimators {rounds}: must be at least 1"
-            )
+            raise Refused(f"{_PLACE}: n_estimators {rounds}: must be at least 1")
         patience = taken(parameters, {"early_stopping_rounds"}) or None
         rows = _matrix(train, parameters)
         tests = [] if test is None else [(_matrix(test, parameters, rows), "test")]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import catboost
 
-from daemon.core.errors import Corrupt, Refused
+from daemon.core.errors import Corrupt
+from daemon.learning.freqai.native.known import known_name
 from daemon.learning.models.catboost import booster_bytes
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ def estimator_bytes(estimator: catboost.CatBoost) -> tuple[str, bytes, dict[str,
     Raises:
         Refused: it is of a class that cannot be read again.
     """
-    name = type(estimator).__name__
-    if _ESTIMATORS.get(name) is not type(estimator):
-        raise Refused(f"a {name} cannot be saved; of CatBoost's classes {', '.join(_ESTIMATORS)} can")
+    name = known_name(estimator, _ESTIMATORS, "CatBoost")
     return "cbm", booster_bytes(estimator), {"class": name}
 
 

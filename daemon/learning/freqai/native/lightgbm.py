@@ -9,6 +9,7 @@ import numpy as np
 
 import daemon.learning.models.lightgbm  # noqa: F401  from then on LightGBM writes nothing to the terminal
 from daemon.core.errors import Corrupt, Refused
+from daemon.learning.freqai.native.known import known_name
 from daemon.learning.models.common import in_short, sealed, unsealed
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ def estimator_bytes(estimator: Any) -> tuple[str, bytes, dict[str, Any]]:
     Raises:
         Refused: it is of a class that cannot be read again.
     """
-    name = type(estimator).__name__
-    if _ESTIMATORS.get(name) is not type(estimator):
-        raise Refused(f"a {name} cannot be saved; of LightGBM's classes {', '.join(_ESTIMATORS)} can")
+    name = known_name(estimator, _ESTIMATORS, "LightGBM")
     if callable(estimator.objective_):
         raise Refused(f"a {name} whose objective is a function cannot be saved; name one of LightGBM's own")
     values: dict[str, Any] = {"class": name, "objective": estimator.objective_}

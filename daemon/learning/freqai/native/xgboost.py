@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import xgboost
 
-from daemon.core.errors import Corrupt, Refused
+from daemon.core.errors import Corrupt
+from daemon.learning.freqai.native.known import known_name
 from daemon.learning.models.common import in_short, sealed, unsealed
 
 if TYPE_CHECKING:
@@ -33,9 +34,7 @@ def estimator_bytes(estimator: Any) -> tuple[str, bytes, dict[str, Any]]:
     Raises:
         Refused: it is of a class that cannot be read again.
     """
-    name = type(estimator).__name__
-    if _ESTIMATORS.get(name) is not type(estimator):
-        raise Refused(f"a {name} cannot be saved; of XGBoost's classes {', '.join(_ESTIMATORS)} can")
+    name = known_name(estimator, _ESTIMATORS, "XGBoost")
     with tempfile.TemporaryDirectory(prefix="candled-") as folder:
         path = Path(folder) / "model.ubj"
         estimator.save_model(path)
