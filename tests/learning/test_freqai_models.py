@@ -349,6 +349,22 @@ def test_what_a_bad_class_does_fails_its_training_with_place_and_words(model, bo
         model("Bad", "bad.py", text=HEAD + body)
 
 
+@pytest.mark.parametrize(
+    ("library", "ranker", "called"),
+    [
+        ("catboost", "CatBoostRanker", "CatBoost"),
+        ("lightgbm", "LGBMRanker", "LightGBM"),
+        ("xgboost", "XGBRanker", "XGBoost"),
+    ],
+)
+def test_a_librarys_class_that_cannot_be_read_again_is_refused_with_those_that_can(
+    model, library, ranker, called
+):
+    body = FIT + f"        import {library}\n        return {library}.{ranker}()\n"
+    with pytest.raises(Refused, match=f"a {ranker} cannot be saved; of {called}'s classes .*Regressor"):
+        model("Bad", "bad.py", text=HEAD + body)
+
+
 def test_a_constant_target_is_refused(model, monkeypatch):
     matrix, _ = rows()
     monkeypatch.setattr(f"{__name__}.rows", lambda: (matrix, np.ones(ROWS)))
